@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: interrupt lines and their handlers.
+ *
+ * Model: one controller (struct irqchip, registered by a driver of dev/irqchip) maps lines to
+ * numbers 0..IRQ_MAX-1; each has one handler chain.  irq_dispatch is what the trap entry calls.
+ * Context: handlers run with interrupts off and never sleep.
+ */
+#pragma once
+
+#include <lib/types.h>
+
+#define IRQ_MAX 1024
+
+struct irqchip {
+    const char *name;
+    void (*mask)(unsigned irq);
+    void (*unmask)(unsigned irq);
+    /* Which interrupt is it?  `hint` is what the trap entry knew.  -1: spurious (counted). */
+    int (*claim)(unsigned hint);
+    void (*end)(unsigned irq);
+};
+
+typedef void (*irq_handler_fn)(unsigned irq, void *arg);
+
+/* Once, by the driver that wins. */
+void irq_chip_set(const struct irqchip *chip);
+const struct irqchip *irq_chip(void);
+/* Adds a handler and unmasks the line.  Return: 0, -EINVAL, -ENOMEM, -ENODEV (no chip). */
+err_t __must_check irq_register(unsigned irq, const char *name, irq_handler_fn fn, void *arg);
+void irq_unregister(unsigned irq, irq_handler_fn fn, void *arg);
+/* From entry/, interrupts off. */
+void irq_dispatch(unsigned hint);
+/* For /proc/interrupts and /proc/stat: how often, and the name; false when nothing is there. */
+bool irq_info(unsigned irq, uint64_t *count, const char **name);
+uint64_t irq_total(void);

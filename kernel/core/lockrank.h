@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the order of all spinlocks.  A CPU that holds a lock takes only locks further down this
+ * list.  Two locks of one rank are never held together, except where the line says in which order
+ * (then the second is taken with spin_lock_nested semantics of its owner).
+ * Sleeping mutexes (sched/mutex.h) are all taken before any spinlock.
+ */
+#pragma once
+
+#define LOCK_RANKS(X)                                                                              \
+    X(LOCK_TTY)          /* a terminal's line state */                                             \
+    X(LOCK_PROC_TREE)    /* parents, children, groups, sessions, pid table */                      \
+    X(LOCK_SIGNAL)       /* one process' signal state */                                           \
+    X(LOCK_FILES)        /* one file-descriptor table */                                           \
+    X(LOCK_FS)           /* dentry hash, inode lists, mounts */                                    \
+    X(LOCK_INODE)        /* one inode's small state */                                             \
+    X(LOCK_PIPE)         /* one pipe, socket, eventfd */                                           \
+    X(LOCK_SPACE)        /* one address space's page tables */                                     \
+    X(LOCK_OBJECT)       /* one memory object's pages */                                           \
+    X(LOCK_FUTEX)        /* a futex bucket (two: ascending address) */                             \
+    X(LOCK_SVC)          /* service table */                                                       \
+    X(LOCK_DEVICE)       /* a driver's registers */                                                \
+    X(LOCK_WAITQ)        /* a wait queue */                                                        \
+    X(LOCK_TIMER)        /* a CPU's timer queue */                                                 \
+    X(LOCK_THREAD)       /* one thread's scheduling state */                                       \
+    X(LOCK_RUNQ)         /* a CPU's run queues (two: ascending CPU) */                             \
+    X(LOCK_IRQ)          /* interrupt table */                                                     \
+    X(LOCK_VMAP)         /* kernel virtual areas and page tables */                                \
+    X(LOCK_HEAP)         /* the kernel heap */                                                     \
+    X(LOCK_FRAME)        /* the frame allocator */                                                 \
+    X(LOCK_RANDOM)       /* entropy pool */                                                        \
+    X(LOCK_CONSOLE)      /* a console's output registers */                                        \
+    X(LOCK_LOG)          /* the log */
+
+enum lock_rank {
+#define X(name) name,
+    LOCK_RANKS(X)
+#undef X
+    LOCK_RANK_COUNT
+};
+
+extern const char *const lock_rank_name[LOCK_RANK_COUNT];

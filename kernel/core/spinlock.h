@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: mutual exclusion between CPUs and with interrupts, without sleeping.
+ *
+ * Model: a ticket lock: next ticket in the upper half, the one being served in the lower.  Holding
+ * one keeps preemption off.  A lock that an interrupt handler takes is taken with _irqsave (or by
+ * code that runs with interrupts off) everywhere.
+ * Every lock has a rank of <core/lockrank.h>; debug builds check that ranks are taken in ascending
+ * order on each CPU and panic with both names when not.
+ */
+#pragma once
+
+#include <lib/atomic.h>
+#include <lib/types.h>
+#include <core/lockrank.h>
+#include <hal/cpu.h>
+
+struct spinlock {
+    uint32_t ticket; /* next << 16 | serving */
+#ifdef CONFIG_DEBUG
+    enum lock_rank rank;
+    struct cpu *holder;
+#endif
+};
+
+#ifdef CONFIG_DEBUG
+#define SPINLOCK_INIT(r) { .rank = (r) }
+#else
+#define SPINLOCK_INIT(r) { .ticket = 0 * (r) }
+#endif
+
+void spin_init(struct spinlock *l, enum lock_rank rank);
+bool __must_check spin_try(struct spinlock *l);
+bool spin_held(const struct spinlock *l); /* by anyone; exact in debug builds for this CPU */
+void spin_contend(struct spinlock *l, uint16_t mine);
+/* Called when preempt_count falls to 0 with PENDING_RESCHED set; sched/ registers it. */
+extern void (*preempt_resched_hook)(void);
+
+#ifdef CONFIG_DEBUG
+void lockrank_acquire(struct spinlock *l);
+void lockrank_release(struct spinlock *l);
+#else
+static inline void lockrank_acquire(struct spinlock *l) { (void)l; }
+static inline void lockrank_release(struct spinlock *l) { (void)l; }
+#endif
+
+static inline void preempt_enable(void)
+{
+    struct hal_context *c = hal_current();
+
+    compiler_barrier();
+    if (--c->preempt_count == 0 && unlikely(c->pending & PENDING_RESCHED))
+        preempt_resched_hook();
+}
+
+/* Takes the lock; the caller has preemption or interrupts off already. */
+static inline void spin_lock_raw(struct spinlock *l)
+{
+    uint32_t t = __atomic_fetch_add(&l->ticket, 1u << 16, __ATOMIC_ACQUIRE);
+
+    if (unlikely((uint16_t)(t >> 16) != (uint16_t)t))
+        spin_contend(l, (uint16_t)(t >> 16));
+    lockrank_acquire(l);
+}
+
+static inline void spin_unlock_raw(struct spinlock *l)
+{
+    lockrank_release(l);
+    /* Only the holder writes the lower half. */
+    __atomic_store_n((uint16_t *)&l->ticket, (uint16_t)(*(uint16_t *)&l->ticket + 1),
+                     __ATOMIC_RELEASE);
+}
+
+static inline void spin_lock(struct spinlock *l)
+{
+    preempt_disable();
+    spin_lock_raw(l);
+}
+
+static inline void spin_unlock(struct spinlock *l)
+{
+    spin_unlock_raw(l);
+    preempt_enable();
+}
+
+static inline unsigned long __must_check spin_lock_irqsave(struct spinlock *l)
+{
+    unsigned long flags = hal_irq_save();
+
+    preempt_disable();
+    spin_lock_raw(l);
+    return flags;
+}
+
+static inline void spin_unlock_irqrestore(struct spinlock *l, unsigned long flags)
+{
+    spin_unlock_raw(l);
+    hal_irq_restore(flags);
+    preempt_enable();
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: device registers.  <arch/io.h> gives mmio_read8/16/32/64(const volatile void *),
+ * mmio_write8/16/32/64(volatile void *, value) with the ordering devices need, and on machines
+ * with ports port_read8/16/32(port), port_write8/16/32(port, value); HAL_HAS_PORTS is 1 or 0.
+ */
+#pragma once
+
+#include <lib/types.h>
+#include <arch/io.h>

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: physical memory in frames of 4 KiB.
+ *
+ * Model: each region of the boot record has a bitmap (1 = free) with summary levels above it (bit n
+ * of a level tells whether word n below has a free bit), so that a free frame is found by a few
+ * count-trailing-zeros whatever the size.  Single frames go through per-CPU caches.  Beside the
+ * bitmap each frame has a struct frame in one virtually contiguous table (FRAME_TABLE_BASE), mapped
+ * only where RAM is, so that it is one addition away from its number.
+ * Reference counts: frame_alloc gives 1; each page-table entry of a process and each memory object
+ * that holds a frame has one; the last frame_put frees it.  Frames of the kernel stay at 1.
+ * Context: never sleeps; interrupts allowed (short irq-off sections inside).
+ */
+#pragma once
+
+#include <lib/atomic.h>
+#include <lib/types.h>
+#include <hal/mmu.h>
+
+struct boot_record;
+
+struct frame {
+    uint32_t refs; /* atomic; 0 = free */
+    uint8_t node;
+    uint8_t flags; /* FRAME_IS_* */
+    uint16_t spare;
+    void *owner; /* memory object of a page-cache frame, heap block of a heap frame */
+};
+
+enum { FRAME_IS_RESERVED = 1u << 0, FRAME_IS_HEAP = 1u << 1, FRAME_IS_TABLE = 1u << 2,
+       FRAME_IS_CACHE = 1u << 3 };
+
+/* Flags of an allocation. */
+enum {
+    FRAME_ZERO = 1u << 0, /* zeroed */
+    FRAME_USER = 1u << 1, /* for user memory: leaves the kernel's reserve alone */
+    FRAME_NODE_ONLY = 1u << 2, /* fail rather than go to another node */
+};
+
+/* From the boot record, once, before anything else of mm.  Panics when there is no RAM at all. */
+void frame_init(const struct boot_record *rec);
+
+/* One frame from the running CPU's node, else the nearest.  Return: PADDR_NONE when out of memory
+ * (after shrinkers ran). */
+paddr_t __must_check frame_alloc(unsigned flags);
+paddr_t __must_check frame_alloc_node(unsigned node, unsigned flags);
+/* 2^order frames, aligned to their size (order 9: 2 MiB, 18: 1 GiB). */
+paddr_t __must_check frame_alloc_order(unsigned order, unsigned flags);
+/* `count` contiguous frames whose address is a multiple of align (power of two, bytes). */
+paddr_t __must_check frame_alloc_contiguous(size_t count, uint64_t align, unsigned flags);
+void frame_free_contiguous(paddr_t pa, size_t count); /* each must have refs == 1 */
+/* Up to `count` single frames into out[]; returns how many.  Cheaper than one by one. */
+size_t __must_check frame_alloc_bulk(paddr_t *out, size_t count, unsigned flags);
+
+static inline struct frame *frame_of(paddr_t pa)
+{
+    return (struct frame *)FRAME_TABLE_BASE + PFN(pa);
+}
+
+static inline void frame_get(paddr_t pa)
+{
+    __atomic_fetch_add(&frame_of(pa)->refs, 1, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t frame_refs(paddr_t pa)
+{
+    return atomic_load(&frame_of(pa)->refs);
+}
+
+void frame_free(paddr_t pa); /* refs has just become 0 */
+
+static inline void frame_put(paddr_t pa)
+{
+    if (atomic_sub_fetch(&frame_of(pa)->refs, 1) == 0)
+        frame_free(pa);
+}
+
+bool frame_is_ram(paddr_t pa); /* has a struct frame */
+
+uint64_t frame_total(void); /* frames that can be allocated at all */
+uint64_t frame_free_count(void); /* per-CPU caches included */
+uint64_t frame_node_free(unsigned node);
+/* Gives memory of the boot record (initramfs, loader's tables) to the allocator. */
+void frame_release_boot(paddr_t start, uint64_t bytes);
+/* Walks everything; true when the invariants hold.  Slow, for tests. */
+bool frame_check(void);
+
+/* Caches that can give memory back register here. */
+struct shrinker {
+    const char *name;
+    /* Free about `frames` frames.  Never sleeps, may fail.  Return: how many. */
+    size_t (*shrink)(size_t frames);
+    struct shrinker *next;
+};
+void frame_shrinker_add(struct shrinker *s);

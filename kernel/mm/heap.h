@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the kernel's allocator.
+ *
+ * Model: below, a first-fit list of free blocks with coalescing (boundary tags) over arenas of
+ * frames; above, size classes with per-CPU free lists that are filled from and drained to the
+ * first-fit heap a batch at a time.  Requests above HEAP_LARGE take whole frames.
+ * Every pointer is aligned to 16 bytes, one of a multiple of 4096 bytes to 4096.
+ * Debug builds poison freed memory, keep red zones and report leaks by caller.
+ * Context: never sleeps, interrupts allowed.
+ */
+#pragma once
+
+#include <lib/types.h>
+
+/* Return: NULL when out of memory, for 0 bytes a unique pointer. */
+void *__must_check kmalloc(size_t size);
+void *__must_check kzalloc(size_t size);
+void *__must_check kcalloc(size_t n, size_t size); /* NULL, too, when n * size overflows */
+void *__must_check krealloc(void *p, size_t size);
+void kfree(void *p); /* NULL is allowed */
+char *__must_check kstrdup(const char *s);
+size_t kmalloc_size(const void *p); /* usable bytes */
+
+void heap_init(void);
+uint64_t heap_bytes_used(void);
+uint64_t heap_frames(void); /* that the heap holds */
+bool heap_check(void); /* walks everything; for tests */
+/* Gives empty arenas and all per-CPU lists back: before leak checks. */
+void heap_trim(void);

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: kernel virtual addresses other than the direct map: stacks with guard pages, devices.
+ * Locking: LOCK_VMAP inside.  Never sleeps.
+ */
+#pragma once
+
+#include <lib/types.h>
+
+void vmap_init(void);
+/* Maps device registers [pa, pa + bytes) with MMU_DEVICE (or MMU_WRITE_COMBINE) in `prot`. Return: an address
+ * with pa's offset in the page, or NULL. */
+void *__must_check vmap_device(paddr_t pa, size_t bytes, unsigned prot);
+void vmap_unmap_device(void *va, size_t bytes);
+/* A kernel stack of KERNEL_STACK_SIZE with an unmapped page below; cached, so usually O(1) without
+ * TLB work.  Return: its top, 0 when out of memory. */
+uintptr_t __must_check vmap_stack_alloc(void);
+void vmap_stack_free(uintptr_t top);
+/* Tells whether addr lies in a guard page of a stack (a kernel stack overflow). */
+bool vmap_is_guard(vaddr_t addr);
