@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: time: clock sources, event devices, and the clocks that are made of them.
+ *
+ * Model: drivers register sources and devices with a rating; the best wins.  CLOCK_MONOTONIC =
+ * base + (cycles - base_cycles) * mult >> shift under a sequence counter; the same record goes to
+ * the vDSO.  CLOCK_REALTIME = monotonic + offset.
+ */
+#pragma once
+
+#include <lib/list.h>
+#include <lib/types.h>
+
+struct clock_source {
+    const char *name;
+    unsigned rating; /* the highest wins */
+    uint64_t (*read)(void);
+    uint64_t hz;
+    uint64_t mask; /* of valid bits */
+    bool user_readable; /* the vDSO may read it itself (TSC, CNTVCT) */
+    struct list link;
+};
+
+struct clock_event {
+    const char *name;
+    unsigned rating;
+    /* Interrupt (-> timer_interrupt()) at about `deadline`; NS_NEVER: none wanted.  Interrupts off.
+     * A device with a limited range fires early; the queue then asks again. */
+    void (*set_deadline)(struct clock_event *dev, ns_t now, ns_t deadline);
+    struct list link;
+};
+
+struct wall_clock { /* an RTC */
+    const char *name;
+    unsigned rating;
+    err_t (*read)(int64_t *seconds); /* since 1970 UTC */
+};
+
+void clock_source_register(struct clock_source *s);
+void clock_event_register(struct clock_event *e);
+void clock_wall_register(const struct wall_clock *w);
+const char *clock_source_name(void);
+struct clock_event *clock_event_current(void);
+
+ns_t clock_monotonic(void); /* any context; 0 before the first source */
+int64_t clock_realtime(void); /* ns since 1970 */
+int64_t clock_realtime_offset(void); /* realtime - monotonic, ns */
+void clock_realtime_set(int64_t ns);

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: which thread runs.
+ *
+ * Model: a run queue per CPU with a FIFO for each level and a bitmap of the levels that are not
+ * empty: enqueue, dequeue and pick are O(1).  The highest level runs; within a level round-robin
+ * with that level's slice.  Feedback between LOW, NORMAL and HIGH: a thread that uses up its slice
+ * sinks one level, one that slept rises towards base_level + 1; every SCHED_BOOST_NS all sunk
+ * threads return to their base level, so nobody starves.  SCHED_FIFO and RR live in REALTIME
+ * (sub-queues by rt_priority with a bitmap), SCHED_IDLE in IDLE.  Policy is a table of operations
+ * (struct sched_class) chosen with sched= among those registered.
+ * The switch hands the run queue's lock from the outgoing to the incoming thread.
+ */
+#pragma once
+
+#include <lib/registry.h>
+#include <sched/thread.h>
+
+struct runqueue;
+
+struct sched_class {
+    const char *name;
+    void (*init)(struct runqueue *rq);
+    void (*enqueue)(struct runqueue *rq, struct thread *t, bool woken);
+    void (*dequeue)(struct runqueue *rq, struct thread *t);
+    /* The next thread to run, taken off the queue, or NULL. */
+    struct thread *(*pick)(struct runqueue *rq);
+    /* The running thread goes back to the queue because it yielded or was preempted. */
+    void (*put_back)(struct runqueue *rq, struct thread *t, bool yielded);
+    /* `ran` more ns of CPU time; true when another thread should get the CPU. */
+    bool (*account)(struct runqueue *rq, struct thread *t, ns_t ran);
+    /* Should `woken` take the CPU from `running`? */
+    bool (*preempts)(struct runqueue *rq, const struct thread *woken, const struct thread *running);
+};
+REGISTRY_DECLARE(sched_class, const struct sched_class);
+
+/* Makes the boot context thread 0 (idle) of the calling CPU. */
+void sched_init(void);
+void sched_init_cpu(struct cpu *cpu);
+
+/*
+ * Gives up the CPU: the caller has set its own state.  Returns when it runs again.
+ * Context: thread, interrupts any, preempt_count 0 (or 1 when called with the thread's own lock
+ * handed over); no spinlock held.
+ */
+void schedule(void);
+/* sched_yield(2). */
+void sched_yield(void);
+/* From the tick, interrupts off. */
+void sched_tick(bool user_mode);
+/* On return from an interrupt to the kernel with preempt_count 0 and PENDING_RESCHED. */
+void sched_preempt_irq(void);
+
+/*
+ * Makes a sleeping thread runnable if its state is in the set (bits 1u << THREAD_...).
+ * Return: whether it did.  Any context.
+ */
+bool thread_wake_state(struct thread *t, unsigned states);
+#define WAKE_NORMAL (1u << THREAD_SLEEPING | 1u << THREAD_SLEEPING_INTR)
+#define WAKE_SIGNAL (1u << THREAD_SLEEPING_INTR)
+static inline bool thread_wake(struct thread *t)
+{
+    return thread_wake_state(t, WAKE_NORMAL);
+}
+
+/* sched_setscheduler, setpriority, sched_setaffinity.  Return: 0, -EINVAL. */
+err_t sched_set_policy(struct thread *t, int policy, int rt_priority);
+err_t sched_set_nice(struct thread *t, int nice);
+err_t sched_set_affinity(struct thread *t, const uint64_t mask[CPU_MAX / 64]);
+ns_t sched_slice(const struct thread *t); /* of its present level; slices are parameters */
+
+struct sched_stats {
+    uint64_t switches, forks;
+    unsigned running, blocked, total;
+    uint32_t load[3]; /* 1, 5, 15 minutes, fixed point with 16 fraction bits, as sysinfo(2) */
+};
+void sched_get_stats(struct sched_stats *s);
+struct cpu_times {
+    ns_t user, nice, system, idle, irq;
+};
+void sched_cpu_times(unsigned cpu, struct cpu_times *t);

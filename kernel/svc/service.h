@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the service locator: who provides an interface, and with what rating.
+ *
+ * Model: an interface is a struct type; SERVICE_TYPE(console, struct console_service) makes typed
+ * functions for it, so that handing in or asking for another type does not compile.  Several
+ * providers may publish one interface; get() gives the one with the highest rating, or by name.
+ * A caller below the service's privilege is refused with -EPERM, counted and logged.
+ * Locking: LOCK_SVC; look-ups take it, so keep the pointer on hot paths.
+ */
+#pragma once
+
+#include <svc/subsystem.h>
+
+struct service {
+    const char *type; /* interface name */
+    const char *name; /* provider */
+    const void *impl;
+    unsigned rating;
+    enum privilege privilege; /* the least that a user must have */
+    struct subsystem *owner;
+    uint32_t users, refused; /* counters, atomic */
+    struct service *next;
+};
+
+/* Untyped; only SERVICE_TYPE's functions call them. Return: 0, -EEXIST, -ENOMEM. */
+err_t __must_check service_publish_raw(const char *type, const char *name, const void *impl,
+                                       unsigned rating, enum privilege privilege);
+/* name NULL: the best.  who NULL: the kernel core.  Return: 0, -ENOENT, -EPERM. */
+err_t __must_check service_find_raw(const char *type, const char *name,
+                                    const struct subsystem *who, const void **out);
+void service_withdraw_raw(const char *type, const char *name);
+/* fn under the lock: must not sleep. */
+void service_for_each(bool (*fn)(const struct service *s, void *arg), void *arg);
+
+#define SERVICE_TYPE(id, type)                                                                     \
+    static inline err_t __must_check __unused service_publish_##id(                                \
+        const char *name, const type *impl, unsigned rating, enum privilege privilege)             \
+    {                                                                                              \
+        return service_publish_raw(#id, name, impl, rating, privilege);                            \
+    }                                                                                              \
+    static inline err_t __must_check __unused service_find_##id(const struct subsystem *who,       \
+                                                                const type **out)                  \
+    {                                                                                              \
+        return service_find_raw(#id, NULL, who, (const void **)out);                               \
+    }                                                                                              \
+    static inline err_t __must_check __unused service_find_##id##_named(                           \
+        const struct subsystem *who, const char *name, const type **out)                           \
+    {                                                                                              \
+        return service_find_raw(#id, name, who, (const void **)out);                               \
+    }                                                                                              \
+    static inline void __unused service_withdraw_##id(const char *name)                            \
+    {                                                                                              \
+        service_withdraw_raw(#id, name);                                                           \
+    }                                                                                              \
+    struct service_type_##id##_end
