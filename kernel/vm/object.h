@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: a memory object: pages by offset, which know nothing of addresses.
+ *
+ * Model: a radix tree from page index to frame.  Two kinds of use: a file's page cache (fs/ makes
+ * one for each inode and gives it a pager) and shared anonymous memory (no pager: absent pages are
+ * zero).  Private anonymous memory has no object at all: its frames hang in page tables only, their
+ * reference counts are the numbers of tables that hold them (vm/fault.c).
+ * Locking: `lock` (LOCK_OBJECT) guards the tree and size; a page being read in is marked busy in
+ * the tree and others wait for it on `busy`.
+ * Invariants: every frame in the tree carries one reference of the tree; pages >= size in pages
+ * are not there.
+ */
+#pragma once
+
+#include <core/spinlock.h>
+#include <lib/atomic.h>
+#include <lib/list.h>
+#include <mm/frame.h>
+#include <sched/waitq.h>
+
+struct object;
+
+struct pager {
+    /* Fills one zeroed or dirty frame with page `index`.  May sleep.  NULL: zero fill. 0, -EIO, -ENOMEM */
+    err_t (*read_page)(struct object *o, uint64_t index, paddr_t frame);
+    /* Last reference is gone: the pager frees what it owns; the object itself is freed by vm/. */
+    void (*release)(struct object *o);
+};
+
+struct object {
+    struct spinlock lock;
+    refcount_t refs;
+    const struct pager *pager;
+    void *owner; /* the inode, for the pager */
+    uint64_t size; /* bytes; lock */
+    void *root; /* radix tree; lock */
+    unsigned height; /* lock */
+    uint64_t pages; /* frames in the tree; lock */
+    struct list regions; /* struct region.object_link of all shared and private mappings; lock */
+    struct waitq busy;
+};
+
+struct object *__must_check object_create(const struct pager *pager, void *owner, uint64_t size);
+void object_get(struct object *o);
+void object_put(struct object *o);
+/* An object embedded in an inode: no allocation, never freed by vm/. */
+void object_init(struct object *o, const struct pager *pager, void *owner, uint64_t size);
+/* Frees all pages; no region maps it any more. */
+void object_fini(struct object *o);
+
+/*
+ * The frame of page `index`, with a reference for the caller.
+ * OBJECT_CREATE: absent pages are made (read by the pager, or zero); without it they give
+ * PADDR_NONE and 0.  OBJECT_NOZERO: the caller overwrites the whole page (write of a full page).
+ * May sleep.  Return: 0, -ENOMEM, -EIO.
+ */
+enum { OBJECT_CREATE = 1u << 0, OBJECT_NOZERO = 1u << 1 };
+err_t __must_check object_page(struct object *o, uint64_t index, unsigned flags, paddr_t *out);
+/* Looks only; never sleeps; up to `max` consecutive present pages from `index` (with references)
+ * for fault-around.  Return: how many. */
+unsigned object_pages_present(struct object *o, uint64_t index, paddr_t *out, unsigned max);
+/* Puts a frame (with the caller's reference, which the tree takes over) at an empty index: the
+ * initramfs hands over its pages this way.  0, -EEXIST, -ENOMEM. */
+err_t __must_check object_insert(struct object *o, uint64_t index, paddr_t frame);
+/* Copies between the object and a kernel buffer; offsets within size.  May sleep. */
+err_t object_read(struct object *o, uint64_t offset, void *buf, size_t n);
+/* Sets the size; pages beyond go away and are unmapped everywhere (SIGBUS afterwards); the tail of
+ * the last page is zeroed.  May sleep. */
+void object_truncate(struct object *o, uint64_t size);
+/* Frees whole pages in [start, end) bytes and zeroes partial ones (FALLOC_FL_PUNCH_HOLE). */
+void object_punch(struct object *o, uint64_t start, uint64_t end);
+/* First index >= from that holds a page (SEEK_DATA), or UINT64_MAX. */
+uint64_t object_next_page(struct object *o, uint64_t from);
