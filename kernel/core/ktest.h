@@ -28,7 +28,7 @@ REGISTRY_DECLARE(ktest, const struct ktest_case);
         .suite = #suite_, .name = #name_, .run = ktest_##suite_##_##name_                          \
     };                                                                                             \
     REGISTRY_ADD(ktest, ktest_case_##suite_##_##name_);                                            \
-    static void ktest_##suite_##_##name_(struct ktest *t __unused)
+    static void ktest_##suite_##_##name_(struct ktest *t __maybe_unused)
 
 __printf(4, 5) void ktest_fail(struct ktest *t, const char *file, int line, const char *format, ...);
 

@@ -47,7 +47,7 @@ typedef unsigned int gid_t;
 #define __noinline __attribute__((noinline))
 #define __always_inline inline __attribute__((always_inline))
 #define __packed __attribute__((packed))
-#define __unused __attribute__((unused))
+#define __maybe_unused __attribute__((unused))
 #define __aligned(n) __attribute__((aligned(n)))
 #define __used_section(name) __attribute__((used, section(name)))
 

@@ -34,22 +34,22 @@ void service_withdraw_raw(const char *type, const char *name);
 void service_for_each(bool (*fn)(const struct service *s, void *arg), void *arg);
 
 #define SERVICE_TYPE(id, type)                                                                     \
-    static inline err_t __must_check __unused service_publish_##id(                                \
+    static inline err_t __must_check __maybe_unused service_publish_##id(                                \
         const char *name, const type *impl, unsigned rating, enum privilege privilege)             \
     {                                                                                              \
         return service_publish_raw(#id, name, impl, rating, privilege);                            \
     }                                                                                              \
-    static inline err_t __must_check __unused service_find_##id(const struct subsystem *who,       \
+    static inline err_t __must_check __maybe_unused service_find_##id(const struct subsystem *who,       \
                                                                 const type **out)                  \
     {                                                                                              \
         return service_find_raw(#id, NULL, who, (const void **)out);                               \
     }                                                                                              \
-    static inline err_t __must_check __unused service_find_##id##_named(                           \
+    static inline err_t __must_check __maybe_unused service_find_##id##_named(                           \
         const struct subsystem *who, const char *name, const type **out)                           \
     {                                                                                              \
         return service_find_raw(#id, name, who, (const void **)out);                               \
     }                                                                                              \
-    static inline void __unused service_withdraw_##id(const char *name)                            \
+    static inline void __maybe_unused service_withdraw_##id(const char *name)                            \
     {                                                                                              \
         service_withdraw_raw(#id, name);                                                           \
     }                                                                                              \

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: CC0-1.0
+#
+# Purpose: functions that the scripts share. Source it; do not run it.
+# Model: ROOT is the tree. Whatever is downloaded lives under build/deps, reached through an apt
+#   configuration of our own (state, cache and architectures under build/deps/apt; sources, keys and
+#   proxies the machine's own), so that nothing of the machine's package state is touched.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+DEPS=$ROOT/build/deps
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$(basename "$0"): $*"; exit 1; }
+
+# debian_arch ARCH: Debian's name of our architecture.
+debian_arch() {
+    case $1 in
+        x86_64) echo amd64 ;;
+        arm64) echo arm64 ;;
+        *) die "unknown architecture '$1' (x86_64 or arm64)" ;;
+    esac
+}
+
+# Keeps those source entries that name the running release, and adds their deb-src side.
+# Other vendors' entries are left out: they seldom carry both architectures.
+apt_sources_write() {
+    local codename
+    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
+    : >"$1/debian.sources"
+    : >"$1/debian.list"
+    find /etc/apt/sources.list.d -name '*.sources' -exec cat {} + -exec echo \; 2>/dev/null |
+        awk -v want="^$codename(-updates|-security|-backports)?(/updates)?$" '
+        function flush() { if (ok && text != "") printf "%s\n", text; text = ""; ok = 0 }
+        /^[ \t]*$/ { flush(); next }
+        /^#/ { next }
+        /^Architectures:/ { next }
+        /^Types:/ { text = text "Types: deb deb-src\n"; next }
+        /^Suites:/ { for (i = 2; i <= NF; i++) if ($i ~ want) ok = 1 }
+        { text = text $0 "\n" }
+        /^Signed-By:.*keyring.*\.gpg/ && !/debian/ { ok = 0; text = "" }
+        END { flush() }' >>"$1/debian.sources"
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+        awk -v want="^$codename(-updates|-security|-backports)?(/updates)?$" '
+        $1 == "deb" {
+            line = $0; sub(/^deb[ \t]+/, "", line); sub(/^\[[^]]*\][ \t]*/, "", line)
+            split(line, part, /[ \t]+/)
+            if (part[2] ~ want) {
+                opts = ""
+                if (match($0, /signed-by=[^] \t]+/)) opts = "[" substr($0, RSTART, RLENGTH) "] "
+                print "deb " opts line; print "deb-src " opts line
+            }
+        }' >>"$1/debian.list"
+}
+
+# apt_private ARGS: apt-get with the private configuration.
+apt_private() {
+    local dir=$DEPS/apt
+    if [ ! -f "$dir/apt.conf" ]; then
+        mkdir -p "$dir/sources.d" "$dir/state/lists/partial" "$dir/cache/archives/partial"
+        : >"$dir/status"
+        apt_sources_write "$dir/sources.d"
+        cat >"$dir/apt.conf" <<CONF
+Dir::State "$dir/state";
+Dir::State::status "$dir/status";
+Dir::Cache "$dir/cache";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "$dir/sources.d";
+APT::Architecture "amd64";
+#clear APT::Architectures;
+APT::Architectures { "amd64"; "arm64"; };
+APT::Sandbox::User "";
+#clear APT::Update::Post-Invoke-Success;
+#clear APT::Update::Post-Invoke;
+CONF
+    fi
+    APT_CONFIG=$dir/apt.conf apt-get -qq "$@"
+}
+
+# apt_refresh: fetches the package lists once a day.
+apt_refresh() {
+    command -v apt-get >/dev/null || die "apt-get is not here: cannot fetch $*"
+    if [ -z "$(find "$DEPS/apt/refreshed" -mmin -1440 2>/dev/null)" ]; then
+        say "fetching Debian's package lists (private copy)"
+        apt_private update || apt_private update || die "cannot fetch the package lists"
+        touch "$DEPS/apt/refreshed"
+    fi
+}
+
+# deb_fetch ARCH PACKAGE...: downloads packages (Debian's names) and unpacks each to
+# build/deps/ARCH/PACKAGE. Does nothing for those that are there.
+deb_fetch() {
+    local arch=$1 pkg tmp deb
+    shift
+    for pkg in "$@"; do
+        [ -e "$DEPS/$arch/$pkg/.complete" ] && continue
+        apt_refresh "$pkg"
+        tmp=$DEPS/tmp.$$
+        rm -rf "$tmp" "$DEPS/$arch/$pkg"
+        mkdir -p "$tmp" "$DEPS/$arch/$pkg"
+        say "downloading $pkg:$arch"
+        (cd "$tmp" && apt_private download "$pkg:$arch") || die "cannot download $pkg:$arch"
+        deb=$(echo "$tmp"/*.deb)
+        dpkg-deb -x "$deb" "$DEPS/$arch/$pkg"
+        basename "$deb" .deb >"$DEPS/$arch/$pkg/.complete"
+        rm -rf "$tmp"
+    done
+}
