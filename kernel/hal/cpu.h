@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include <lib/atomic.h>
 #include <lib/types.h>
 #include <hal/context.h>
 

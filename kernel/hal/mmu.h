@@ -28,6 +28,7 @@
 
 #include <lib/types.h>
 #include <arch/layout.h>
+#include <hal/cpu.h>
 #include <arch/pte.h>
 
 struct cpu;
