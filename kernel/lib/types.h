@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include <limits.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -16,6 +15,16 @@
 #include <stdint.h>
 
 #include <linux/errno.h>
+
+/* Not <limits.h>: the compiler's own one reaches for the C library's. */
+#define CHAR_BIT __CHAR_BIT__
+#define INT_MAX __INT_MAX__
+#define INT_MIN (-INT_MAX - 1)
+#define UINT_MAX (INT_MAX * 2u + 1u)
+#define LONG_MAX __LONG_MAX__
+#define LONG_MIN (-LONG_MAX - 1l)
+#define ULONG_MAX (LONG_MAX * 2ul + 1ul)
+#define SSIZE_MAX LONG_MAX
 
 typedef int err_t;
 typedef uint64_t paddr_t; /* a physical address */
