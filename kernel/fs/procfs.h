@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: files made of text: /proc and /sys.
+ * Model: a file has a show function that prints all of it at open time of the first read; a
+ * directory of processes comes from proc/ through hooks.
+ */
+#pragma once
+
+#include <fs/vfs.h>
+
+struct pseudo_file {
+    const char *path; /* below the root of the file system: "meminfo", "sys/kernel/hostname" */
+    unsigned mode; /* permissions, S_IFDIR or S_IFLNK for a fixed link (then `link`) */
+    void (*show)(struct textbuf *out, void *arg);
+    err_t (*store)(const char *text, size_t n, void *arg); /* NULL: not writable */
+    void *arg;
+    const char *link;
+};
+/* Adds a file to /proc or /sys ("proc", "sysfs"); directories on the way are made. 0, -ENOMEM, -EEXIST. */
+err_t pseudo_add(const char *filesystem, const struct pseudo_file *f);
+/* At file scope: PROC_FILE(meminfo, "meminfo", 0444, show_meminfo). */
+struct pseudo_entry {
+    const char *filesystem;
+    struct pseudo_file file;
+};
+REGISTRY_DECLARE(pseudo, const struct pseudo_entry);
+#define PSEUDO_FILE(id, fs_, path_, mode_, show_, store_)                                          \
+    static const struct pseudo_entry pseudo_##id = {                                               \
+        .filesystem = fs_, .file = { .path = path_, .mode = mode_, .show = show_, .store = store_ } \
+    };                                                                                             \
+    REGISTRY_ADD(pseudo, pseudo_##id)
+#define PROC_FILE(id, path_, mode_, show_) PSEUDO_FILE(id, "proc", path_, mode_, show_, NULL)
+
+/* proc/ registers: the numbered directories. */
+struct proc_pid_ops {
+    pid_t (*next)(pid_t from); /* first process id >= from, or 0 */
+    bool (*exists)(pid_t pid, bool thread_of_any);
+    pid_t (*self)(bool thread); /* the caller's process or thread id */
+    /* Builds inode `i` (directory of process pid): file systems ops and data. */
+    err_t (*make)(struct superblock *sb, pid_t pid, struct inode **out);
+};
+void procfs_set_pid_ops(const struct proc_pid_ops *ops);
