@@ -8,6 +8,7 @@
 #pragma once
 
 #define LOCK_RANKS(X)                                                                              \
+    X(LOCK_THREADS)      /* list of all threads */                                                 \
     X(LOCK_TTY)          /* a terminal's line state */                                             \
     X(LOCK_PROC_TREE)    /* parents, children, groups, sessions, pid table */                      \
     X(LOCK_SIGNAL)       /* one process' signal state */                                           \

@@ -32,6 +32,7 @@ struct cpu {
     unsigned node; /* NUMA node */
     uint64_t hw_id; /* APIC id, MPIDR */
     unsigned irq_depth; /* own CPU, interrupts off */
+    bool irq_user; /* the present outermost interrupt came from user mode; set by entry/ */
     struct hal_space *space; /* loaded address space, NULL: kernel's alone; own CPU, irqs off */
     struct hal_context *fpu_owner; /* whose FPU state the registers hold; own CPU, irqs off */
     struct thread *idle; /* never on a run queue */

@@ -46,3 +46,15 @@ ns_t clock_monotonic(void); /* any context; 0 before the first source */
 int64_t clock_realtime(void); /* ns since 1970 */
 int64_t clock_realtime_offset(void); /* realtime - monotonic, ns */
 void clock_realtime_set(int64_t ns);
+ns_t clock_monotonic_coarse(void); /* of the last tick, as the vDSO's *_COARSE clocks */
+/* Counts the settings of the real-time clock; and who wants to know of them (any context). */
+unsigned clock_set_count(void);
+struct clock_set_hook {
+    void (*fn)(void);
+    struct clock_set_hook *next;
+};
+void clock_set_hook_add(struct clock_set_hook *h);
+/* From the tick: moves the base on, and tells the vDSO. */
+void clock_tick(void);
+/* As a CLOCK_MONOTONIC deadline; saturates, and 0 when it lies before boot. */
+ns_t clock_realtime_to_monotonic(int64_t ns);

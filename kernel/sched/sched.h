@@ -34,19 +34,28 @@ struct sched_class {
 };
 REGISTRY_DECLARE(sched_class, const struct sched_class);
 
-/* Makes the boot context thread 0 (idle) of the calling CPU. */
-void sched_init(void);
-void sched_init_cpu(struct cpu *cpu);
+/*
+ * Makes a run queue and the idle thread (with a guarded stack of its own) for the boot CPU, and goes
+ * on as that thread: calls rest() on it, interrupts off, and idles when rest() returns.  The boot
+ * stack is not used again.
+ * Context: boot, after vmap_init().
+ */
+__noreturn void sched_start(void (*rest)(void));
+/* The same for a further CPU, called on it. */
+__noreturn void sched_start_cpu(struct cpu *cpu, void (*rest)(void));
+/* A run queue, timer queue and idle thread for `cpu`, without running on them. Return: 0, -ENOMEM. */
+err_t __must_check sched_init_cpu(struct cpu *cpu);
+bool sched_running(void); /* sched_start was called: thread_current() is a thread */
 
 /*
  * Gives up the CPU: the caller has set its own state.  Returns when it runs again.
- * Context: thread, interrupts any, preempt_count 0 (or 1 when called with the thread's own lock
- * handed over); no spinlock held.
+ * A thread whose state is still THREAD_RUNNABLE goes back to its queue.
+ * Context: thread, interrupts any (kept as they are), preempt_count 0, no spinlock held.
  */
 void schedule(void);
 /* sched_yield(2). */
 void sched_yield(void);
-/* From the tick, interrupts off. */
+/* From the tick, interrupts off: samples who runs, and ends slices. */
 void sched_tick(bool user_mode);
 /* On return from an interrupt to the kernel with preempt_count 0 and PENDING_RESCHED. */
 void sched_preempt_irq(void);

@@ -5,8 +5,11 @@
  * Model: proc/ embeds struct thread as the first member of its struct task; a kernel thread is a
  * bare one.  A thread is RUNNABLE (on a run queue or running), SLEEPING (on wait queues or a
  * timer), STOPPED (job control, sleeps until woken) or DEAD (its last switch is done).
- * Locking: `lock` guards state, level, wake flags; fields of the running thread that only itself
- * touches are marked (own).
+ * Locking: the run queue of the CPU that `ctx.cpu` names (rq lock) guards the scheduling state; a
+ * thread other than the running one changes ctx.cpu only under it.  `lock` guards the name.  Fields
+ * that only the running thread itself touches are marked (own).
+ * Life: thread_init() gives one reference; thread_exit() of the thread drops it after its last
+ * switch, on the stack of whoever runs next.
  */
 #pragma once
 
@@ -36,23 +39,25 @@ struct space; /* vm/ */
 struct thread {
     struct hal_context ctx; /* must be first */
     struct spinlock lock;
-    enum thread_state state; /* lock; written by the thread itself before it sleeps */
-    bool on_cpu; /* still executing its last switch; run queue's lock */
-    bool queued; /* on a run queue; run queue's lock */
-    struct list run_link; /* run queue's lock */
+    enum thread_state state; /* rq lock; also written by the thread itself before it sleeps */
+    bool on_cpu; /* runs, or is still executing its last switch; rq lock */
+    bool queued; /* on a run queue; rq lock */
+    struct list run_link; /* rq lock */
 
-    /* Scheduling; lock */
+    /* Scheduling; rq lock */
     enum sched_level level; /* where it is now */
     enum sched_level base_level; /* where feedback may bring it back to; LOW..HIGH move */
     uint8_t policy; /* SCHED_OTHER, BATCH, IDLE, FIFO, RR of <linux/sched.h> */
     uint8_t rt_priority; /* 1..99 for FIFO and RR */
     int8_t nice; /* -20..19 */
-    ns_t slice_left; /* (own, run queue's lock) */
+    bool reset_on_fork; /* SCHED_RESET_ON_FORK: children start with the ordinary policy */
+    ns_t slice_left; /* rq lock */
+    ns_t slept_at; /* when it last gave up the CPU to sleep; rq lock */
     uint64_t affinity[CPU_MAX / 64];
 
-    /* Accounting; own CPU, interrupts off */
-    ns_t started; /* monotonic */
-    ns_t switched_in; /* when it got the CPU */
+    /* Accounting; rq lock */
+    ns_t started; /* monotonic; constant */
+    ns_t switched_in; /* when it got the CPU, or was last accounted */
     ns_t runtime; /* CPU time up to switched_in */
     uint64_t user_ticks, system_ticks; /* sampled: split of runtime into user and system */
     uint64_t voluntary_switches, forced_switches;
@@ -69,8 +74,12 @@ struct thread {
 
     /* What it waits for, for /proc/PID/wchan and the debugger; (own) */
     const void *wait_on;
-    /* Frees the memory that holds the thread, after its last reference; thread context. */
+    /* Frees the memory that holds the thread, after its last reference.  Must not sleep: it may run
+     * in the middle of a switch, interrupts off. */
     void (*release)(struct thread *t);
+    void (*entry)(void *arg); /* constant */
+    void *arg; /* constant */
+    void *fpu_memory; /* the allocation that ctx.fpu lies in; constant */
 };
 
 static inline struct thread *thread_current(void)
@@ -83,7 +92,7 @@ struct thread_params {
     enum sched_level level;
     struct process *process;
     struct space *space;
-    bool user; /* give it an FPU area */
+    bool user; /* give it an FPU area: a copy of the running user thread's state, else a fresh one */
     void (*entry)(void *arg); /* runs with interrupts on, preemptible; never returns for user threads:
                                  ends in hal_enter_user(); a kernel thread may return: it then exits */
     void *arg;
@@ -107,11 +116,12 @@ struct thread *__must_check kthread_start(const char *name, enum sched_level lev
 __noreturn void thread_exit(void);
 
 void thread_get(struct thread *t);
-void thread_put(struct thread *t); /* may free; any context (freeing is deferred when needed) */
+void thread_put(struct thread *t); /* may call release; any context */
 
 /* CPU time so far, the running stretch included; user and system split.  Any thread. */
 void thread_times(struct thread *t, ns_t *user, ns_t *system);
 void thread_set_name(struct thread *t, const char *name);
 
+unsigned thread_count(void); /* that exist and are not dead, kernel's included */
 /* All threads, kernel's included: calls fn(t) for each until it returns false.  Must not sleep. */
 void thread_for_each(bool (*fn)(struct thread *t, void *arg), void *arg);

@@ -11,7 +11,9 @@
  *     predicate? no                        predicate = true
  *     schedule()                           wake: state = RUNNABLE
  *
- * Exclusive waiters are woken one at a time.  A queue may also hold callbacks (poll, epoll).
+ * Exclusive waiters are woken one at a time, oldest first; a waker takes the waiter that it woke off
+ * the queue, so that a waiter usually leaves without the lock.  A queue may also hold callbacks
+ * (poll, epoll), which stay until removed.
  * Locking: the queue's own (LOCK_WAITQ), taken with interrupts off.  Wakes from any context.
  */
 #pragma once
@@ -58,6 +60,8 @@ static inline unsigned waitq_wake_one(struct waitq *q)
 /* The pieces of a wait; use the macros below. */
 void wait_begin(struct waitq *q, struct waiter *w, enum thread_state state);
 void wait_end(struct waitq *q, struct waiter *w);
+/* wait_end of a waiter that gives up: a wake-up that it swallowed meanwhile goes to the next. */
+void wait_abort(struct waitq *q, struct waiter *w);
 /* Sleeps until woken or until `deadline` (monotonic, NS_NEVER: none).
  * Return: 0 woken; -ETIMEDOUT; -ERESTARTSYS when interruptible and a signal is pending. */
 err_t wait_sleep(enum thread_state state, ns_t deadline);
@@ -83,7 +87,10 @@ bool thread_signal_pending(void);
                     break;                                                                         \
                 we_ret = wait_sleep(state, deadline);                                              \
             }                                                                                      \
-            wait_end(q, &we_w);                                                                    \
+            if (we_ret)                                                                            \
+                wait_abort(q, &we_w);                                                              \
+            else                                                                                   \
+                wait_end(q, &we_w);                                                                \
         }                                                                                          \
         we_ret;                                                                                    \
     })

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the multi-level feedback queue, the scheduler's policy.
+ *
+ * Model: a FIFO for each of IDLE, LOW, NORMAL, HIGH, and one for each real-time priority; a bitmap
+ * of the non-empty ones.  pick takes the head of the highest.  A thread that used its slice up
+ * sinks one level (not below LOW) and goes to the tail; one that slept gets the time it slept back,
+ * and once its slice is whole again it rises, at most to base_level + 1.  So who uses more than half
+ * of a CPU sinks, however cleverly it sleeps.
+ *
+ *     REALTIME  rt[99] .. rt[1]      FIFO: no slice; RR: slice, then tail
+ *     HIGH      a b                  <- rises: slept as long as it ran
+ *     NORMAL    c
+ *     LOW       d e f                <- sinks: used its slice
+ *     IDLE      g
+ *
+ * Every sched_boost_ns whatever waits below HIGH is moved up one level, whole queues at a time, and
+ * one thread of IDLE goes to LOW: nobody below REALTIME starves.  A queued thread's `level` is
+ * therefore not kept exact; pick sets it to the level where it found the thread.
+ * Nice values weigh the slice, and far ones choose another base level.
+ * After F. Corbato's CTSS queue and the multi-level feedback queue of "Operating Systems: Three Easy
+ * Pieces", chapter 8.
+ * Locking: the run queue's lock, held by the caller.
+ */
+#include <sched/runqueue.h>
+
+#include <core/log.h>
+#include <core/params.h>
+#include <lib/string.h>
+
+#include <linux/sched.h>
+
+ns_t sched_slice_ns[LEVEL_COUNT] = {
+    [LEVEL_IDLE] = 10 * NS_PER_MSEC,  [LEVEL_LOW] = 20 * NS_PER_MSEC,
+    [LEVEL_NORMAL] = 30 * NS_PER_MSEC, [LEVEL_HIGH] = 40 * NS_PER_MSEC,
+    [LEVEL_REALTIME] = 100 * NS_PER_MSEC,
+};
+ns_t sched_boost_ns = 400 * NS_PER_MSEC;
+
+/* Reads a count of milliseconds, 1..10000, at *s. */
+static err_t param_ms(const char **s, ns_t *out)
+{
+    uint64_t ms;
+    err_t err = str_to_u64(s, 10, &ms);
+
+    if (err)
+        return err;
+    if (ms < 1 || ms > 10000)
+        return -ERANGE;
+    *out = ms * NS_PER_MSEC;
+    return 0;
+}
+
+static err_t param_slices(const char *value)
+{
+    ns_t slices[LEVEL_COUNT];
+    const char *s = value;
+
+    if (!s)
+        return -EINVAL;
+    for (unsigned level = 0; level < LEVEL_COUNT; level++) {
+        err_t err = param_ms(&s, &slices[level]);
+
+        if (err)
+            return err;
+        if (*s != (level + 1 < LEVEL_COUNT ? ',' : '\0'))
+            return -EINVAL;
+        s++;
+    }
+    memcpy(sched_slice_ns, slices, sizeof slices);
+    return 0;
+}
+PARAM_NAMED(sched_slice_ms, "sched.slice_ms",
+            "slices in ms of the levels idle,low,normal,high,realtime (10,20,30,40,100)",
+            param_slices);
+
+static err_t param_boost(const char *value)
+{
+    ns_t ns;
+    err_t err;
+
+    if (!value)
+        return -EINVAL;
+    err = param_ms(&value, &ns);
+    if (err)
+        return err;
+    if (*value)
+        return -EINVAL;
+    sched_boost_ns = ns;
+    return 0;
+}
+PARAM_NAMED(sched_boost_ms, "sched.boost_ms",
+            "after how many ms waiting threads rise a level (400)", param_boost);
+
+ns_t sched_slice(const struct thread *t)
+{
+    ns_t slice = sched_slice_ns[t->level];
+
+    if (t->level == LEVEL_REALTIME)
+        return slice;
+    return slice * (unsigned)(20 - t->nice) / 20;
+}
+
+static bool is_feedback_level(enum sched_level level)
+{
+    return level >= LEVEL_LOW && level <= LEVEL_HIGH;
+}
+
+static enum sched_level level_ceiling(const struct thread *t)
+{
+    if (t->policy == SCHED_BATCH)
+        return t->base_level;
+    return MIN(t->base_level + 1, LEVEL_HIGH);
+}
+
+static void mlfq_init(struct runqueue *rq)
+{
+    struct mlfq *m = &rq->mlfq;
+
+    *m = (struct mlfq){ 0 };
+    for (unsigned i = 0; i < ARRAY_SIZE(m->fifo); i++)
+        list_init(&m->fifo[i]);
+    for (unsigned i = 0; i < ARRAY_SIZE(m->rt); i++)
+        list_init(&m->rt[i]);
+    m->boost_due = rq->now + sched_boost_ns;
+}
+
+static void rt_insert(struct mlfq *m, struct thread *t, bool tail)
+{
+    unsigned p = t->rt_priority;
+
+    if (tail)
+        list_add_tail(&m->rt[p], &t->run_link);
+    else
+        list_add_head(&m->rt[p], &t->run_link);
+    m->rt_used[p / 64] |= 1ull << p % 64;
+    m->levels |= 1u << LEVEL_REALTIME;
+}
+
+static void mlfq_insert(struct mlfq *m, struct thread *t, bool tail)
+{
+    if (unlikely(t->level == LEVEL_REALTIME)) {
+        rt_insert(m, t, tail);
+        return;
+    }
+    if (tail)
+        list_add_tail(&m->fifo[t->level], &t->run_link);
+    else
+        list_add_head(&m->fifo[t->level], &t->run_link);
+    m->levels |= 1u << t->level;
+}
+
+/* Notes that `head` has become empty. */
+static void list_emptied(struct mlfq *m, struct list *head)
+{
+    if (head >= m->fifo && head < m->fifo + ARRAY_SIZE(m->fifo)) {
+        m->levels &= ~(1u << (head - m->fifo));
+        return;
+    }
+    unsigned p = (unsigned)(head - m->rt);
+
+    m->rt_used[p / 64] &= ~(1ull << p % 64);
+    if (!(m->rt_used[0] | m->rt_used[1]))
+        m->levels &= ~(1u << LEVEL_REALTIME);
+}
+
+static void mlfq_dequeue(struct runqueue *rq, struct thread *t)
+{
+    struct list *neighbour = t->run_link.next;
+    bool alone = neighbour == t->run_link.prev; /* then it is the list's head */
+
+    list_del(&t->run_link);
+    if (alone)
+        list_emptied(&rq->mlfq, neighbour);
+}
+
+/* A sleeper gets its sleep credited. */
+static void mlfq_slept(struct runqueue *rq, struct thread *t)
+{
+    ns_t full, slept;
+
+    if (!is_feedback_level(t->level))
+        return;
+    full = sched_slice(t);
+    slept = rq->now > t->slept_at ? rq->now - t->slept_at : 0;
+    if (slept < full && t->slice_left + slept < full) {
+        t->slice_left += slept;
+        return;
+    }
+    t->slice_left = full;
+    if (t->level < level_ceiling(t))
+        t->level++;
+}
+
+static void mlfq_enqueue(struct runqueue *rq, struct thread *t, bool woken)
+{
+    if (woken)
+        mlfq_slept(rq, t);
+    mlfq_insert(&rq->mlfq, t, true);
+}
+
+static struct thread *mlfq_pick(struct runqueue *rq)
+{
+    struct mlfq *m = &rq->mlfq;
+    enum sched_level level;
+    struct list *head;
+    struct thread *t;
+
+    if (!m->levels)
+        return NULL;
+    level = 31 - (unsigned)__builtin_clz(m->levels);
+    if (likely(level != LEVEL_REALTIME))
+        head = &m->fifo[level];
+    else if (m->rt_used[1])
+        head = &m->rt[127 - __builtin_clzll(m->rt_used[1])];
+    else
+        head = &m->rt[63 - __builtin_clzll(m->rt_used[0])];
+    t = list_first(head, struct thread, run_link);
+    list_del(&t->run_link);
+    if (list_empty(head))
+        list_emptied(m, head);
+    t->level = level;
+    return t;
+}
+
+static void mlfq_sink(struct thread *t)
+{
+    if (t->base_level == LEVEL_IDLE)
+        t->level = LEVEL_IDLE;
+    else if (t->level > LEVEL_LOW && t->level != LEVEL_REALTIME)
+        t->level--;
+    t->slice_left = sched_slice(t);
+}
+
+static void mlfq_put_back(struct runqueue *rq, struct thread *t, bool yielded)
+{
+    bool used_up = t->slice_left == 0;
+
+    if (unlikely(used_up))
+        mlfq_sink(t);
+    mlfq_insert(&rq->mlfq, t, used_up || yielded);
+}
+
+/* What waits rises one level: three list operations, whatever the number of threads. */
+static void mlfq_boost(struct runqueue *rq)
+{
+    struct mlfq *m = &rq->mlfq;
+
+    m->boost_due = rq->now + sched_boost_ns;
+    if (!(m->levels & ((1u << LEVEL_HIGH) - 1)))
+        return;
+    list_splice_tail(&m->fifo[LEVEL_HIGH], &m->fifo[LEVEL_NORMAL]);
+    list_splice_tail(&m->fifo[LEVEL_NORMAL], &m->fifo[LEVEL_LOW]);
+    if (!list_empty(&m->fifo[LEVEL_IDLE])) {
+        struct list *first = m->fifo[LEVEL_IDLE].next;
+
+        list_del(first);
+        list_add_tail(&m->fifo[LEVEL_LOW], first);
+    }
+    m->levels &= 1u << LEVEL_REALTIME;
+    for (unsigned level = LEVEL_IDLE; level < LEVEL_REALTIME; level++)
+        if (!list_empty(&m->fifo[level]))
+            m->levels |= 1u << level;
+}
+
+static bool mlfq_account(struct runqueue *rq, struct thread *t, ns_t ran)
+{
+    if (unlikely(rq->now >= rq->mlfq.boost_due))
+        mlfq_boost(rq);
+    if (unlikely(t->policy == SCHED_FIFO))
+        return false;
+    if (likely(t->slice_left > ran)) {
+        t->slice_left -= ran;
+        return false;
+    }
+    t->slice_left = 0;
+    return true;
+}
+
+static bool mlfq_preempts(struct runqueue *rq __maybe_unused, const struct thread *woken,
+                          const struct thread *running)
+{
+    if (woken->level != running->level)
+        return woken->level > running->level;
+    return woken->level == LEVEL_REALTIME && woken->rt_priority > running->rt_priority;
+}
+
+const struct sched_class sched_class_mlfq = {
+    .name = "mlfq",
+    .init = mlfq_init,
+    .enqueue = mlfq_enqueue,
+    .dequeue = mlfq_dequeue,
+    .pick = mlfq_pick,
+    .put_back = mlfq_put_back,
+    .account = mlfq_account,
+    .preempts = mlfq_preempts,
+};
+REGISTRY_ADD(sched_class, sched_class_mlfq);

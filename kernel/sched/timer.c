@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: timers.
+ *
+ * Model: each CPU's queue is a red-black tree by deadline, equal ones in order of arming, with its
+ * first at hand.  The event device is asked for the first deadline, and only when that comes before
+ * the one it was asked for last: a timer that is cancelled in time (most time-outs) never costs
+ * device work, at worst one interrupt that finds nothing to do.
+ * Locking: LOCK_TIMER of the queue.  Callbacks run without it; `running` names the one that runs, so
+ * that timer_cancel() on another CPU can wait for its end.
+ * Invariants: (1) first is the tree's leftmost node; (2) armed exactly when in the tree;
+ * (3) programmed <= first->deadline when a device exists, outside timer_interrupt().
+ */
+#include <sched/timer.h>
+
+#include <core/panic.h>
+#include <core/spinlock.h>
+#include <hal/cpu.h>
+#include <mm/heap.h>
+#include <sched/clock.h>
+
+struct timer_queue {
+    struct spinlock lock;
+    struct tree tree;
+    struct timer *first; /* NULL: none */
+    ns_t programmed; /* what the event device was asked for; NS_NEVER: nothing */
+    struct timer *running; /* whose callback runs */
+};
+
+struct timer_queue *timer_queue_create(void)
+{
+    struct timer_queue *q = kzalloc(sizeof *q);
+
+    if (!q)
+        return NULL;
+    spin_init(&q->lock, LOCK_TIMER);
+    q->programmed = NS_NEVER;
+    return q;
+}
+
+void timer_init(struct timer *t, timer_fn fn)
+{
+    *t = (struct timer){ .fn = fn };
+}
+
+static void queue_insert(struct timer_queue *q, struct timer *t)
+{
+    struct tree_node **link = &q->tree.root, *parent = NULL;
+    bool leftmost = true;
+
+    while (*link) {
+        parent = *link;
+        if (t->deadline < tree_entry(parent, struct timer, node)->deadline) {
+            link = &parent->left;
+        } else {
+            link = &parent->right;
+            leftmost = false;
+        }
+    }
+    tree_insert(&q->tree, &t->node, parent, link);
+    if (leftmost)
+        q->first = t;
+    t->armed = true;
+}
+
+static void queue_remove(struct timer_queue *q, struct timer *t)
+{
+    if (q->first == t)
+        q->first = tree_entry_or_null(tree_next(&t->node), struct timer, node);
+    tree_erase(&q->tree, &t->node);
+    t->armed = false;
+}
+
+/* Asks the device of this CPU for the first deadline, if it would come too late otherwise. */
+static void queue_program(struct timer_queue *q)
+{
+    struct clock_event *dev = clock_event_current();
+
+    if (!dev || !q->first || q->first->deadline >= q->programmed)
+        return;
+    q->programmed = q->first->deadline;
+    dev->set_deadline(dev, clock_monotonic(), q->programmed);
+}
+
+/* Takes `t` off whatever queue it is on; interrupts off.  Return: whether it was armed. */
+static bool timer_disarm(struct timer *t)
+{
+    struct timer_queue *q = t->queue;
+    bool was_armed;
+
+    if (!q || !atomic_load_relaxed(&t->armed))
+        return false;
+    spin_lock_raw(&q->lock);
+    was_armed = t->armed;
+    if (was_armed)
+        queue_remove(q, t);
+    spin_unlock_raw(&q->lock);
+    return was_armed;
+}
+
+void timer_set(struct timer *t, ns_t deadline)
+{
+    unsigned long flags = hal_irq_save();
+    struct timer_queue *q;
+
+    preempt_disable();
+    q = cpu_current()->timers;
+    timer_disarm(t);
+    spin_lock_raw(&q->lock);
+    t->deadline = deadline;
+    t->queue = q;
+    queue_insert(q, t);
+    queue_program(q);
+    spin_unlock_irqrestore(&q->lock, flags);
+}
+
+bool timer_cancel(struct timer *t)
+{
+    unsigned long flags = hal_irq_save();
+    struct timer_queue *q = t->queue;
+    bool was_armed;
+
+    preempt_disable();
+    was_armed = timer_disarm(t);
+    if (q && !was_armed && q != cpu_current()->timers)
+        while (atomic_load(&q->running) == t)
+            hal_relax();
+    hal_irq_restore(flags);
+    preempt_enable();
+    return was_armed;
+}
+
+void timer_interrupt(void)
+{
+    struct timer_queue *q = cpu_current()->timers;
+    ns_t now = clock_monotonic();
+    struct timer *t;
+
+    if (!q)
+        return;
+    spin_lock_raw(&q->lock);
+    q->programmed = 0; /* callbacks that arm timers leave the device alone for now */
+    while ((t = q->first) != NULL && t->deadline <= now) {
+        queue_remove(q, t);
+        atomic_store(&q->running, t);
+        spin_unlock_raw(&q->lock);
+        t->fn(t);
+        /* t may be gone. */
+        spin_lock_raw(&q->lock);
+        atomic_store(&q->running, NULL);
+        if (!q->first || q->first->deadline > now)
+            now = clock_monotonic();
+    }
+    q->programmed = NS_NEVER;
+    queue_program(q);
+    spin_unlock_raw(&q->lock);
+}
+
+void timer_reprogram(void)
+{
+    struct timer_queue *q = cpu_current()->timers;
+    unsigned long flags;
+
+    if (!q)
+        return;
+    flags = spin_lock_irqsave(&q->lock);
+    q->programmed = NS_NEVER;
+    queue_program(q);
+    spin_unlock_irqrestore(&q->lock, flags);
+}
