@@ -25,6 +25,9 @@ struct dentry;
 struct file;
 struct superblock;
 struct poll_table;
+struct textbuf;
+struct statfs;
+struct dir_context;
 
 struct attributes { /* what chmod, chown, utimes, truncate change */
     unsigned valid; /* ATTR_* */

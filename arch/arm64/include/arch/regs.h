@@ -77,7 +77,8 @@ static inline long regs_nr(const struct hal_regs *r)
 static inline void regs_set_nr(struct hal_regs *r, long nr)
 {
     r->nr = nr;
-    r->x[8] = (uint64_t)nr;
+    if (nr >= 0) /* -1 only marks the frame as no system call */
+        r->x[8] = (uint64_t)nr;
 }
 
 static inline long regs_return(const struct hal_regs *r)

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: interrupts: to their handlers, and to another thread on the way back into the kernel.
+ *
+ * Model: handlers run with preemption off, so a wake-up in one only notes PENDING_RESCHED; it is
+ * acted on here when the interrupted kernel code may be preempted, or in upcall_user_return.
+ */
+#include <core/irq.h>
+#include <hal/cpu.h>
+#include <hal/upcall.h>
+#include <sched/sched.h>
+
+__hot void upcall_irq(struct hal_regs *r, unsigned irq)
+{
+    struct hal_context *c = hal_current();
+    struct cpu *cpu = cpu_current();
+    bool user = regs_user(r);
+
+    if (cpu->irq_depth++ == 0)
+        cpu->irq_user = user;
+    c->preempt_count++;
+    irq_dispatch(irq);
+    c->preempt_count--;
+    cpu->irq_depth--;
+    if (!user && c->preempt_count == 0 && (atomic_load_relaxed(&c->pending) & PENDING_RESCHED))
+        sched_preempt_irq();
+}
