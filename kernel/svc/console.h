@@ -20,3 +20,7 @@ struct console_service {
     void (*throttle)(bool on);
 };
 SERVICE_TYPE(console, struct console_service);
+
+/* Makes the consoles that console= names (or the best one) print the log.  Called by boot/ after
+ * each pass of initialisation; does nothing for those that print already.  Context: thread. */
+void console_log_attach(void);

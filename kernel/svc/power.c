@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: ends the machine's work: off, reboot, halt; also the last act of a panic.
+ * Model: the power services are asked in order of rating; each returns only when it could not.
+ */
+#define LOG_TAG "power"
+#include <svc/power.h>
+
+#include <core/log.h>
+#include <core/panic.h>
+#include <hal/cpu.h>
+#include <lib/string.h>
+#include <svc/subsystem.h>
+
+#define PROVIDERS_MAX 8
+
+struct providers {
+    const struct power_service *service[PROVIDERS_MAX];
+    unsigned count;
+};
+
+static bool gather(const struct service *s, void *arg)
+{
+    struct providers *p = arg;
+
+    if (strcmp(s->type, "power") == 0 && p->count < PROVIDERS_MAX)
+        p->service[p->count++] = s->impl;
+    return true;
+}
+
+static __noreturn void ask_all(bool reboot)
+{
+    struct providers p = { .count = 0 };
+
+    service_for_each(gather, &p);
+    for (unsigned i = 0; i < p.count; i++) {
+        void (*act)(void) = reboot ? p.service[i]->reboot : p.service[i]->off;
+
+        if (act)
+            act();
+    }
+    hal_irq_disable();
+    hal_halt();
+}
+
+void power_off(void)
+{
+    log_notice("power off");
+    subsystems_shutdown();
+    ask_all(false);
+}
+
+void power_reboot(void)
+{
+    log_notice("reboot");
+    subsystems_shutdown();
+    ask_all(true);
+}
+
+void power_halt(void)
+{
+    log_notice("halt");
+    subsystems_shutdown();
+    hal_irq_disable();
+    hal_halt();
+}
+
+static void after_panic(bool reboot)
+{
+    hal_irq_disable();
+    if (reboot)
+        ask_all(true);
+    hal_halt();
+}
+
+static err_t power_start(struct subsystem *self __maybe_unused)
+{
+    panic_set_action(after_panic);
+    return 0;
+}
+
+static struct subsystem power_subsystem = { .name = "power",
+                                            .privilege = PRIV_KERNEL,
+                                            .early_init = power_start };
+REGISTER_SUBSYSTEM(power_subsystem);
