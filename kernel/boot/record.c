@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: builds the boot record from what parsers find.
+ *
+ * Model: ranges are kept disjoint and sorted all the time.  To add one, the table is rebuilt by a
+ * sweep over the old ranges and the new one; where the two overlap the less usable kind wins, and
+ * neighbours of one kind and node are joined.  With a full table the highest usable memory is given
+ * up, so that memory may be lost but never invented.
+ * Locking: none; boot, one CPU.
+ * Invariants (record_check): each range is non-empty and ends below 2^52; each starts at or behind
+ * the end of the one before; equal neighbours do not touch.
+ */
+#define LOG_TAG "boot"
+#include <boot/record.h>
+
+#include <core/log.h>
+#include <hal/mmu.h>
+#include <lib/checked.h>
+#include <lib/string.h>
+
+#define PADDR_LIMIT BIT(52)
+
+/* --- ranges ------------------------------------------------------------------------------------ */
+
+/* Which kind stands where several were said: the least usable. */
+static unsigned kind_rank(enum mem_kind kind)
+{
+    switch (kind) {
+    case MEM_USABLE: return 0;
+    case MEM_PERSISTENT: return 1;
+    case MEM_ACPI: return 2;
+    case MEM_NVS: return 3;
+    case MEM_RESERVED: return 4;
+    default: return 5;
+    }
+}
+
+static paddr_t range_end(const struct mem_range *r)
+{
+    return r->start + r->size;
+}
+
+static bool range_joins(const struct mem_range *a, const struct mem_range *b)
+{
+    return range_end(a) == b->start && a->kind == b->kind && a->node == b->node;
+}
+
+/* Twice the table's size and some: adding one range splits at most one old range in three. */
+#define SWEEP_MAX (2 * BOOT_RANGES_MAX + 3)
+struct sweep {
+    struct mem_range out[SWEEP_MAX];
+    unsigned count;
+};
+static struct sweep sweep;
+
+static void sweep_emit(paddr_t start, paddr_t end, const struct mem_range *as)
+{
+    struct mem_range r = { .start = start, .size = end - start, .kind = as->kind, .node = as->node };
+
+    if (start >= end)
+        return;
+    if (sweep.count && range_joins(&sweep.out[sweep.count - 1], &r))
+        sweep.out[sweep.count - 1].size += r.size;
+    else
+        sweep.out[sweep.count++] = r;
+}
+
+/* Emits `old` as cut by `add`, whose part before *done has been emitted. */
+static void sweep_overlap(const struct mem_range *old, const struct mem_range *add, paddr_t *done)
+{
+    paddr_t old_end = range_end(old), add_end = range_end(add);
+    paddr_t both = MAX(old->start, add->start), both_end = MIN(old_end, add_end);
+
+    sweep_emit(old->start, both, old);
+    sweep_emit(*done, both, add);
+    sweep_emit(both, both_end, kind_rank(add->kind) > kind_rank(old->kind) ? add : old);
+    sweep_emit(both_end, old_end, old);
+    *done = MAX(*done, both_end);
+}
+
+static void sweep_add(const struct boot_record *rec, const struct mem_range *add)
+{
+    paddr_t done = add->start;
+
+    sweep.count = 0;
+    for (unsigned i = 0; i < rec->range_count; i++) {
+        const struct mem_range *old = &rec->ranges[i];
+
+        if (range_end(old) <= add->start) {
+            sweep_emit(old->start, range_end(old), old);
+        } else if (old->start >= range_end(add)) {
+            sweep_emit(done, range_end(add), add);
+            done = range_end(add);
+            sweep_emit(old->start, range_end(old), old);
+        } else {
+            sweep_overlap(old, add, &done);
+        }
+    }
+    sweep_emit(done, range_end(add), add);
+}
+
+/* Gives up ranges until they fit: usable ones from the top, then others (which are only notes). */
+static void sweep_trim(void)
+{
+    while (sweep.count > BOOT_RANGES_MAX) {
+        unsigned victim = sweep.count - 1;
+
+        for (unsigned i = sweep.count; i-- > 0;) {
+            if (sweep.out[i].kind == MEM_USABLE) {
+                victim = i;
+                break;
+            }
+        }
+        memmove(&sweep.out[victim], &sweep.out[victim + 1],
+                (sweep.count - victim - 1) * sizeof sweep.out[0]);
+        sweep.count--;
+        log_once(LOG_WARN, "too many memory ranges: some memory is not used");
+    }
+}
+
+void record_add_range(struct boot_record *rec, paddr_t start, uint64_t size, enum mem_kind kind,
+                      unsigned node)
+{
+    struct mem_range add = { .start = start, .size = size, .kind = kind, .node = node };
+
+    if (size == 0 || start >= PADDR_LIMIT)
+        return;
+    add.size = MIN(size, PADDR_LIMIT - start);
+    if (kind > MEM_PERSISTENT)
+        add.kind = MEM_RESERVED;
+    sweep_add(rec, &add);
+    sweep_trim();
+    memcpy(rec->ranges, sweep.out, sweep.count * sizeof rec->ranges[0]);
+    rec->range_count = sweep.count;
+}
+
+bool record_check(const struct boot_record *rec)
+{
+    if (rec->range_count > BOOT_RANGES_MAX || rec->module_count > BOOT_MODULES_MAX)
+        return false;
+    for (unsigned i = 0; i < rec->range_count; i++) {
+        const struct mem_range *r = &rec->ranges[i];
+
+        if (r->size == 0 || !range_fits(r->start, r->size, PADDR_LIMIT))
+            return false;
+        if (i > 0 && (r->start < range_end(r - 1) || range_joins(r - 1, r)))
+            return false;
+    }
+    return true;
+}
+
+/* Is [start, start + size) usable memory from end to end? */
+static bool is_usable(const struct boot_record *rec, paddr_t start, uint64_t size)
+{
+    for (unsigned i = 0; i < rec->range_count && size; i++) {
+        const struct mem_range *r = &rec->ranges[i];
+
+        if (r->kind != MEM_USABLE || start < r->start || start >= range_end(r))
+            continue;
+        uint64_t here = MIN(size, range_end(r) - start);
+
+        start += here;
+        size -= here;
+    }
+    return size == 0;
+}
+
+/* --- texts and modules ------------------------------------------------------------------------- */
+
+/* Copies at most max bytes up to a NUL, control bytes as spaces.  Return: whether all fitted. */
+static bool text_copy(char *dst, size_t size, const char *src, size_t max)
+{
+    size_t i;
+
+    for (i = 0; i < max && src[i]; i++) {
+        if (i + 1 == size) {
+            dst[i] = '\0';
+            return false;
+        }
+        dst[i] = (unsigned char)src[i] < ' ' || src[i] == 0x7f ? ' ' : src[i];
+    }
+    dst[i] = '\0';
+    return true;
+}
+
+void record_set_cmdline(struct boot_record *rec, const char *text, size_t max)
+{
+    if (!text_copy(rec->cmdline, sizeof rec->cmdline, text, max))
+        log_warn("the command line is cut after %zu bytes", sizeof rec->cmdline - 1);
+}
+
+void record_set_loader(struct boot_record *rec, const char *name, size_t max)
+{
+    (void)text_copy(rec->loader, sizeof rec->loader, name, max);
+}
+
+void record_add_module(struct boot_record *rec, paddr_t start, uint64_t size, const char *name,
+                       size_t max)
+{
+    struct boot_module *m = &rec->modules[rec->module_count];
+
+    if (size == 0)
+        return;
+    if (!range_fits(start, size, PADDR_LIMIT)) {
+        log_warn("module at %#llx with %#llx bytes: no such memory, dropped",
+                 (unsigned long long)start, (unsigned long long)size);
+        return;
+    }
+    if (rec->module_count == BOOT_MODULES_MAX) {
+        log_warn("more than %u modules: the one at %#llx is dropped", BOOT_MODULES_MAX,
+                 (unsigned long long)start);
+        return;
+    }
+    *m = (struct boot_module){ .start = start, .size = size };
+    if (name)
+        (void)text_copy(m->name, sizeof m->name, name, max);
+    rec->module_count++;
+}
+
+/* Drops modules that do not lie in usable memory, or over the kernel. */
+static void modules_check(struct boot_record *rec)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < rec->module_count; i++) {
+        const struct boot_module *m = &rec->modules[i];
+
+        if (is_usable(rec, m->start, m->size) &&
+            !ranges_overlap(m->start, m->size, rec->image_start,
+                            rec->image_end - rec->image_start)) {
+            rec->modules[kept++] = *m;
+            continue;
+        }
+        log_warn("module at %#llx with %#llx bytes lies in no usable memory, dropped",
+                 (unsigned long long)m->start, (unsigned long long)m->size);
+    }
+    rec->module_count = kept;
+}
+
+/* --- the whole --------------------------------------------------------------------------------- */
+
+void record_init(struct boot_record *rec, const struct loader_handoff *h)
+{
+    memset(rec, 0, sizeof *rec);
+    rec->protocol = h->protocol;
+    rec->image_start = h->image_start;
+    rec->image_end = h->image_end;
+}
+
+const void *record_map(const struct loader_handoff *h, paddr_t pa, uint64_t size)
+{
+    if (pa < h->early_start || pa >= h->early_end || size > h->early_end - pa)
+        return NULL;
+    return phys_to_virt(pa);
+}
+
+err_t record_finish(struct boot_record *rec)
+{
+    if (rec->image_start >= rec->image_end ||
+        !is_usable(rec, rec->image_start, rec->image_end - rec->image_start)) {
+        log_err("the kernel at %#llx-%#llx does not lie in memory that the loader describes",
+                (unsigned long long)rec->image_start, (unsigned long long)rec->image_end);
+        return -EINVAL;
+    }
+    modules_check(rec);
+    return 0;
+}
+
+static const struct boot_protocol *protocol_find(enum loader_protocol protocol)
+{
+    registry_for_each(boot_protocol, p)
+        if ((*p)->protocol == protocol)
+            return *p;
+    return NULL;
+}
+
+err_t boot_parse(const struct loader_handoff *h, struct boot_record *rec)
+{
+    const struct boot_protocol *p = protocol_find(h->protocol);
+    err_t err;
+
+    record_init(rec, h);
+    if (!p)
+        return -ENOENT;
+    str_copy(rec->loader, p->name, sizeof rec->loader);
+    err = p->parse(h, rec);
+    return err ? err : record_finish(rec);
+}

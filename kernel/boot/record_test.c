@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: CC0-1.0
+/* Purpose: the boot record under sane and hostile input. */
+#include <boot/record.h>
+
+#include <core/ktest.h>
+#include <lib/string.h>
+
+static struct boot_record rec;
+static const struct loader_handoff handoff = { .image_start = 2 * MiB, .image_end = 4 * MiB,
+                                               .early_start = 0, .early_end = 1 * GiB };
+
+static bool range_is(unsigned i, paddr_t start, paddr_t end, enum mem_kind kind)
+{
+    return i < rec.range_count && rec.ranges[i].start == start &&
+           rec.ranges[i].size == end - start && rec.ranges[i].kind == kind;
+}
+
+KTEST(boot_record, sorts_and_merges)
+{
+    record_init(&rec, &handoff);
+    record_add_range(&rec, 8 * MiB, 8 * MiB, MEM_USABLE, 0);
+    record_add_range(&rec, 0, 4 * MiB, MEM_USABLE, 0);
+    record_add_range(&rec, 4 * MiB, 4 * MiB, MEM_USABLE, 0);
+    record_add_range(&rec, 32 * MiB, 4 * MiB, MEM_USABLE, 0);
+    KTEST_EQ(rec.range_count, 2);
+    KTEST_TRUE(range_is(0, 0, 16 * MiB, MEM_USABLE));
+    KTEST_TRUE(range_is(1, 32 * MiB, 36 * MiB, MEM_USABLE));
+    KTEST_TRUE(record_check(&rec));
+    KTEST_EQ(record_finish(&rec), 0);
+}
+
+KTEST(boot_record, reserved_wins_in_any_order)
+{
+    for (unsigned order = 0; order < 2; order++) {
+        record_init(&rec, &handoff);
+        if (order == 0)
+            record_add_range(&rec, 5 * MiB, MiB, MEM_RESERVED, 0);
+        record_add_range(&rec, 0, 16 * MiB, MEM_USABLE, 0);
+        if (order == 1)
+            record_add_range(&rec, 5 * MiB, MiB, MEM_RESERVED, 0);
+        KTEST_EQ(rec.range_count, 3);
+        KTEST_TRUE(range_is(0, 0, 5 * MiB, MEM_USABLE));
+        KTEST_TRUE(range_is(1, 5 * MiB, 6 * MiB, MEM_RESERVED));
+        KTEST_TRUE(range_is(2, 6 * MiB, 16 * MiB, MEM_USABLE));
+        KTEST_TRUE(record_check(&rec));
+    }
+}
+
+KTEST(boot_record, covers_several)
+{
+    record_init(&rec, &handoff);
+    record_add_range(&rec, 1 * MiB, MiB, MEM_RESERVED, 0);
+    record_add_range(&rec, 3 * MiB, MiB, MEM_ACPI, 0);
+    record_add_range(&rec, 0, 6 * MiB, MEM_USABLE, 0);
+    KTEST_EQ(rec.range_count, 5);
+    record_add_range(&rec, 0, 6 * MiB, MEM_BAD, 0);
+    KTEST_EQ(rec.range_count, 1);
+    KTEST_TRUE(range_is(0, 0, 6 * MiB, MEM_BAD));
+}
+
+KTEST(boot_record, hostile_ranges)
+{
+    record_init(&rec, &handoff);
+    record_add_range(&rec, 0, 0, MEM_USABLE, 0);
+    record_add_range(&rec, UINT64_MAX, UINT64_MAX, MEM_USABLE, 0);
+    record_add_range(&rec, BIT(52) - MiB, UINT64_MAX, MEM_USABLE, 0);
+    KTEST_EQ(rec.range_count, 1);
+    KTEST_TRUE(range_is(0, BIT(52) - MiB, BIT(52), MEM_USABLE));
+    record_add_range(&rec, 0, UINT64_MAX, (enum mem_kind)77, 0);
+    KTEST_EQ(rec.range_count, 1);
+    KTEST_EQ(rec.ranges[0].kind, MEM_RESERVED);
+    KTEST_TRUE(record_check(&rec));
+    KTEST_EQ(record_finish(&rec), -EINVAL); /* no usable memory under the image */
+}
+
+KTEST(boot_record, full_table_loses_memory_only)
+{
+    record_init(&rec, &handoff);
+    record_add_range(&rec, 0, 4096 * MiB, MEM_USABLE, 0);
+    for (unsigned i = 0; i < 3 * BOOT_RANGES_MAX; i++) {
+        record_add_range(&rec, (8 + 2ull * i) * MiB, MiB, MEM_RESERVED, 0);
+        KTEST_REQUIRE(record_check(&rec));
+    }
+    KTEST_EQ(rec.range_count, BOOT_RANGES_MAX);
+    /* No reserved piece may have become usable. */
+    for (unsigned i = 0; i < rec.range_count; i++)
+        if (rec.ranges[i].kind == MEM_USABLE && rec.ranges[i].start >= 8 * MiB &&
+            rec.ranges[i].start < 8 * MiB + 6ull * BOOT_RANGES_MAX * MiB)
+            KTEST_TRUE(rec.ranges[i].size <= MiB);
+    KTEST_EQ(record_finish(&rec), 0);
+}
+
+KTEST(boot_record, random_ranges_keep_invariants)
+{
+    uint64_t x = 88172645463325252ull;
+
+    record_init(&rec, &handoff);
+    for (unsigned i = 0; i < 2000; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        record_add_range(&rec, (x & 0xfff) << 12, (x >> 12 & 0xff) << 12, (x >> 20) % 7,
+                         (unsigned)(x >> 30 & 1));
+        KTEST_REQUIRE(record_check(&rec));
+    }
+}
+
+KTEST(boot_record, modules)
+{
+    record_init(&rec, &handoff);
+    record_add_range(&rec, 0, 64 * MiB, MEM_USABLE, 0);
+    record_add_module(&rec, 16 * MiB, 4 * MiB, "initrd", 6);
+    record_add_module(&rec, 3 * MiB, MiB, "over the kernel", 99);
+    record_add_module(&rec, 63 * MiB, 4 * MiB, "beyond memory", 99);
+    record_add_module(&rec, UINT64_MAX - 5, 100, "wraps", 99);
+    record_add_module(&rec, 20 * MiB, 0, "empty", 99);
+    KTEST_EQ(record_finish(&rec), 0);
+    KTEST_REQUIRE(rec.module_count == 1);
+    KTEST_STR_EQ(rec.modules[0].name, "initrd");
+    for (unsigned i = 0; i < 2 * BOOT_MODULES_MAX; i++)
+        record_add_module(&rec, 20 * MiB, MiB, NULL, 0);
+    KTEST_EQ(rec.module_count, BOOT_MODULES_MAX);
+}
+
+KTEST(boot_record, texts)
+{
+    static char text[BOOT_CMDLINE_MAX + 10];
+
+    record_init(&rec, &handoff);
+    record_set_cmdline(&rec, "a\tb\nc", 100);
+    KTEST_STR_EQ(rec.cmdline, "a b c");
+    record_set_cmdline(&rec, "abcdef", 3);
+    KTEST_STR_EQ(rec.cmdline, "abc");
+    memset(text, 'x', sizeof text);
+    record_set_cmdline(&rec, text, sizeof text);
+    KTEST_EQ(strlen(rec.cmdline), BOOT_CMDLINE_MAX - 1);
+    record_set_loader(&rec, text, sizeof text);
+    KTEST_EQ(strlen(rec.loader), sizeof rec.loader - 1);
+}
+
+KTEST(boot_record, map_is_bounded)
+{
+    KTEST_TRUE(record_map(&handoff, 0, GiB) != NULL);
+    KTEST_TRUE(record_map(&handoff, 0, GiB + 1) == NULL);
+    KTEST_TRUE(record_map(&handoff, GiB, 0) == NULL);
+    KTEST_TRUE(record_map(&handoff, GiB - 1, UINT64_MAX) == NULL);
+    KTEST_TRUE(record_map(&handoff, UINT64_MAX, 2) == NULL);
+}
+
+KTEST(boot_record, unknown_protocol)
+{
+    struct loader_handoff h = handoff;
+
+    h.protocol = (enum loader_protocol)99;
+    KTEST_EQ(boot_parse(&h, &rec), -ENOENT);
+}
