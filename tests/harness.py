@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: CC0-1.0
+"""Purpose: run a kernel in QEMU and talk to it over the serial line.
+
+Model: Machine is one QEMU process with its serial line on pipes; it is driven as a person would do it:
+send text, wait until a pattern appears. Shell adds the prompt of the standard root file system, and run(),
+which brackets a command with two marks to get its exact output and status. Tests register themselves with
+@shell_test (all of one architecture share a booted machine, replaced after a failure) or @test (boots what
+it needs itself). A test fails by raising; it takes the kernel to run from its Context, so the same tests
+can be run against Linux, which is how they are proven.
+"""
+import os
+import pathlib
+import re
+import select
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+LOGS = BUILD / "tests"
+SLOW = float(os.environ.get("TEST_SLOW", "1"))  # factor on all time limits
+ARCHS = ("x86_64", "arm64")
+PROMPT = r"/ # (\x1b\[6n)?$"
+
+
+class Failure(Exception):
+    """A test's verdict, with what was expected and what was there."""
+
+
+def expect_equal(actual, expected, what="output"):
+    """Fails unless the two are the same."""
+    if actual != expected:
+        raise Failure(f"{what} is\n{_clip(actual)!r}\nexpected\n{_clip(expected)!r}")
+
+
+def expect_match(pattern, text, what="output"):
+    """Fails unless `pattern` is found in `text`; returns the match."""
+    match = re.search(pattern, text, re.M)
+    if not match:
+        raise Failure(f"{what} does not match {pattern!r}:\n{_clip(text)}")
+    return match
+
+
+def _clip(text, limit=1500):
+    return text if not isinstance(text, str) or len(text) <= limit else text[:limit] + " ..."
+
+
+class Machine:
+    """One QEMU. Use as a context manager: it is ended on the way out."""
+
+    def __init__(self, ctx, append="", initrd=None, mem=None, args=(), name="machine"):
+        env = dict(os.environ, KERNEL=str(ctx.kernel_path()), APPEND=append)
+        env.pop("INITRD", None)
+        if initrd is not None:
+            env["INITRD"] = str(initrd)
+        if mem is not None:
+            env["MEM"] = str(mem)
+        LOGS.mkdir(parents=True, exist_ok=True)
+        self.log_path = LOGS / f"{ctx.arch}-{ctx.kernel}-{re.sub(r'[^a-z0-9]+', '-', name.lower())}.log"
+        self.log = open(self.log_path, "wb")
+        command = [str(ROOT / f"scripts/qemu-{ctx.arch}.sh"), *args]
+        self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, bufsize=0)
+        self.text = ""      # what came and was not consumed by expect()
+        self.history = ""   # all that came
+        self.ended = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Ends QEMU if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.log.close()
+
+    def send(self, text):
+        """Types `text`."""
+        self.process.stdin.write(text.encode())
+
+    def _read(self, timeout):
+        """Takes in what came within `timeout` seconds; returns whether the line is still open."""
+        ready, _, _ = select.select([self.process.stdout], [], [], max(timeout, 0))
+        if ready:
+            data = os.read(self.process.stdout.fileno(), 65536)
+            if not data:
+                self.ended = True
+                return False
+            self.log.write(data)
+            self.log.flush()
+            text = data.decode("utf-8", "replace")
+            self.text += text
+            self.history += text
+        return True
+
+    def expect(self, pattern, timeout=60):
+        """Waits until `pattern` appears; returns the match and consumes the text up to its end."""
+        limit = time.monotonic() + timeout * SLOW
+        regex = re.compile(pattern, re.M)
+        while True:
+            match = regex.search(self.text)
+            if match:
+                self.text = self.text[match.end():]
+                return match
+            left = limit - time.monotonic()
+            if left <= 0:
+                raise Failure(f"waited {timeout * SLOW:.0f} s for {pattern!r}; the last lines are\n{self.tail()}")
+            if not self._read(min(left, 5)):
+                raise Failure(f"QEMU ended while waiting for {pattern!r}; the last lines are\n{self.tail()}")
+
+    def expect_exit(self, timeout=60):
+        """Waits until QEMU ends by itself; returns its status."""
+        limit = time.monotonic() + timeout * SLOW
+        while not self.ended:
+            if time.monotonic() > limit:
+                raise Failure(f"QEMU did not end in {timeout * SLOW:.0f} s; the last lines are\n{self.tail()}")
+            self._read(1)
+        return self.process.wait(timeout=30)
+
+    def tail(self, lines=15):
+        """The last lines that came, for messages."""
+        return "\n".join(self.history.replace("\r", "").split("\n")[-lines:])
+
+
+class Shell(Machine):
+    """A machine that boots the standard root file system to its prompt."""
+
+    def __init__(self, ctx, boot_timeout=120, **how):
+        super().__init__(ctx, **how)
+        self.count = 0
+        try:
+            self.expect(PROMPT, boot_timeout)
+        except Failure:
+            self.close()
+            raise
+
+    def run(self, command, timeout=60):
+        """Runs `command` (one line or several); returns (its output, its status)."""
+        self.count += 1
+        joint = "\n" if "\n" in command or command.rstrip().endswith("&") else "; "
+        self.send(f"echo @''B{self.count}; {command}{joint}echo @''E{self.count}:$?\n")
+        self.expect(rf"@B{self.count}\r?\n", timeout)
+        match = self.expect(rf"(?s)\A(.*?)@E{self.count}:(\d+)\r?\n", timeout)
+        self.expect(PROMPT, timeout)
+        output = match[1].replace("\r\n", "\n")
+        if joint == "\n":  # the shell prompts, and echoes what is typed, between the two
+            output = re.sub(r"(/ # |> )?(\x1b\[6n)?echo @''E\d+:\$\?\n", "", output)
+        return output, int(match[2])
+
+    def output(self, command, timeout=60):
+        """Runs `command`, which must succeed; returns its output."""
+        output, status = self.run(command, timeout)
+        if status != 0:
+            raise Failure(f"{command!r} returned {status}:\n{_clip(output)}")
+        return output
+
+    def check(self, command, expected, timeout=60):
+        """Runs `command`, which must succeed with just this output."""
+        expect_equal(self.output(command, timeout), expected, f"output of {command!r}")
+
+    def script(self, text, timeout=60):
+        """Runs several lines as a script, through a file; returns its output. It must succeed."""
+        self.put("/tmp/script", text)
+        return self.output("sh /tmp/script", timeout)
+
+    def put(self, path, text):
+        """Writes a small text file by typing it."""
+        self.count += 1
+        self.send(f"stty -echo; cat >{path} <<'@EOF'\n")
+        for line in text.rstrip("\n").split("\n"):
+            self.send(line + "\n")
+        self.send(f"@EOF\nstty echo; echo @''P{self.count}\n")
+        self.expect(rf"@P{self.count}\r?\n")
+        self.expect(PROMPT)
+
+
+class Context:
+    """What a test is told: the architecture and the kernel that it is for."""
+
+    def __init__(self, arch, kernel):
+        self.arch, self.kernel = arch, kernel
+        self.is_linux = kernel == "linux"
+
+    def kernel_path(self):
+        """The kernel image that QEMU is given."""
+        if self.is_linux:
+            return BUILD / "deps/linux" / self.arch / "vmlinuz"
+        return BUILD / self.arch / ("kernel.elf" if self.arch == "x86_64" else "Image")
+
+    def console(self):
+        """The name of the serial line."""
+        return "ttyS0" if self.arch == "x86_64" else "ttyAMA0"
+
+    def shell(self, **how):
+        """Boots to the shell."""
+        return Shell(self, append=self.quiet(how.pop("append", "")), **how)
+
+    def machine(self, **how):
+        """Boots something else."""
+        return Machine(self, append=self.quiet(how.pop("append", "")), **how)
+
+    def quiet(self, append):
+        """Linux's log is not what is tested."""
+        return f"quiet {append}" if self.is_linux else append
+
+
+class Case:
+    """One registered test."""
+
+    def __init__(self, name, function, shared, archs, kernels):
+        self.name, self.function, self.shared = name, function, shared
+        self.archs, self.kernels = archs, kernels
+
+
+CASES = []
+
+
+def shell_test(name, archs=ARCHS, kernels=("devine", "linux")):
+    """Registers a test that gets (shell, context); the shell is shared."""
+    def register(function):
+        CASES.append(Case(name, function, True, archs, kernels))
+        return function
+    return register
+
+
+def test(name, archs=ARCHS, kernels=("devine", "linux")):
+    """Registers a test that gets (context) and boots for itself."""
+    def register(function):
+        CASES.append(Case(name, function, False, archs, kernels))
+        return function
+    return register

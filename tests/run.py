@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: CC0-1.0
+"""Purpose: run the tests that boot a kernel.
+
+Usage: tests/run.py [--arch x86_64|arm64] [--kernel devine|linux] [--list] [PATTERN...]
+Architectures run beside each other. A PATTERN is a part of a test's name (`arch: name`). The last line is
+`N passed, N failed`.
+"""
+import argparse
+import importlib
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+import harness
+
+SUITES = [path.stem for path in sorted(pathlib.Path(__file__).parent.glob("suite_*.py"))]
+
+
+class Report:
+    """Counts and prints verdicts from several threads."""
+
+    def __init__(self):
+        self.lock, self.passed, self.failed = threading.Lock(), 0, []
+
+    def add(self, name, seconds, failure=None):
+        """Notes one verdict."""
+        with self.lock:
+            if failure is None:
+                self.passed += 1
+                print(f"ok {name} ({seconds:.1f} s)", flush=True)
+            else:
+                self.failed.append(name)
+                text = "\n".join("    " + line for line in str(failure).split("\n"))
+                print(f"FAILED {name} ({seconds:.1f} s)\n{text}", flush=True)
+
+
+def attempt(report, name, function):
+    """Runs one test; returns whether it passed."""
+    start = time.monotonic()
+    try:
+        function()
+    except harness.Failure as failure:
+        report.add(name, time.monotonic() - start, failure)
+        return False
+    except Exception:  # a broken test is a failed test
+        report.add(name, time.monotonic() - start, traceback.format_exc())
+        return False
+    report.add(name, time.monotonic() - start)
+    return True
+
+
+def run_shared(report, ctx, cases):
+    """Runs the tests that share a shell; boots a new one after a failure."""
+    shell = None
+    for case in cases:
+        def body():
+            nonlocal shell
+            if shell is None:
+                shell = ctx.shell(name="shell")
+            case.function(shell, ctx)
+            shell.run("cd /; rm -rf /tmp/* /tmp/.[a-z]*")
+        if not attempt(report, f"{ctx.arch}: {case.name}", body) and shell:
+            history = shell.log_path.with_suffix(".failed.log")
+            shell.close()
+            shell.log_path.replace(history)
+            shell = None
+    if shell:
+        shell.close()
+
+
+def run_arch(report, ctx, cases):
+    """Runs all tests of one architecture."""
+    run_shared(report, ctx, [c for c in cases if c.shared])
+    for case in cases:
+        if not case.shared:
+            attempt(report, f"{ctx.arch}: {case.name}", lambda: case.function(ctx))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--arch", action="append", choices=harness.ARCHS)
+    parser.add_argument("--kernel", default="devine", choices=("devine", "linux"))
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("pattern", nargs="*")
+    args = parser.parse_args()
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    for suite in SUITES:
+        importlib.import_module(suite)
+
+    report, threads = Report(), []
+    for arch in args.arch or harness.ARCHS:
+        cases = [c for c in harness.CASES if arch in c.archs and args.kernel in c.kernels
+                 and (not args.pattern or any(p in f"{arch}: {c.name}" for p in args.pattern))]
+        if args.list:
+            print("\n".join(f"{arch}: {c.name}" for c in cases))
+            continue
+        ctx = harness.Context(arch, args.kernel)
+        if ctx.is_linux:
+            subprocess.run([harness.ROOT / "scripts/linux.sh", arch], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([harness.ROOT / "scripts/rootfs.sh", arch], check=True)
+        threads.append(threading.Thread(target=run_arch, args=(report, ctx, cases)))
+    if args.list:
+        return
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(f"{report.passed} passed, {len(report.failed)} failed")
+    sys.exit(1 if report.failed or not report.passed else 0)
+
+
+sys.modules["run"] = sys.modules["__main__"]
+main()
