@@ -53,4 +53,5 @@ void upcall_user_return(struct hal_regs *r);
 struct loader_handoff;
 __noreturn void kmain(const struct loader_handoff *h);
 /* The first C on a secondary CPU. */
+struct cpu;
 __noreturn void kmain_secondary(struct cpu *cpu);

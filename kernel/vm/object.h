@@ -7,7 +7,9 @@
  * zero).  Private anonymous memory has no object at all: its frames hang in page tables only, their
  * reference counts are the numbers of tables that hold them (vm/fault.c).
  * Locking: `lock` (LOCK_OBJECT) guards the tree and size; a page being read in is marked busy in
- * the tree and others wait for it on `busy`.
+ * the tree and others wait for it on `busy`.  `maps_lock` (sleeps; taken after an inode's mutex and
+ * a space's lock, before every spinlock) guards the list of regions and the place of each region
+ * in it: its start, end and offset change under both it and the space's lock.
  * Invariants: every frame in the tree carries one reference of the tree; pages >= size in pages
  * are not there.
  */
@@ -17,6 +19,7 @@
 #include <lib/atomic.h>
 #include <lib/list.h>
 #include <mm/frame.h>
+#include <sched/mutex.h>
 #include <sched/waitq.h>
 
 struct object;
@@ -37,7 +40,8 @@ struct object {
     void *root; /* radix tree; lock */
     unsigned height; /* lock */
     uint64_t pages; /* frames in the tree; lock */
-    struct list regions; /* struct region.object_link of all shared and private mappings; lock */
+    struct mutex maps_lock;
+    struct list regions; /* struct region.object_link of all its mappings; maps_lock */
     struct waitq busy;
 };
 
@@ -52,7 +56,9 @@ void object_fini(struct object *o);
 /*
  * The frame of page `index`, with a reference for the caller.
  * OBJECT_CREATE: absent pages are made (read by the pager, or zero); without it they give
- * PADDR_NONE and 0.  OBJECT_NOZERO: the caller overwrites the whole page (write of a full page).
+ * PADDR_NONE and 0.  OBJECT_NOZERO: the caller overwrites the whole page, so the pager is not
+ * asked; the page is zero until then, because others may see it at once.  (Cheaper: fill a frame
+ * and give it to object_insert.)
  * May sleep.  Return: 0, -ENOMEM, -EIO.
  */
 enum { OBJECT_CREATE = 1u << 0, OBJECT_NOZERO = 1u << 1 };

@@ -54,13 +54,16 @@ struct region {
     struct tree_node node; /* space->lock */
     vaddr_t start, end; /* space->lock */
     unsigned flags; /* VM_*; space->lock */
+    /* start, end and offset change with object->maps_lock held as well. */
     struct object *object; /* NULL: private anonymous; has a reference; constant */
     uint64_t offset; /* of `start` in the object, bytes; space->lock */
     struct file *file; /* for maps and msync; reference through vm_file_ops; may be NULL */
     struct space *space;
-    struct list object_link; /* object->lock */
+    struct list object_link; /* object->maps_lock */
     const char *name; /* "[heap]", "[vdso]" or NULL; static storage */
-    paddr_t special; /* VM_SPECIAL: first frame */
+    paddr_t special; /* VM_SPECIAL: the frame of offset 0 */
+    uint64_t gap, gap_max; /* free bytes below it; the largest in its subtree; space->lock */
+    uint32_t has_anon; /* private frames may hang below it: fork must copy; atomic, only set */
 };
 
 struct space {
@@ -81,10 +84,14 @@ struct space {
     vaddr_t vdso; /* address of the vDSO image */
     uint64_t auxv[64]; /* for /proc/PID/auxv; constant after exec */
     unsigned auxv_words;
+    unsigned map_flags_all; /* mlockall(MCL_FUTURE): VM_LOCKED for new regions; lock */
     uint64_t limit_as, limit_data, limit_stack, limit_memlock; /* RLIMIT_*; bytes; atomic */
     struct file *exe; /* /proc/PID/exe; reference through vm_file_ops; lock */
     uint32_t oom_kill; /* atomic: being killed for memory, faults fail at once */
 };
+
+/* Makes the zero page; once, at boot, after frame_init. */
+void vm_init(void);
 
 struct space *__must_check space_create(void); /* NULL: out of memory */
 void space_get(struct space *s);
@@ -103,6 +110,7 @@ struct map_request {
     uint64_t offset;
     struct file *file;
     const char *name;
+    bool may_lock; /* privileged: RLIMIT_MEMLOCK does not count */
 };
 
 /* 0 with *out the address; -ENOMEM, -EINVAL, -EEXIST (NOREPLACE), -EPERM, -EAGAIN (locked). */
@@ -115,6 +123,16 @@ err_t space_remap(struct space *s, vaddr_t old, size_t old_len, size_t new_len, 
                   vaddr_t new_addr, vaddr_t *out); /* mremap(2) */
 err_t space_advise(struct space *s, vaddr_t addr, size_t length, int advice); /* madvise(2) */
 vaddr_t space_brk(struct space *s, vaddr_t addr); /* brk(2): the break afterwards */
+/* As mincore(2): one byte for each page into vec (kernel memory). 0, -ENOMEM (hole). */
+err_t space_mincore(struct space *s, vaddr_t addr, size_t pages, uint8_t *vec);
+/* mlock2(2) and munlock(2): sets or clears VM_LOCKED; with `populate` faults all in.
+ * limit: bytes that may be locked (UINT64_MAX: a privileged caller). 0, -ENOMEM, -EPERM, -EAGAIN. */
+err_t space_lock_range(struct space *s, vaddr_t addr, size_t length, bool on, bool populate,
+                       uint64_t limit);
+/* mlockall(2), munlockall(2); flags: MCL_*, 0 unlocks. 0, -ENOMEM, -EPERM. */
+err_t space_lock_all(struct space *s, int flags, uint64_t limit);
+/* Faults [addr, addr + length) in, as far as it can be. 0, -ENOMEM (hole), -EFAULT, -EAGAIN. */
+err_t space_populate(struct space *s, vaddr_t addr, size_t length, bool write);
 /* The vDSO and its data page, read-only; sets s->vdso. */
 err_t space_map_vdso(struct space *s);
 
@@ -144,6 +162,8 @@ void space_describe(struct space *s, vaddr_t addr, char *buf, size_t size);
  * Return: bytes copied (maybe 0) .
  */
 size_t space_access(struct space *s, vaddr_t addr, void *buf, size_t n, bool write);
+/* As space_access, but only as far as the regions' own rights go (process_vm_readv, writev). */
+size_t space_access_checked(struct space *s, vaddr_t addr, void *buf, size_t n, bool write);
 /* Takes the frame behind a user address with a reference (futexes on shared memory, O_DIRECT).
  * 0, -EFAULT. */
 err_t space_pin(struct space *s, vaddr_t addr, bool write, paddr_t *out);

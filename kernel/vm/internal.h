@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: what the files of vm/ share among themselves.
+ *
+ * Locking order: space->lock (sleeps), object->maps_lock (sleeps), space->pt_lock, object->lock.
+ */
+#pragma once
+
+#include <core/panic.h>
+#include <core/spinlock.h>
+#include <hal/mmu.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/heap.h>
+#include <vm/space.h>
+
+#ifndef USER_BOTTOM
+#define USER_BOTTOM 0x10000ul /* vm.mmap_min_addr */
+#endif
+
+/* End of the last table that user space may have: USER_TOP need not be a multiple of its span. */
+#define USER_TABLES_END ALIGN_UP(USER_TOP, MMU_LEVEL_SIZE(3))
+#define STACK_GUARD_BYTES (256 * PAGE_SIZE)
+#define LEAF_SPAN MMU_LEVEL_SIZE(1) /* what one table of level 0 maps */
+#define FAULT_AROUND_PAGES 16u
+/* Frame of a memory object that instruction fetches may already use (arm64); object->lock. */
+#define FRAME_IS_FETCHABLE (1u << 7)
+
+#define VM_RIGHTS (VM_READ | VM_WRITE | VM_EXEC)
+#define VM_MAY_SHIFT 5 /* VM_READ << 5 == VM_MAY_READ */
+
+extern paddr_t vm_zero_frame; /* constant after vm_init */
+
+/* ---- region.c: the tree ------------------------------------------------------------------- */
+
+struct region *region_prev(const struct region *r);
+/* A copy of `r` for `s`, in no tree and on no list, with references of its own; NULL. */
+struct region *__must_check region_clone(const struct region *r, struct space *s);
+void region_free(struct region *r); /* drops object and file */
+/* Links a region whose bounds are set; takes maps_lock of its object. */
+void region_insert(struct space *s, struct region *r);
+/* As region_insert, but the object's list is the caller's business. */
+void region_link(struct space *s, struct region *r);
+void region_remove(struct space *s, struct region *r);
+void region_set_bounds(struct region *r, vaddr_t start, vaddr_t end);
+/* Makes `at` a border: 0 or -ENOMEM. `r` keeps the lower part. */
+err_t __must_check region_split(struct region *r, vaddr_t at);
+/* Joins r with its neighbours where they are alike; returns the region that holds r's bytes. */
+struct region *region_merge(struct region *r);
+bool region_alike(const struct region *low, const struct region *high);
+/* Appends behind all others without repairing the gaps; regions_rebuild does that at the end. */
+void region_append(struct space *s, struct region *r, struct region *last);
+void regions_rebuild(struct space *s);
+/* Highest hole of `length` bytes within [low, high); 0: none. */
+vaddr_t region_find_gap(struct space *s, uint64_t length, vaddr_t low, vaddr_t high);
+bool region_check_tree(struct space *s);
+/* Counts pages of `r` in (sign 1) or out (-1) of the space's sums. */
+void region_account(struct space *s, const struct region *r, int64_t pages);
+
+static inline uint64_t region_pages(const struct region *r)
+{
+    return (r->end - r->start) >> PAGE_SHIFT;
+}
+
+/* Index in the object of the page at addr. */
+static inline uint64_t region_index(const struct region *r, vaddr_t addr)
+{
+    return (r->offset + (addr - r->start)) >> PAGE_SHIFT;
+}
+
+static inline bool region_private(const struct region *r)
+{
+    return !(r->flags & VM_SHARED);
+}
+
+/* Rights of an entry below r.  Whatever can be written or executed can be read, as on Linux. */
+static inline unsigned region_prot(const struct region *r)
+{
+    unsigned rights = r->flags & VM_RIGHTS;
+
+    return MMU_USER | rights | (rights ? MMU_READ : 0);
+}
+
+/* ---- table.c: entries --------------------------------------------------------------------- */
+
+/*
+ * The entries for [addr, end) within one leaf table.  *stop is where the run ends.  NULL: there is
+ * no table up to *stop.
+ */
+static inline pte_t *leaf_entries(struct space *s, vaddr_t addr, vaddr_t end, vaddr_t *stop)
+{
+    unsigned level;
+    pte_t *pte = mmu_walk(&s->hal, addr, &level);
+    vaddr_t border = ALIGN_DOWN(addr, MMU_LEVEL_SIZE(level + (level == 0))) +
+                     MMU_LEVEL_SIZE(level + (level == 0));
+
+    *stop = MIN(border, end);
+    return level == 0 ? pte : NULL;
+}
+
+static inline bool pte_special(pte_t e)
+{
+    return (pte_prot(e) & MMU_SPECIAL) != 0;
+}
+
+enum {
+    ZAP_CACHE_ONLY = 1u << 0, /* leave private copies (hole punching) */
+    ZAP_NO_FLUSH = 1u << 1, /* the space is loaded nowhere and never will be */
+};
+/* Removes the entries of [start, end) below r, flushes, gives the frames back.
+ * Return: whether there was any table. */
+bool table_zap(struct region *r, vaddr_t start, vaddr_t end, unsigned flags);
+/* Frees the tables below [start, end), which no region covers any more. */
+void table_prune(struct space *s, vaddr_t start, vaddr_t end);
+void table_protect(struct region *r, vaddr_t start, vaddr_t end);
+/* Duplicates r's entries for its copy `to` in a child; *changed: the parent lost write rights and
+ * is to be flushed.  0, -ENOMEM. */
+err_t __must_check table_copy(struct region *r, struct region *to, bool *changed);
+/* Moves entries of [from, from + length) to `to`, in one space.  0, -ENOMEM (some moved). */
+err_t __must_check table_move(struct space *s, vaddr_t from, vaddr_t to, size_t length);
+/* Counts a frame that enters (1) or leaves (-1); pt_lock held. */
+static inline uint64_t *resident_counter(struct space *s, const struct region *r,
+                                         const struct frame *f)
+{
+    if (!(f->flags & FRAME_IS_CACHE))
+        return &s->resident_anon;
+    return r->file != NULL ? &s->resident_file : &s->resident_shared;
+}
+
+static inline void resident_note_max(struct space *s)
+{
+    uint64_t now = s->resident_anon + s->resident_file + s->resident_shared;
+
+    if (now > s->resident_max)
+        s->resident_max = now;
+}
+
+/* ---- object.c ----------------------------------------------------------------------------- */
+
+/* The slot of `index` or NULL; object->lock held.  Slots of one aligned group of 64 are adjacent. */
+typedef uint64_t slot_t;
+enum { SLOT_PRESENT = 1u << 0, SLOT_BUSY = 1u << 1 };
+slot_t *object_slot(struct object *o, uint64_t index);
+static inline bool slot_ready(slot_t s)
+{
+    return (s & (SLOT_PRESENT | SLOT_BUSY)) == SLOT_PRESENT;
+}
+static inline paddr_t slot_frame(slot_t s)
+{
+    return s & PAGE_MASK;
+}
+static inline uint64_t object_pages_limit(const struct object *o)
+{
+    return PAGES(atomic_load_relaxed(&o->size));
+}
+
+/* ---- fault.c ------------------------------------------------------------------------------ */
+
+/* space_fault with lock held for reading already and no growth of stacks.  `force` lets a debugger
+ * pass the region's rights where the region may have them. */
+enum fault_result fault_locked(struct space *s, struct region *r, vaddr_t addr, unsigned access,
+                               bool force);
+/* Memory is short: true when something is dying and another try makes sense. */
+bool fault_wait_for_memory(struct space *s);
+
+/* ---- map.c, unmap.c ----------------------------------------------------------------------- */
+
+/* All with lock held for writing. */
+err_t unmap_locked(struct space *s, vaddr_t start, vaddr_t end);
+err_t __must_check map_check_limits(struct space *s, uint64_t bytes, unsigned flags);
+err_t __must_check map_place(struct space *s, vaddr_t addr, size_t length, int map_flags,
+                             vaddr_t *out);
+/* Reclaims [start, end) of what is there and accounts; then links r. */
+struct region *map_commit(struct space *s, struct region *r);
+
+static inline bool range_valid(vaddr_t addr, size_t length)
+{
+    return addr <= USER_TOP && length <= USER_TOP - addr;
+}

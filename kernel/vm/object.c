@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: memory objects: reference counts, look-up and creation of pages, copies in and out.
+ *
+ * Model: the radix tree (radix.c) maps a page index to a slot: frame | SLOT_PRESENT, and SLOT_BUSY
+ * while the pager fills the frame.  Whoever finds a busy slot sleeps on o->busy and looks again:
+ *
+ *     first comer                          second
+ *     slot = frame|PRESENT|BUSY
+ *     unlock, pager->read_page             sees BUSY, waits on o->busy
+ *     lock, slot still mine? clear BUSY
+ *     wake all                             looks again
+ *
+ * A truncation may take a busy slot away; the reader then finds another value there and just drops
+ * what it has.
+ * Locking: o->lock; see the header.
+ */
+#include <vm/object.h>
+#include <vm/internal.h>
+#include <vm/radix.h>
+
+void object_init(struct object *o, const struct pager *pager, void *owner, uint64_t size)
+{
+    memset(o, 0, sizeof(*o));
+    spin_init(&o->lock, LOCK_OBJECT);
+    ref_init(&o->refs, 1);
+    o->pager = pager;
+    o->owner = owner;
+    o->size = size;
+    mutex_init(&o->maps_lock);
+    list_init(&o->regions);
+    waitq_init(&o->busy);
+}
+
+struct object *object_create(const struct pager *pager, void *owner, uint64_t size)
+{
+    struct object *o = kmalloc(sizeof(*o));
+
+    if (o != NULL)
+        object_init(o, pager, owner, size);
+    return o;
+}
+
+void object_get(struct object *o)
+{
+    ref_get(&o->refs);
+}
+
+void object_put(struct object *o)
+{
+    if (!ref_put(&o->refs))
+        return;
+    if (o->pager != NULL && o->pager->release != NULL)
+        o->pager->release(o);
+    object_fini(o);
+    kfree(o);
+}
+
+/* A frame enters the tree: its flags now belong to the object. */
+static void frame_adopt(struct object *o, paddr_t pa)
+{
+    struct frame *f = frame_of(pa);
+
+    f->owner = o;
+    f->flags = (f->flags & ~FRAME_IS_FETCHABLE) | FRAME_IS_CACHE;
+}
+
+static void frame_disown(paddr_t pa)
+{
+    struct frame *f = frame_of(pa);
+
+    f->owner = NULL;
+    f->flags &= ~(FRAME_IS_CACHE | FRAME_IS_FETCHABLE);
+}
+
+static bool slot_idle(struct object *o, uint64_t index)
+{
+    slot_t *slot;
+    bool idle;
+
+    spin_lock(&o->lock);
+    slot = object_slot(o, index);
+    idle = slot == NULL || !(*slot & SLOT_BUSY);
+    spin_unlock(&o->lock);
+    return idle;
+}
+
+/* Puts `pa` at an empty slot.  Return: 0, -EEXIST (someone was faster), -ENOMEM. */
+static err_t slot_fill(struct object *o, uint64_t index, paddr_t pa, unsigned state)
+{
+    err_t err = -ENOMEM;
+    slot_t *slot;
+
+    spin_lock(&o->lock);
+    slot = radix_make(o, index);
+    if (slot != NULL && *slot != 0) {
+        err = -EEXIST;
+    } else if (slot != NULL) {
+        frame_adopt(o, pa);
+        *slot = pa | state;
+        o->pages++;
+        err = 0;
+    }
+    spin_unlock(&o->lock);
+    return err;
+}
+
+/* The pager is done with a busy slot; on failure the slot becomes empty again. */
+static void slot_finish(struct object *o, uint64_t index, paddr_t pa, bool ok)
+{
+    bool mine;
+    slot_t *slot;
+
+    spin_lock(&o->lock);
+    slot = object_slot(o, index);
+    mine = slot != NULL && *slot == (pa | SLOT_PRESENT | SLOT_BUSY);
+    if (mine && ok) {
+        *slot = pa | SLOT_PRESENT;
+    } else if (mine) {
+        *slot = 0;
+        o->pages--;
+        frame_disown(pa);
+    }
+    spin_unlock(&o->lock);
+    if (mine && !ok)
+        frame_put(pa); /* the tree's reference */
+    waitq_wake_all(&o->busy);
+}
+
+/* Makes an absent page; -EEXIST: look again. */
+static err_t page_create(struct object *o, uint64_t index, bool read, paddr_t *out)
+{
+    paddr_t pa = frame_alloc(FRAME_USER | (read ? 0 : FRAME_ZERO));
+    err_t err;
+
+    if (pa == PADDR_NONE)
+        return -ENOMEM;
+    frame_get(pa); /* one for the tree, one for the caller */
+    err = slot_fill(o, index, pa, SLOT_PRESENT | (read ? SLOT_BUSY : 0));
+    if (err) {
+        frame_put(pa);
+        frame_put(pa);
+        return err;
+    }
+    if (read) {
+        err = o->pager->read_page(o, index, pa);
+        slot_finish(o, index, pa, err == 0);
+        if (err) {
+            frame_put(pa);
+            return err;
+        }
+    }
+    *out = pa;
+    return 0;
+}
+
+err_t object_page(struct object *o, uint64_t index, unsigned flags, paddr_t *out)
+{
+    bool read = o->pager != NULL && o->pager->read_page != NULL && !(flags & OBJECT_NOZERO);
+    slot_t *slot, value;
+    err_t err;
+
+    for (;;) {
+        spin_lock(&o->lock);
+        slot = object_slot(o, index);
+        value = slot != NULL ? *slot : 0;
+        if (slot_ready(value))
+            frame_get(slot_frame(value));
+        spin_unlock(&o->lock);
+        if (slot_ready(value)) {
+            *out = slot_frame(value);
+            return 0;
+        }
+        if (value & SLOT_BUSY) {
+            wait_event(&o->busy, slot_idle(o, index));
+            continue;
+        }
+        if (!(flags & OBJECT_CREATE)) {
+            *out = PADDR_NONE;
+            return 0;
+        }
+        err = page_create(o, index, read, out);
+        if (err != -EEXIST)
+            return err;
+    }
+}
+
+unsigned object_pages_present(struct object *o, uint64_t index, paddr_t *out, unsigned max)
+{
+    unsigned n = 0;
+    slot_t *slot = NULL;
+
+    spin_lock(&o->lock);
+    for (; n < max; n++, index++) {
+        slot = slot == NULL || index % RADIX_SLOTS == 0 ? object_slot(o, index) : slot + 1;
+        if (slot == NULL || !slot_ready(*slot))
+            break;
+        out[n] = slot_frame(*slot);
+        frame_get(out[n]);
+    }
+    spin_unlock(&o->lock);
+    return n;
+}
+
+err_t object_insert(struct object *o, uint64_t index, paddr_t frame)
+{
+    return slot_fill(o, index, frame, SLOT_PRESENT);
+}
+
+err_t object_read(struct object *o, uint64_t offset, void *buf, size_t n)
+{
+    unsigned flags = o->pager != NULL && o->pager->read_page != NULL ? OBJECT_CREATE : 0;
+    uint8_t *to = buf;
+
+    while (n > 0) {
+        size_t skip = offset % PAGE_SIZE, part = MIN(n, PAGE_SIZE - skip);
+        paddr_t pa;
+        err_t err = object_page(o, offset >> PAGE_SHIFT, flags, &pa);
+
+        if (err)
+            return err;
+        if (pa == PADDR_NONE) {
+            memset(to, 0, part);
+        } else {
+            memcpy(to, (uint8_t *)phys_to_virt(pa) + skip, part);
+            frame_put(pa);
+        }
+        offset += part;
+        to += part;
+        n -= part;
+    }
+    return 0;
+}
+
+/* ---- pages go away ------------------------------------------------------------------------- */
+
+#define REMOVE_BATCH 64
+
+/* Removes entries for pages [from, to) (indices; `to` exclusive) from every mapping. */
+static void unmap_everywhere(struct object *o, uint64_t from, uint64_t to, unsigned zap_flags)
+{
+    struct region *r;
+
+    mutex_lock(&o->maps_lock);
+    list_for_each (r, &o->regions, object_link) {
+        uint64_t first = r->offset >> PAGE_SHIFT, last = first + region_pages(r);
+        uint64_t low = MAX(first, from), high = MIN(last, to);
+
+        if (low < high)
+            (void)table_zap(r, r->start + ((low - first) << PAGE_SHIFT),
+                            r->start + ((high - first) << PAGE_SHIFT), zap_flags);
+    }
+    mutex_unlock(&o->maps_lock);
+}
+
+/*
+ * Takes the pages [from, to) out of the tree.  They keep their owner until no mapping has them:
+ * table_zap knows them by it.
+ */
+static void remove_pages(struct object *o, uint64_t from, uint64_t to, bool mapped)
+{
+    paddr_t batch[REMOVE_BATCH];
+    uint64_t next = from;
+
+    while (next < to) {
+        uint64_t start = next;
+        unsigned n;
+
+        spin_lock(&o->lock);
+        n = radix_take(o, &next, to, batch, REMOVE_BATCH);
+        if (o->pages == 0)
+            radix_free(o);
+        spin_unlock(&o->lock);
+        if (mapped && n > 0)
+            unmap_everywhere(o, start, next, ZAP_CACHE_ONLY);
+        for (unsigned i = 0; i < n; i++) {
+            frame_disown(batch[i]);
+            frame_put(batch[i]);
+        }
+    }
+    waitq_wake_all(&o->busy);
+}
+
+/* Zeroes bytes [from, to) of one page when it is there. */
+static void zero_part(struct object *o, uint64_t from, uint64_t to)
+{
+    paddr_t pa;
+
+    if (from >= to || object_page(o, from >> PAGE_SHIFT, 0, &pa) != 0 || pa == PADDR_NONE)
+        return;
+    memset((uint8_t *)phys_to_virt(pa) + from % PAGE_SIZE, 0, to - from);
+    frame_put(pa);
+}
+
+void object_truncate(struct object *o, uint64_t size)
+{
+    uint64_t old;
+
+    spin_lock(&o->lock);
+    old = o->size;
+    atomic_store_relaxed(&o->size, size);
+    spin_unlock(&o->lock);
+    if (size >= old)
+        return;
+    /* From here on a fault beyond the new end gets SIGBUS: it looks at the size under pt_lock. */
+    unmap_everywhere(o, PAGES(size), UINT64_MAX, 0);
+    remove_pages(o, PAGES(size), UINT64_MAX, false);
+    zero_part(o, size, ALIGN_UP(size, PAGE_SIZE));
+}
+
+void object_punch(struct object *o, uint64_t start, uint64_t end)
+{
+    uint64_t first = PAGES(start), last = end >> PAGE_SHIFT;
+
+    if (first > last) { /* inside one page */
+        zero_part(o, start, end);
+        return;
+    }
+    zero_part(o, start, first << PAGE_SHIFT);
+    zero_part(o, last << PAGE_SHIFT, end);
+    remove_pages(o, first, last, true);
+}
+
+void object_fini(struct object *o)
+{
+    K_ASSERT(list_empty(&o->regions));
+    remove_pages(o, 0, UINT64_MAX, false);
+    K_ASSERT(o->pages == 0);
+}
+
+uint64_t object_next_page(struct object *o, uint64_t from)
+{
+    uint64_t index;
+
+    spin_lock(&o->lock);
+    index = radix_next(o, from);
+    spin_unlock(&o->lock);
+    return index;
+}

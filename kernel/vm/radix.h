@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the radix tree of a memory object: page index -> slot.
+ *
+ * Model: nodes of 64 slots (512 bytes, no header); a tree of height h covers 64^h indices, one of
+ * height 0 is a single slot in o->root.  Nodes go away with the last page, not one by one.
+ * Locking: o->lock for all of them.  None sleeps.
+ */
+#pragma once
+
+#include <vm/internal.h>
+
+#define RADIX_BITS 6
+#define RADIX_SLOTS (1u << RADIX_BITS)
+#define RADIX_HEIGHT_MAX 9
+
+/* The slot of `index`, made when absent; NULL: out of memory or an index beyond 2^54. */
+slot_t *radix_make(struct object *o, uint64_t index);
+/* First index >= from with a page, or UINT64_MAX. */
+uint64_t radix_next(const struct object *o, uint64_t from);
+/*
+ * Empties slots from *next on and below `to`, at most `max`, into out[]; *next is where to go on
+ * (`to` when done).  Return: how many.
+ */
+unsigned radix_take(struct object *o, uint64_t *next, uint64_t to, paddr_t *out, unsigned max);
+/* Frees the nodes of a tree without pages. */
+void radix_free(struct object *o);

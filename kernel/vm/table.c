@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: work on many page-table entries at once: remove, protect, copy for fork, move.
+ *
+ * Model: each walks leaf table by leaf table (mmu_walk once for 512 entries), holds pt_lock for one
+ * leaf table at a time, and steps over what has no table.  An entry of level 0 that is not 0 holds
+ * a frame, whether the hardware may use it or not (PROT_NONE).
+ * Removed frames are gathered and given back only after the flush, because another CPU may go on
+ * using a translation until then (invariant 1 of hal/mmu.h).
+ * Locking: the caller keeps the regions as they are (space->lock, or object->maps_lock when a
+ * truncation comes from the object's side).
+ */
+#include <vm/internal.h>
+
+#define GATHER_MAX 128
+
+struct gather {
+    struct space *s;
+    bool flush;
+    vaddr_t low, high; /* what to flush */
+    unsigned n;
+    paddr_t frames[GATHER_MAX];
+};
+
+static void gather_done(struct gather *g)
+{
+    if (g->flush && g->high > g->low) {
+        if (g->high - g->low == PAGE_SIZE)
+            mmu_flush_page(&g->s->hal, g->low);
+        else
+            mmu_flush_range(&g->s->hal, g->low, g->high);
+    }
+    for (unsigned i = 0; i < g->n; i++)
+        frame_put(g->frames[i]);
+    g->n = 0;
+    g->low = g->high;
+}
+
+/* Empties up to GATHER_MAX entries of a run; returns where it stopped. pt_lock held. */
+static vaddr_t zap_run(struct gather *g, struct region *r, pte_t *pte, vaddr_t addr, vaddr_t stop,
+                       unsigned flags)
+{
+    uint64_t anon = 0, cached = 0;
+
+    for (; addr < stop && g->n < GATHER_MAX; addr += PAGE_SIZE, pte++) {
+        pte_t e = pte_load(pte);
+        struct frame *f;
+
+        if (e == 0)
+            continue;
+        f = frame_of(pte_addr(e));
+        if (pte_special(e)) {
+            if (flags & ZAP_CACHE_ONLY)
+                continue;
+        } else if (f->flags & FRAME_IS_CACHE) {
+            if ((flags & ZAP_CACHE_ONLY) && f->owner != r->object)
+                continue;
+            cached++;
+            g->frames[g->n++] = pte_addr(e);
+        } else {
+            if (flags & ZAP_CACHE_ONLY)
+                continue;
+            anon++;
+            g->frames[g->n++] = pte_addr(e);
+        }
+        pte_store(pte, 0);
+        if (g->high == g->low)
+            g->low = addr;
+        g->high = addr + PAGE_SIZE;
+    }
+    r->space->resident_anon -= anon;
+    *(r->file != NULL ? &r->space->resident_file : &r->space->resident_shared) -= cached;
+    return addr;
+}
+
+bool table_zap(struct region *r, vaddr_t start, vaddr_t end, unsigned flags)
+{
+    struct gather g; /* large: not zeroed */
+    bool tables = false;
+    vaddr_t stop;
+
+    g.s = r->space;
+    g.low = g.high = 0;
+    g.n = 0;
+    g.flush = !(flags & ZAP_NO_FLUSH);
+
+    /* A run ends early when the gatherer is full. */
+    for (vaddr_t addr = start; addr < end;) {
+        pte_t *pte;
+
+        spin_lock(&r->space->pt_lock);
+        pte = leaf_entries(r->space, addr, end, &stop);
+        if (pte != NULL) {
+            tables = true;
+            addr = zap_run(&g, r, pte, addr, stop, flags);
+        } else {
+            addr = stop;
+        }
+        spin_unlock(&r->space->pt_lock);
+        if (g.n == GATHER_MAX)
+            gather_done(&g);
+    }
+    gather_done(&g);
+    return tables;
+}
+
+void table_prune(struct space *s, vaddr_t start, vaddr_t end)
+{
+    spin_lock(&s->pt_lock);
+    mmu_prune(&s->hal, start, end);
+    spin_unlock(&s->pt_lock);
+}
+
+/* ---- protection ---------------------------------------------------------------------------- */
+
+/* May this entry of a private region be writable?  Only when the frame belongs to it alone. */
+static bool entry_exclusive(pte_t e)
+{
+    paddr_t pa = pte_addr(e);
+
+    return !pte_special(e) && !(frame_of(pa)->flags & FRAME_IS_CACHE) && frame_refs(pa) == 1;
+}
+
+static pte_t entry_protected(const struct region *r, pte_t e, unsigned prot)
+{
+    if ((prot & MMU_WRITE) && region_private(r) && !entry_exclusive(e))
+        prot &= ~MMU_WRITE;
+    if (pte_special(e))
+        prot &= ~MMU_WRITE;
+    return pte_protect(e, prot);
+}
+
+static void protect_run(struct region *r, pte_t *pte, vaddr_t addr, vaddr_t stop, vaddr_t *low,
+                        vaddr_t *high)
+{
+    unsigned prot = region_prot(r);
+
+    for (; addr < stop; addr += PAGE_SIZE, pte++) {
+        pte_t e = pte_load(pte), new;
+
+        if (e == 0)
+            continue;
+        new = entry_protected(r, e, prot);
+        if (new == e)
+            continue;
+        if ((prot & MMU_EXEC) && !(pte_prot(e) & MMU_EXEC))
+            mmu_sync_icache(phys_to_virt(pte_addr(e)), PAGE_SIZE);
+        pte_store(pte, new);
+        if (*high == *low)
+            *low = addr;
+        *high = addr + PAGE_SIZE;
+    }
+}
+
+void table_protect(struct region *r, vaddr_t start, vaddr_t end)
+{
+    struct space *s = r->space;
+    vaddr_t low = 0, high = 0, stop;
+
+    for (vaddr_t addr = start; addr < end; addr = stop) {
+        pte_t *pte;
+
+        spin_lock(&s->pt_lock);
+        pte = leaf_entries(s, addr, end, &stop);
+        if (pte != NULL)
+            protect_run(r, pte, addr, stop, &low, &high);
+        spin_unlock(&s->pt_lock);
+    }
+    if (high - low == PAGE_SIZE)
+        mmu_flush_page(&s->hal, low);
+    else if (high > low)
+        mmu_flush_range(&s->hal, low, high);
+}
+
+/* ---- fork ---------------------------------------------------------------------------------- */
+
+struct copy_sums {
+    uint64_t anon, cached;
+    bool changed; /* the parent lost write rights */
+};
+
+static void copy_run(struct region *r, pte_t *from, pte_t *to, size_t n, struct copy_sums *sums)
+{
+    unsigned prot = region_prot(r) & ~MMU_WRITE;
+    bool revoke = region_private(r);
+
+    for (; n > 0; n--, from++, to++) {
+        pte_t e = pte_load(from);
+        struct frame *f;
+
+        if (e == 0)
+            continue;
+        if (!pte_special(e)) {
+            f = frame_of(pte_addr(e));
+            __atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED);
+            if (f->flags & FRAME_IS_CACHE)
+                sums->cached++;
+            else
+                sums->anon++;
+            if (revoke && pte_writable(e)) {
+                e = pte_protect(e, prot);
+                pte_store(from, e);
+                sums->changed = true;
+            }
+        }
+        pte_store(to, e);
+    }
+}
+
+static bool run_empty(const pte_t *pte, size_t n)
+{
+    while (n > 0 && pte_load(pte) == 0)
+        n--, pte++;
+    return n == 0;
+}
+
+err_t table_copy(struct region *r, struct region *to, bool *changed)
+{
+    struct space *s = r->space, *child = to->space;
+    struct copy_sums sums = { .anon = 0 };
+    vaddr_t stop;
+    err_t err = 0;
+
+    /*
+     * The child's tables are touched without its lock: only a truncation could want them, and it
+     * waits for object->maps_lock, which the caller holds.
+     */
+    for (vaddr_t addr = r->start; addr < r->end && err == 0; addr = stop) {
+        pte_t *from, *dest;
+
+        spin_lock(&s->pt_lock);
+        from = leaf_entries(s, addr, r->end, &stop);
+        if (from != NULL && !run_empty(from, (stop - addr) >> PAGE_SHIFT)) {
+            err = mmu_walk_alloc(&child->hal, addr, 0, &dest);
+            if (err == 0)
+                copy_run(r, from, dest, (stop - addr) >> PAGE_SHIFT, &sums);
+        }
+        spin_unlock(&s->pt_lock);
+    }
+    *changed |= sums.changed;
+    spin_lock(&child->pt_lock);
+    child->resident_anon += sums.anon;
+    *(to->file != NULL ? &child->resident_file : &child->resident_shared) += sums.cached;
+    resident_note_max(child);
+    spin_unlock(&child->pt_lock);
+    return err;
+}
+
+/* ---- mremap -------------------------------------------------------------------------------- */
+
+err_t table_move(struct space *s, vaddr_t from, vaddr_t to, size_t length)
+{
+    vaddr_t low = 0, high = 0, stop;
+    err_t err = 0;
+
+    for (vaddr_t addr = from; addr < from + length && err == 0; addr = stop) {
+        pte_t *pte, *dest;
+
+        spin_lock(&s->pt_lock);
+        pte = leaf_entries(s, addr, from + length, &stop);
+        for (vaddr_t a = addr; pte != NULL && a < stop; a += PAGE_SIZE, pte++) {
+            pte_t e = pte_load(pte);
+
+            if (e == 0)
+                continue;
+            err = mmu_walk_alloc(&s->hal, to + (a - from), 0, &dest);
+            if (err)
+                break;
+            pte_store(pte, 0);
+            pte_store(dest, e);
+            if (high == low)
+                low = a;
+            high = a + PAGE_SIZE;
+        }
+        spin_unlock(&s->pt_lock);
+    }
+    if (high > low)
+        mmu_flush_range(&s->hal, low, high);
+    return err;
+}
