@@ -33,7 +33,7 @@ struct x86_tss {
 enum {
     GDT_KERNEL_CODE = 2,
     GDT_KERNEL_DATA = 3,
-    GDT_USER32_CODE = 4,
+    GDT_USER32_CODE = 4, /* empty: no 32-bit programs, so nobody reaches CSTAR */
     GDT_USER_DATA = 5,
     GDT_USER_CODE = 6,
     GDT_TSS = 8, /* two entries */

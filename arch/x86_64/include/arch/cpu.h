@@ -70,3 +70,6 @@ static inline uint64_t hal_cycles(void)
     __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
     return (uint64_t)hi << 32 | lo;
 }
+
+/* Of the time-stamp counter, written by its driver when it knows; 0 before. */
+extern uint64_t x86_tsc_hz;

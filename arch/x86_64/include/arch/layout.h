@@ -8,27 +8,35 @@
  *     PML4 384       vmap: kernel stacks, devices
  *     PML4 510       the kernel image
  *     PML4 511       the loaded table itself: the recursive window
+ *
+ * Also read by the assembler and the linker script.
  */
 #pragma once
 
-#include <lib/types.h>
+#ifdef __ASSEMBLER__
+#define LAYOUT_UL(x) x
+#else
+#define LAYOUT_UL(x) x##ul
+#endif
 
-#define USER_BOTTOM 0x10000ul /* the lowest address that mmap gives by itself */
-#define USER_TOP 0x00007ffffffff000ul /* first address that user space cannot have */
+#define USER_BOTTOM LAYOUT_UL(0x10000) /* the lowest address that mmap gives by itself */
+#define USER_TOP LAYOUT_UL(0x00007ffffffff000) /* first address that user space cannot have */
 #define USER_STACK_TOP USER_TOP
-#define USER_MMAP_TOP 0x00007ffff7fff000ul /* mmap grows down from here, less ASLR's share */
-#define USER_EXEC_BASE 0x0000555555554000ul /* position-independent programs */
+#define USER_MMAP_TOP LAYOUT_UL(0x00007ffff7fff000) /* mmap grows down from here, less ASLR's share */
+#define USER_EXEC_BASE LAYOUT_UL(0x0000555555554000) /* position-independent programs */
 
-#define DIRECT_BASE 0xffff800000000000ul
-#define DIRECT_END 0xffffa00000000000ul
-#define FRAME_TABLE_BASE 0xffffa00000000000ul
-#define FRAME_TABLE_END 0xffffa08000000000ul
-#define VMAP_BASE 0xffffc00000000000ul
-#define VMAP_END 0xffffc08000000000ul
-#define KERNEL_BASE 0xffffff0000000000ul
-#define RECURSIVE_SLOT 511ul
-#define RECURSIVE_BASE 0xffffff8000000000ul
+#define DIRECT_BASE LAYOUT_UL(0xffff800000000000)
+#define DIRECT_END LAYOUT_UL(0xffffa00000000000)
+#define FRAME_TABLE_BASE LAYOUT_UL(0xffffa00000000000)
+#define FRAME_TABLE_END LAYOUT_UL(0xffffa08000000000)
+#define VMAP_BASE LAYOUT_UL(0xffffc00000000000)
+#define VMAP_END LAYOUT_UL(0xffffc08000000000)
+#define KERNEL_BASE LAYOUT_UL(0xffffff0000000000)
+#define RECURSIVE_SLOT LAYOUT_UL(511)
+#define IMAGE_OFFSET LAYOUT_UL(0x100000) /* of the image from KERNEL_BASE, and its load address */
+#define IMAGE_MAX LAYOUT_UL(0x4000000) /* what the boot code maps of it */
+#define RECURSIVE_BASE LAYOUT_UL(0xffffff8000000000)
 
 /* Physical memory that the boot code maps at DIRECT_BASE. */
-#define EARLY_DIRECT_START 0ul
-#define EARLY_DIRECT_END 0x100000000ul
+#define EARLY_DIRECT_START LAYOUT_UL(0)
+#define EARLY_DIRECT_END LAYOUT_UL(0x100000000)

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: CC0-1.0
+/* Purpose: what the page-table files share. */
+#pragma once
+
+#include <hal/mmu.h>
+#include <lib/types.h>
+
+/* boot/entry.S: the kernel's root table, for ever. */
+extern pte_t boot_pml4[MMU_ENTRIES];
+
+extern struct mmu_frame_source table_source;
+
+/* The kernel_space, from what boot/entry.S built; `offset` is physical minus (linked - KERNEL_BASE). */
+void tables_start(uint64_t offset);
+/* Remembers which slots of the kernel half are in use; they never change any more. */
+void tables_freeze(void);
+
+/* Reloads CR3: forgets all that is not global, the walker's caches included. */
+void tlb_flush_local(void);
+/* As above, and what is global. */
+void tlb_flush_all_local(void);
+
+/* Is va's translation in what this CPU's CR3 holds?  The kernel's half is the same in all. */
+bool space_loaded(const struct hal_space *s, vaddr_t va);
+
+/* mmu_walk_alloc through the direct map, whatever is loaded. */
+err_t __must_check tables_walk_alloc(paddr_t root, vaddr_t va, unsigned level, pte_t **out);
+
+/*
+ * A table entry keeps a summary of its table in bits that the hardware ignores: bit 52 + n says
+ * that one of the entries 64n..64n+63 may point to a table.
+ */
+#define SUMMARY_SHIFT 52
+#define SUMMARY_GROUP_SHIFT 6
+#define SUMMARY_GROUPS 8
+/* Of the root's user half, in hal_space.asid: bit n for the slots 4n..4n+3. */
+#define ROOT_GROUP_SHIFT 2
