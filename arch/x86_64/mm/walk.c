@@ -20,6 +20,7 @@
 #include <mm/tables.h>
 
 #define VA_BITS_MASK 0x0000fffffffffffful
+#define USER_HALF_END (1ul << 47)
 
 static inline pte_t *window_entry(vaddr_t va, unsigned level)
 {
@@ -219,7 +220,8 @@ static void prune_root(struct prune *p, const struct hal_space *s)
 
 void mmu_prune(struct hal_space *s, vaddr_t start, vaddr_t end)
 {
-    struct prune p = { .start = start, .end = MIN(end, 1ul << 47) };
+    /* The page above USER_TOP never holds anything. */
+    struct prune p = { .start = start, .end = end >= USER_TOP ? USER_HALF_END : end };
     paddr_t pa, next;
 
     prune_root(&p, s);
