@@ -126,7 +126,6 @@ void hal_fpu_restore(void)
     area_load(c->fpu);
     cpu->fpu_owner = c;
     c->arch.fpu_cpu = cpu;
-    atomic_fetch_and(&c->pending, ~PENDING_FPU);
 }
 
 bool fpu_area_valid(const void *area)
