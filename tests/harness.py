@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 LOGS = BUILD / "tests"
 SLOW = float(os.environ.get("TEST_SLOW", "1"))  # factor on all time limits
-ARCHS = ("x86_64", "arm64")
+ARCHS = ("x86_64", "arm64")  # those that boot; "host" is for tests that run here
 PROMPT = r"/ # (\x1b\[6n)?$"
 
 
@@ -48,7 +48,7 @@ def _clip(text, limit=1500):
 class Machine:
     """One QEMU. Use as a context manager: it is ended on the way out."""
 
-    def __init__(self, ctx, append="", initrd=None, mem=None, args=(), name="machine"):
+    def __init__(self, ctx, append="", initrd=None, mem=None, args=(), name="machine", command=None):
         env = dict(os.environ, KERNEL=str(ctx.kernel_path()), APPEND=append)
         env.pop("INITRD", None)
         if initrd is not None:
@@ -58,7 +58,7 @@ class Machine:
         LOGS.mkdir(parents=True, exist_ok=True)
         self.log_path = LOGS / f"{ctx.arch}-{ctx.kernel}-{re.sub(r'[^a-z0-9]+', '-', name.lower())}.log"
         self.log = open(self.log_path, "wb")
-        command = [str(ROOT / f"scripts/qemu-{ctx.arch}.sh"), *args]
+        command = command or [str(ROOT / f"scripts/qemu-{ctx.arch}.sh"), *args]
         self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, bufsize=0)
         self.text = ""      # what came and was not consumed by expect()
@@ -178,6 +178,27 @@ class Shell(Machine):
         self.send(f"@EOF\nstty echo; echo @''P{self.count}\n")
         self.expect(rf"@P{self.count}\r?\n")
         self.expect(PROMPT)
+
+
+class Cases(dict):
+    """What a test may return when it stands for many: {name: None or what failed}."""
+
+
+def parse_ktap(text):
+    """The cases of a KTAP log, as Cases; fails when the plan and the results disagree."""
+    plan = re.search(r"^1\.\.(\d+)", text, re.M)
+    results = re.findall(r"^(not ok|ok) \d+ ?-? *(\S+)", text, re.M)
+    if not results:
+        raise Failure(f"no result in\n{_clip(text)}")
+    if not plan or int(plan[1]) != len(results):
+        raise Failure(f"the plan is {plan[0] if plan else None} and {len(results)} results came:\n{text[-1500:]}")
+    lines = text.split("\n")
+    notes = {}
+    for number, line in enumerate(lines):
+        match = re.match(r"not ok \d+ ?-? *(\S+)", line)
+        if match:
+            notes[match[1]] = "\n".join(lines[max(0, number - 6):number + 1])
+    return Cases({name: notes.get(name, "failed") if verdict == "not ok" else None for verdict, name in results})
 
 
 class Context:

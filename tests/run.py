@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: CC0-1.0
-"""Purpose: run the tests that boot a kernel.
+"""Purpose: run the tests that boot a kernel, and those of the host build.
 
-Usage: tests/run.py [--arch x86_64|arm64] [--kernel devine|linux] [--list] [PATTERN...]
+Usage: tests/run.py [--arch x86_64|arm64|host] [--kernel devine|linux] [--list] [PATTERN...]
 Architectures run beside each other. A PATTERN is a part of a test's name (`arch: name`). The last line is
 `N passed, N failed`.
 """
@@ -42,13 +42,17 @@ def attempt(report, name, function):
     """Runs one test; returns whether it passed."""
     start = time.monotonic()
     try:
-        function()
+        cases = function()
     except harness.Failure as failure:
         report.add(name, time.monotonic() - start, failure)
         return False
     except Exception:  # a broken test is a failed test
         report.add(name, time.monotonic() - start, traceback.format_exc())
         return False
+    if isinstance(cases, harness.Cases):
+        for case, failure in cases.items():
+            report.add(f"{name}: {case}", 0, failure)
+        return not any(cases.values())
     report.add(name, time.monotonic() - start)
     return True
 
@@ -82,7 +86,7 @@ def run_arch(report, ctx, cases):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--arch", action="append", choices=harness.ARCHS)
+    parser.add_argument("--arch", action="append", choices=(*harness.ARCHS, "host"))
     parser.add_argument("--kernel", default="devine", choices=("devine", "linux"))
     parser.add_argument("--list", action="store_true")
     parser.add_argument("pattern", nargs="*")
@@ -92,16 +96,17 @@ def main():
         importlib.import_module(suite)
 
     report, threads = Report(), []
-    for arch in args.arch or harness.ARCHS:
+    for arch in args.arch or (*harness.ARCHS, "host"):
         cases = [c for c in harness.CASES if arch in c.archs and args.kernel in c.kernels
                  and (not args.pattern or any(p in f"{arch}: {c.name}" for p in args.pattern))]
         if args.list:
             print("\n".join(f"{arch}: {c.name}" for c in cases))
             continue
         ctx = harness.Context(arch, args.kernel)
-        if ctx.is_linux:
+        if ctx.is_linux and arch != "host":
             subprocess.run([harness.ROOT / "scripts/linux.sh", arch], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([harness.ROOT / "scripts/rootfs.sh", arch], check=True)
+        if arch != "host":
+            subprocess.run([harness.ROOT / "scripts/rootfs.sh", arch], check=True)
         threads.append(threading.Thread(target=run_arch, args=(report, ctx, cases)))
     if args.list:
         return

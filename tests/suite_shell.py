@@ -198,7 +198,7 @@ def terminal(sh, ctx):
     sh.expect(PROMPT)
     sh.check("echo direct >/dev/tty", "direct\n")
     sh.check("stty -echo; stty -a 2>/dev/null | grep -o -- '-echo ' ; stty echo", "-echo \n")
-    sh.check("stty rows 30 cols 100; stty size; stty rows 0 cols 0", "30 100\n")
+    sh.check("stty rows 30 cols 100; stty size; stty rows 24 cols 80", "30 100\n")
 
 
 @shell_test("ps")

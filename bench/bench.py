@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: CC0-1.0
+"""Purpose: run kbench as /init under Linux and under Devine with the same QEMU and print them side by side.
+
+Usage: bench/bench.py x86_64|arm64 [--gate] [--metric NAME]... [--wall]
+The figures are guest instructions (QEMU's -icount): the same to the last digit from run to run. Linux's are
+kept in build/bench for the version of its package, this kbench and these options. --gate fails unless the
+bounds of bench/README.md hold; --wall measures time instead, of both kernels afresh, in alternating order.
+"""
+import argparse
+import hashlib
+import math
+import pathlib
+import re
+import select
+import os
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from archive import Archive  # noqa: E402
+
+BUILD = ROOT / "build"
+OUT = BUILD / "bench"
+QEMU = {
+    "x86_64": ["qemu-system-x86_64"],
+    "arm64": ["qemu-system-aarch64", "-machine", "virt,gic-version=2", "-cpu", "cortex-a72"],
+}
+CONSOLE = {"x86_64": "ttyS0", "arm64": "ttyAMA0"}
+COMPILER = {"x86_64": ["gcc"], "arm64": ["aarch64-linux-gnu-gcc"]}
+FLAGS = ["-accel", "tcg", "-smp", "1", "-m", "256", "-display", "none", "-nic", "none", "-monitor", "none",
+         "-serial", "stdio", "-no-reboot"]
+ICOUNT = ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
+TUNED = ("mitigations=off init_on_alloc=0 randomize_kstack_offset=off nokaslr kpti=off hardened_usercopy=off "
+         "quiet panic=-1")
+# Metrics that need what one CPU, or a kernel without sockets, does not have.
+EXCUSED = ("pipe_rtt_xcpu", "unix_rtt_proc", "unix_bw_mib")
+# No part of the mean: what no kernel takes part in, and what only repeats another metric with one CPU.
+NOT_KERNEL = ("ref_loop", "ref_memcpy_1m", "ref_tlb_miss")
+TIMERS = ("nanosleep_50us_over", "timer_1ms_late", "timer_1ms_worst")
+BOOT_LIMIT = 40_000_000
+MEAN_LIMIT = 0.5
+LIMIT_SECONDS = float(os.environ.get("BENCH_TIMEOUT", "1500"))
+
+
+def build_initramfs(arch):
+    """Compiles kbench and packs it as /init; returns (path, hash)."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    source, program = ROOT / "bench/kbench.c", OUT / f"kbench-{arch}"
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run([*COMPILER[arch], "-O2", "-static", "-pthread", "-o", program, source], check=True)
+    archive = Archive().file("init", program.read_bytes())
+    for folder in ("dev", "proc", "sys", "tmp"):
+        archive.directory(folder)
+    path = OUT / f"kbench-{arch}.cpio"
+    path.write_bytes(archive.dump())
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def run_kernel(arch, kernel, initrd, options, wall):
+    """Boots `kernel` with kbench; returns the text of the serial line."""
+    append = f"console={CONSOLE[arch]} {TUNED} -- {options}"
+    command = [*QEMU[arch], *FLAGS, *([] if wall else ICOUNT),
+               "-kernel", str(kernel), "-initrd", str(initrd), "-append", append]
+    text, limit = "", time.monotonic() + LIMIT_SECONDS
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        while time.monotonic() < limit:
+            if select.select([process.stdout], [], [], 1)[0]:
+                data = os.read(process.stdout.fileno(), 65536)
+                if not data:
+                    break
+                text += data.decode("utf-8", "replace")
+        process.kill()
+    return text.replace("\r", "")
+
+
+def parse(text, arch):
+    """kbench's output as {metric: value or None}; `boot` is the instructions up to /init's first line."""
+    figures = {}
+    for line in text.split("\n"):
+        match = re.match(r"([a-z]\w+)\t(\d+(?:\.\d+)?)\t", line)
+        if match:
+            figures[match[1]] = float(match[2])
+        match = re.match(r"([a-z]\w+)\tunsupported", line)
+        if match:
+            figures[match[1]] = None
+        match = re.match(r"KBENCH-COUNTER (\d+)", line)
+        if match:
+            figures["boot"] = float(match[1]) * (16 if arch == "arm64" else 1)
+    return figures
+
+
+def linux_figures(arch, initrd, digest, options, wall):
+    """Linux's output, from the cache where it may be."""
+    version = (BUILD / f"deps/linux/{arch}/version").read_text().strip()
+    key = hashlib.sha256(f"{version} {digest} {options} {TUNED} {FLAGS}".encode()).hexdigest()[:12]
+    cache = OUT / f"linux-{arch}-{key}.txt"
+    if wall or not cache.exists():
+        text = run_kernel(arch, BUILD / f"deps/linux/{arch}/vmlinuz", initrd, options, wall)
+        if wall or "KBENCH-DONE" not in text:
+            return text
+        cache.write_text(text)
+    return cache.read_text()
+
+
+def print_table(names, linux, devine):
+    """Prints the comparison; returns (ratios by metric, geometric mean)."""
+    ratios = {}
+    print(f"{'metric':22} {'Linux':>14} {'Devine':>14} {'ratio':>7}")
+    for name in names:
+        ours, theirs = devine.get(name), linux.get(name)
+        ratio = ours / theirs if ours is not None and theirs else None
+        if ratio is not None:
+            ratios[name] = ratio
+        print(f"{name:22} {show(theirs):>14} {show(ours):>14} {'-' if ratio is None else f'{ratio:.3f}':>7}")
+    counted = [max(r, 1e-3) for n, r in ratios.items() if n not in NOT_KERNEL and n != "boot"]
+    mean = math.exp(sum(map(math.log, counted)) / len(counted)) if counted else math.inf
+    print(f"{'geometric mean':22} {'':>14} {'':>14} {mean:7.3f}   ({len(counted)} metrics)")
+    return ratios, mean
+
+
+def show(value):
+    """A figure for the table."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 1000 or value == int(value) else f"{value:.1f}"
+
+
+def judge(names, ratios, devine, mean):
+    """The bounds that do not hold, as sentences."""
+    bad = [f"{name} has no figure" for name in names
+           if devine.get(name) is None and name not in EXCUSED]
+    bad += [f"{name} is {ratio:.2f} times Linux's" for name, ratio in ratios.items()
+            if ratio > 1.0 and name not in TIMERS and name not in NOT_KERNEL]
+    if mean > MEAN_LIMIT:
+        bad.append(f"the geometric mean {mean:.3f} is above {MEAN_LIMIT}")
+    if devine.get("boot", math.inf) > BOOT_LIMIT:
+        bad.append(f"boot takes more than {BOOT_LIMIT / 1e6:.0f} million instructions")
+    return bad
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("arch", choices=QEMU)
+    parser.add_argument("--gate", action="store_true")
+    parser.add_argument("--metric", action="append", default=[])
+    parser.add_argument("--wall", action="store_true")
+    parser.add_argument("--kernel", type=pathlib.Path, help="instead of the one that was built")
+    args = parser.parse_args()
+    initrd, digest = build_initramfs(args.arch)
+    options = " ".join(["-c", *(f"-f {name}" for name in args.metric)])
+    image = args.kernel or BUILD / args.arch / ("kernel.elf" if args.arch == "x86_64" else "Image")
+
+    texts = {}
+    def run_linux():
+        texts["linux"] = linux_figures(args.arch, initrd, digest, options, args.wall)
+    thread = threading.Thread(target=run_linux)
+    thread.start()
+    if args.wall:
+        thread.join()
+    texts["devine"] = run_kernel(args.arch, image, initrd, options, args.wall)
+    thread.join()
+    for name, text in texts.items():
+        (OUT / f"{args.arch}-{name}.log").write_text(text)
+        if "KBENCH-DONE" not in text:
+            last = "\n    ".join(text.strip().split("\n")[-5:])
+            print(f"{name} on {args.arch} did not finish; its last lines:\n    {last}")
+
+    linux, devine = parse(texts["linux"], args.arch), parse(texts["devine"], args.arch)
+    unit = "ns" if args.wall else "guest instructions"
+    print(f"{args.arch}: median {unit} for one operation")
+    names = list(linux) or list(devine)
+    ratios, mean = print_table(names, linux, devine)
+    bad = judge(names, ratios, devine, mean)
+    for line in bad:
+        print(f"bound: {line}")
+    if "KBENCH-DONE" not in texts["devine"] or not ratios or (args.gate and bad):
+        sys.exit(1)
+
+
+main()

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: CC0-1.0
+"""Purpose: tests that need no machine: unit tests under the sanitizers, the layer check, the tools."""
+import subprocess
+import tempfile
+
+from harness import BUILD, ROOT, Failure, expect_match, parse_ktap, test
+
+HOST = ("host",)
+
+
+def run(command, timeout=300, **how):
+    """Runs a command; returns (status, output)."""
+    done = subprocess.run(command, timeout=timeout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", cwd=ROOT, **how)
+    return done.returncode, done.stdout
+
+
+@test("unit tests on the host, under ASan and UBSan", archs=HOST)
+def unit(ctx):
+    status, output = run([BUILD / "host/devine-host"])
+    (BUILD / "tests").mkdir(exist_ok=True)
+    (BUILD / "tests/host.log").write_text(output)
+    cases = parse_ktap(output)
+    cases["devine-host's status"] = None if status == 0 else f"{status}:\n{output[-3000:]}"
+    return cases
+
+
+def layer_check(arch):
+    """Runs the layer check on the objects of one build."""
+    status, output = run([ROOT / "build.sh", arch, "layer-check"])
+    if status:
+        raise Failure(output[-2000:])
+    expect_match(r"layer check: \d+ objects, [1-9]\d* references between layers, 0 wrong", output)
+
+
+@test("layer check: x86_64", archs=HOST)
+def layers_x86_64(ctx):
+    layer_check("x86_64")
+
+
+@test("layer check: arm64", archs=HOST)
+def layers_arm64(ctx):
+    layer_check("arm64")
+
+
+@test("layer check: host", archs=HOST)
+def layers_host(ctx):
+    layer_check("host")
+
+
+@test("layer check finds a private extern, and fails when it has nothing to check", archs=HOST)
+def layers_negative(ctx):
+    with tempfile.TemporaryDirectory() as folder:
+        status, output = run([ROOT / "tools/layer_check.py", "--build", folder])
+        expect_match("nothing was checked", output)
+        if status == 0:
+            raise Failure("an empty build passed")
+        for layer, code in (("mm", "int fs_secret(void); int mm_user(void) { return fs_secret(); }"),
+                            ("fs", "int fs_secret(void) { return 1; }")):
+            source = ROOT / f"build/tests/layer/{layer}.c"
+            source.parent.mkdir(parents=True, exist_ok=True)
+            source.write_text(code)
+            out = f"{folder}/CMakeFiles/layer_{layer}.dir/build/tests/layer"
+            run(["mkdir", "-p", out])
+            run(["gcc", "-c", source, "-o", f"{out}/{layer}.c.o"])
+        status, output = run([ROOT / "tools/layer_check.py", "--build", folder])
+        expect_match(r"mm\.c\.o \(mm\) uses fs_secret of fs", output)
+        if status == 0:
+            raise Failure("a private extern passed")
+
+
+@test("a header of a layer that is not allowed is not found", archs=HOST)
+def includes_negative(ctx):
+    with tempfile.TemporaryDirectory() as folder:
+        source = f"{folder}/upward.c"
+        with open(source, "w", encoding="ascii") as file:
+            file.write("#include <proc/process.h>\n")
+        _, commands = run(["ninja", "-C", "build/x86_64", "-t", "commands", "objects"])
+        line = next(c for c in commands.split("\n") if "kernel/mm/" in c and " -c " in c)
+        words = [w for w in line.split() if w.startswith(("-I", "-isystem", "-nostdinc"))]
+        status, output = run(["gcc", "-fsyntax-only", *words, source])
+        expect_match("process.h: No such file", output)
+        if status == 0:
+            raise Failure("mm could include proc's header")
