@@ -52,6 +52,19 @@ bool ktest_str_eq(struct ktest *t, const char *file, int line, const char *a, co
             return;                                                                                \
     } while (0)
 
-/* Runs the tests whose SUITE.NAME matches `pattern` (* and ?), prints KTAP through `put`.
+/*
+ * What must be the same before and after a test: frames and bytes in use.  `read` first gives back
+ * what is merely cached.  A test that seems to leak is run once more, as its first run may have
+ * filled caches for good (kernel page tables); it fails when the second run leaks, too.
+ */
+struct ktest_probe {
+    const char *name;
+    uint64_t (*read)(void);
+    struct ktest_probe *next;
+};
+void ktest_probe_add(struct ktest_probe *probe);
+
+/* Runs the tests whose SUITE.NAME matches `pattern` (* and ?), prints KTAP through `put`, which
+ * gets one line at a time without its newline.
  * Return: number that failed; *ran is how many ran. */
 unsigned ktest_run(const char *pattern, void (*put)(const char *line), unsigned *ran);

@@ -11,7 +11,8 @@
 
 struct param {
     const char *name, *help;
-    /* value: text behind '=', or NULL.  Return: 0, or an errno that is logged with the name. */
+    /* value: text behind '=', or NULL.  Return: 0, or an errno that is logged with the name.
+     * NULL: the name is known, and its value is asked for with params_find. */
     err_t (*set)(const char *value);
 };
 REGISTRY_DECLARE(param, const struct param);

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the slow side of spinlocks, and in debug builds the check of their order.
+ *
+ * Model: each CPU keeps a stack of the locks that it holds; a lock of lower rank than the highest
+ * held one, or of the same rank outside the two kinds that allow it in address order, is a panic.
+ * Preemption is off while a lock is held, so a CPU's stack is touched by that CPU alone; an
+ * interrupt on top of it leaves it as it was.
+ */
+#include <core/panic.h>
+#include <core/spinlock.h>
+
+static void resched_nobody(void)
+{
+}
+
+void (*preempt_resched_hook)(void) = resched_nobody;
+
+void spin_init(struct spinlock *l, enum lock_rank rank)
+{
+    *l = (struct spinlock)SPINLOCK_INIT(rank);
+}
+
+void spin_contend(struct spinlock *l, uint16_t mine)
+{
+    while ((uint16_t)atomic_load(&l->ticket) != mine)
+        hal_relax();
+}
+
+bool spin_try(struct spinlock *l)
+{
+    uint32_t t;
+
+    preempt_disable();
+    t = atomic_load_relaxed(&l->ticket);
+    if ((uint16_t)(t >> 16) == (uint16_t)t && atomic_cas(&l->ticket, &t, t + (1u << 16))) {
+        lockrank_acquire(l);
+        return true;
+    }
+    preempt_enable();
+    return false;
+}
+
+#ifdef CONFIG_DEBUG
+
+#define HELD_MAX 16
+
+static struct held {
+    unsigned depth;
+    struct spinlock *lock[HELD_MAX];
+} held[CPU_MAX]; /* own CPU */
+
+bool spin_held(const struct spinlock *l)
+{
+    return l->holder == cpu_current();
+}
+
+/* Two run queues or two futex buckets may be held, the lower address first. */
+static bool same_rank_allowed(const struct spinlock *outer, const struct spinlock *inner)
+{
+    return (outer->rank == LOCK_RUNQ || outer->rank == LOCK_FUTEX) && outer != inner;
+}
+
+void lockrank_acquire(struct spinlock *l)
+{
+    struct held *h = &held[cpu_current()->id];
+
+    for (unsigned i = 0; i < h->depth && !panicking; i++) {
+        struct spinlock *outer = h->lock[i];
+
+        if (outer->rank > l->rank || (outer->rank == l->rank && !same_rank_allowed(outer, l)))
+            panic("lock order: %s taken while %s is held", lock_rank_name[l->rank],
+                  lock_rank_name[outer->rank]);
+    }
+    if (h->depth < HELD_MAX)
+        h->lock[h->depth++] = l;
+    else
+        panic("more than %d spinlocks are held", HELD_MAX);
+    l->holder = cpu_current();
+}
+
+void lockrank_release(struct spinlock *l)
+{
+    struct held *h = &held[cpu_current()->id];
+    unsigned i = h->depth;
+
+    while (i > 0 && h->lock[i - 1] != l)
+        i--;
+    if (i == 0) {
+        if (!panicking)
+            panic("%s released by a CPU that does not hold it", lock_rank_name[l->rank]);
+        return;
+    }
+    for (; i < h->depth; i++)
+        h->lock[i - 1] = h->lock[i];
+    h->depth--;
+    l->holder = NULL;
+}
+
+#else
+
+bool spin_held(const struct spinlock *l)
+{
+    uint32_t t = atomic_load_relaxed(&l->ticket);
+
+    return (uint16_t)(t >> 16) != (uint16_t)t;
+}
+
+#endif
