@@ -22,7 +22,7 @@ struct host_tlb_entry {
     paddr_t root; /* of the space; 0: empty entry */
     vaddr_t page;
     uint64_t pte;
-    uint64_t *slot; /* where the entry was read */
+    unsigned level;
 };
 
 struct arch_cpu {

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: kmain of the host binary: starts the layers on the host's arena, runs the unit tests and
+ * ends with `N passed, N failed`.
+ *
+ * Model: the same order as on the machines, with the host's clock, timer and interrupts in the place
+ * of drivers.  What entry/ does on the machines stands here as weak functions, for a binary that is
+ * linked without it.
+ */
+#define LOG_TAG "host"
+#include <arch/host.h>
+#include <core/irq.h>
+#include <core/ktest.h>
+#include <core/log.h>
+#include <core/panic.h>
+#include <core/params.h>
+#include <hal/boot.h>
+#include <hal/cpu.h>
+#include <hal/upcall.h>
+#include <lib/fmt.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/heap.h>
+#include <mm/vmap.h>
+#include <sched/clock.h>
+#include <sched/sched.h>
+#include <sched/timer.h>
+
+#define OPTIONAL(fn) extern __typeof__(fn) fn __attribute__((weak))
+OPTIONAL(sched_init);
+OPTIONAL(sched_preempt_irq);
+OPTIONAL(timer_interrupt);
+OPTIONAL(clock_source_register);
+OPTIONAL(clock_event_register);
+
+/* --- console --- */
+
+static void stdout_write(struct log_sink *sink, const char *text, size_t n)
+{
+    (void)sink;
+    host_write(text, n);
+}
+
+static struct log_sink stdout_sink = { .name = "stdout", .write = stdout_write, .level = LOG_DEBUG };
+
+static void test_line(const char *line)
+{
+    host_write(line, strlen(line));
+    host_write("\n", 1);
+}
+
+static void host_end(bool reboot)
+{
+    (void)reboot;
+    host_exit(1);
+}
+
+/* --- interrupts, clock and timer --- */
+
+static void chip_nothing(unsigned irq)
+{
+    (void)irq;
+}
+
+static int chip_claim(unsigned hint)
+{
+    return (int)hint;
+}
+
+static const struct irqchip host_chip = { .name = "host", .mask = chip_nothing, .unmask = chip_nothing,
+                                          .claim = chip_claim, .end = chip_nothing };
+
+static uint64_t source_read(void)
+{
+    return host_clock_ns();
+}
+
+static struct clock_source host_source = { .name = "host", .rating = 1, .read = source_read,
+                                           .hz = NS_PER_SEC, .mask = UINT64_MAX };
+
+/* The clock's nanoseconds start at its registration, the host's before that. */
+static void event_set(struct clock_event *dev, ns_t now, ns_t deadline)
+{
+    (void)dev;
+    host_timer_set(deadline == NS_NEVER ? NS_NEVER
+                                        : host_clock_ns() + (deadline > now ? deadline - now : 0));
+}
+
+static struct clock_event host_event = { .name = "host", .rating = 1, .set_deadline = event_set };
+
+static void timer_handler(unsigned irq, void *arg)
+{
+    (void)irq, (void)arg;
+    if (timer_interrupt != NULL)
+        timer_interrupt();
+}
+
+static void ipi_handler(unsigned irq, void *arg)
+{
+    (void)irq, (void)arg; /* the return from the interrupt looks at PENDING_RESCHED */
+}
+
+/* --- what entry/ defines on the machines --- */
+
+__attribute__((weak)) void upcall_irq(struct hal_regs *r, unsigned irq)
+{
+    (void)r;
+    cpu_current()->irq_depth++;
+    hal_current()->preempt_count++;
+    irq_dispatch(irq);
+    hal_current()->preempt_count--;
+    cpu_current()->irq_depth--;
+    if (hal_current()->preempt_count == 0 && (hal_current()->pending & PENDING_RESCHED) &&
+        sched_preempt_irq != NULL)
+        sched_preempt_irq();
+}
+
+__attribute__((weak)) bool upcall_fault(struct hal_regs *r, vaddr_t addr, unsigned access)
+{
+    (void)r, (void)addr, (void)access;
+    return false;
+}
+
+__attribute__((weak)) void upcall_syscall(struct hal_regs *r)
+{
+    regs_set_return(r, -ENOSYS);
+}
+
+__attribute__((weak)) void upcall_user_return(struct hal_regs *r)
+{
+    (void)r;
+    atomic_fetch_and(&hal_current()->pending, 0);
+}
+
+__attribute__((weak)) void upcall_fatal(struct hal_regs *r, const char *what, vaddr_t addr,
+                                        uint64_t info)
+{
+    panic_regs(r, "%s at %#lx (%#llx)", what, addr, (unsigned long long)info);
+}
+
+__attribute__((weak)) void kmain_secondary(struct cpu *cpu)
+{
+    panic("CPU %u was started and there is no code for it", cpu->id);
+}
+
+/* --- start --- */
+
+static void mm_start(const struct boot_record *rec)
+{
+    frame_init(rec);
+    if (mmu_kernel_init(rec) != 0)
+        panic("no memory for the kernel's page tables");
+    heap_init();
+    vmap_init();
+}
+
+static void time_start(void)
+{
+    irq_chip_set(&host_chip);
+    if (irq_register(HOST_IRQ_TIMER, "timer", timer_handler, NULL) != 0 ||
+        irq_register(HOST_IRQ_IPI, "ipi", ipi_handler, NULL) != 0)
+        panic("the host's interrupts cannot be registered");
+    log_set_clock(host_clock_ns);
+    if (clock_source_register != NULL)
+        clock_source_register(&host_source);
+    if (sched_init != NULL)
+        sched_init();
+    if (clock_event_register != NULL)
+        clock_event_register(&host_event);
+    hal_irq_enable();
+}
+
+void kmain(const struct loader_handoff *h)
+{
+    static struct boot_record rec;
+    unsigned ran, failed;
+    char line[64];
+
+    (void)h;
+    log_sink_add(&stdout_sink, true);
+    panic_set_action(host_end);
+    host_boot_record(&rec);
+    params_parse(rec.cmdline);
+    mm_start(&rec);
+    time_start();
+
+    failed = ktest_run(host_test_pattern(), test_line, &ran);
+    fmt_snprintf(line, sizeof(line), "%u passed, %u failed", ran - failed, failed);
+    test_line(line);
+    host_exit(failed != 0 || ran == 0);
+}
