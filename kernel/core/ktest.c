@@ -71,9 +71,12 @@ static void probes_report(struct ktest *t, const uint64_t before[PROBES_MAX],
     unsigned i = 0;
 
     for (struct ktest_probe *p = probes; p != NULL && i < PROBES_MAX; p = p->next, i++)
-        if (before[i] != after[i])
+        if (before[i] != after[i]) {
             ktest_fail(t, __FILE__, __LINE__, "leak: %s was %llu, is %llu", p->name,
                        (unsigned long long)before[i], (unsigned long long)after[i]);
+            if (p->report != NULL)
+                p->report();
+        }
 }
 
 static bool case_run(const struct ktest_case *c)

@@ -60,6 +60,7 @@ bool ktest_str_eq(struct ktest *t, const char *file, int line, const char *a, co
 struct ktest_probe {
     const char *name;
     uint64_t (*read)(void);
+    void (*report)(void); /* NULL, or says more about a leak to the log */
     struct ktest_probe *next;
 };
 void ktest_probe_add(struct ktest_probe *probe);

@@ -7,6 +7,8 @@
 #include <lib/types.h>
 #include <hal/regs.h>
 
+struct cpu;
+
 /* What a CPU exception means; each architecture maps its own numbers to these. */
 enum hal_trap {
     TRAP_DIVIDE, /* integer division: SIGFPE FPE_INTDIV */

@@ -23,7 +23,7 @@ struct frame {
     uint32_t refs; /* atomic; 0 = free */
     uint8_t node;
     uint8_t flags; /* FRAME_IS_* */
-    uint16_t spare;
+    uint16_t region; /* index of its region, for the way back */
     void *owner; /* memory object of a page-cache frame, heap block of a heap frame */
 };
 
@@ -37,8 +37,12 @@ enum {
     FRAME_NODE_ONLY = 1u << 2, /* fail rather than go to another node */
 };
 
-/* From the boot record, once, before anything else of mm.  Panics when there is no RAM at all. */
+/* From the boot record, once, before anything else of mm: maps the frame table with mmu_map under
+ * the early page tables and sets the mmu's frame source.  Panics when there is no RAM at all. */
 void frame_init(const struct boot_record *rec);
+/* Gives a secondary CPU its cache of frames; without one it takes the slow path. */
+struct cpu;
+void frame_init_cpu(struct cpu *cpu);
 
 /* One frame from the running CPU's node, else the nearest.  Return: PADDR_NONE when out of memory
  * (after shrinkers ran). */
@@ -88,7 +92,8 @@ bool frame_check(void);
 /* Caches that can give memory back register here. */
 struct shrinker {
     const char *name;
-    /* Free about `frames` frames.  Never sleeps, may fail.  Return: how many. */
+    /* Free about `frames` frames.  Never sleeps, may fail.  Return: how many.
+     * The allocation that runs it may hold any lock above LOCK_FRAME: only spin_try is allowed. */
     size_t (*shrink)(size_t frames);
     struct shrinker *next;
 };

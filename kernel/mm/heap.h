@@ -2,9 +2,10 @@
 /*
  * Purpose: the kernel's allocator.
  *
- * Model: below, a first-fit list of free blocks with coalescing (boundary tags) over arenas of
- * frames; above, size classes with per-CPU free lists that are filled from and drained to the
- * first-fit heap a batch at a time.  Requests above HEAP_LARGE take whole frames.
+ * Model: below, free blocks with coalescing (boundary tags) over arenas of frames, kept in lists by
+ * powers of two and taken first-fit; above, size classes with per-CPU free lists that are filled
+ * from and drained to those a batch at a time.  Requests above HEAP_LARGE, and multiples of the
+ * page size, take whole frames.
  * Every pointer is aligned to 16 bytes, one of a multiple of 4096 bytes to 4096.
  * Debug builds poison freed memory, keep red zones and report leaks by caller.
  * Context: never sleeps, interrupts allowed.
@@ -12,6 +13,8 @@
 #pragma once
 
 #include <lib/types.h>
+
+struct cpu;
 
 /* Return: NULL when out of memory, for 0 bytes a unique pointer. */
 void *__must_check kmalloc(size_t size);
@@ -23,8 +26,16 @@ char *__must_check kstrdup(const char *s);
 size_t kmalloc_size(const void *p); /* usable bytes */
 
 void heap_init(void);
+/* Gives a secondary CPU its lists; without them it takes the slow path. */
+void heap_init_cpu(struct cpu *cpu);
 uint64_t heap_bytes_used(void);
 uint64_t heap_frames(void); /* that the heap holds */
 bool heap_check(void); /* walks everything; for tests */
-/* Gives empty arenas and all per-CPU lists back: before leak checks. */
+/* Gives empty arenas and the running CPU's lists back: before leak checks. */
 void heap_trim(void);
+/*
+ * Debug builds: blocks that were allocated since heap_mark() and are still in use go to the log,
+ * with their callers.  Return: how many there are.
+ */
+void heap_mark(void);
+unsigned heap_leak_report(int level);

@@ -1,0 +1,891 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: kmalloc and kfree.
+ *
+ * Model.  An arena is a run of frames cut into blocks without gaps:
+ *
+ *     | arena | head payload ... | head payload ... | ... | end |
+ *               block              block                   a head of size 0
+ *
+ * A block's size is a multiple of 32, and blocks start at multiples of 32; so payloads lie 16 bytes
+ * behind those and never at the start of a page: a page-aligned pointer is one of whole frames.
+ * The head knows its own size and that of the block before (Knuth's boundary tags, "The Art of
+ * Computer Programming", 2.5), so a freed block merges with both neighbours in O(1).
+ *
+ * Free blocks hang in bins by the power of two of their size; a request is served first-fit from
+ * its own bin and, failing that, from the first larger bin that is not empty, where any block fits.
+ *
+ * Above are size classes, one for each block size up to CLASS_BLOCK_MAX, as lists per CPU.  A block
+ * on such a list counts as used below.  Allocating and freeing there takes no lock.
+ *
+ * Debug builds put the request's size, its caller and the current mark into the head, REDZONE bytes
+ * behind the request, and fill freed payloads.  The address sanitizer knows all of it.
+ *
+ * Locking: LOCK_HEAP guards arenas and bins; the lists belong to their CPU with interrupts off.
+ * Invariants (heap_check): (1) blocks tile their arena; (2) no two free blocks are neighbours;
+ * (3) exactly the free blocks are in bins, each in its own; (4) the counts add up.
+ */
+#define LOG_TAG "heap"
+#include <core/ktest.h>
+#include <core/log.h>
+#include <core/panic.h>
+#include <core/spinlock.h>
+#include <hal/cpu.h>
+#include <lib/list.h>
+#include <lib/sanitize.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/heap.h>
+#include <mm/vmap.h>
+
+#ifdef CONFIG_DEBUG
+#define DEBUG 1
+#else
+#define DEBUG 0
+#endif
+
+#define GRAIN 32u
+#define REDZONE (DEBUG ? 16u : 0u)
+#define CLASS_BLOCK_MAX 2048u
+#define CLASSES (CLASS_BLOCK_MAX / GRAIN + 1)
+#define CLASS_MAX (CLASS_BLOCK_MAX - (unsigned)sizeof(struct head)) /* largest payload of a class */
+#define HEAP_LARGE 3072u
+#define ARENA_FRAMES 16u
+#define BINS 12
+#define BATCH_BYTES 2048u
+#define BATCH_MAX 16u
+#define POISON_FREE 0x6b
+#define POISON_ZONE 0xbb
+
+enum { STATE_FREE = 1, STATE_USED = 2, STATE_CACHED = 3, STATE_END = 4, STATE_MASK = 7 };
+
+struct head {
+    uint32_t size_state; /* bytes with this head | STATE_* */
+    uint32_t prev_size; /* of the block before, 0: none */
+    uint32_t request; /* debug: bytes asked for */
+    uint32_t mark_caller; /* debug: see caller_pack */
+};
+
+struct arena {
+    struct list link;
+    size_t frames;
+    uint64_t spare;
+} __aligned(32);
+
+_Static_assert(sizeof(struct head) == 16 && sizeof(struct arena) == GRAIN, "layout of an arena");
+
+/* A free payload: of a bin, or the first word of a class's list. */
+union payload {
+    struct list bin;
+    union payload *next;
+};
+
+struct class_list {
+    union payload *first;
+    size_t count;
+};
+
+struct heap_cache {
+    struct class_list list[CLASSES];
+};
+
+static struct spinlock heap_lock = SPINLOCK_INIT(LOCK_HEAP);
+static struct list arenas = LIST_INIT(arenas); /* heap_lock */
+static struct list bins[BINS]; /* heap_lock */
+static uint32_t bins_used; /* heap_lock: bit n: bins[n] is not empty */
+static size_t arena_frames, arena_free_bytes, arena_count, arenas_empty; /* heap_lock */
+static size_t large_frames; /* atomic */
+static struct heap_cache boot_cache;
+#if DEBUG
+static uint32_t mark; /* heap_mark's counter, 8 bits of it go into heads */
+#endif
+
+/* --- heads --- */
+
+static inline size_t head_size(const struct head *h)
+{
+    return h->size_state & ~(uint32_t)STATE_MASK;
+}
+
+static inline unsigned head_state(const struct head *h)
+{
+    return h->size_state & STATE_MASK;
+}
+
+static inline struct head *head_of(const void *payload)
+{
+    return (struct head *)((uintptr_t)payload - sizeof(struct head));
+}
+
+static inline union payload *payload_of(struct head *h)
+{
+    return (union payload *)(h + 1);
+}
+
+static inline struct head *head_next(const struct head *h)
+{
+    return (struct head *)((uintptr_t)h + head_size(h));
+}
+
+static inline struct head *head_prev(const struct head *h)
+{
+    return (struct head *)((uintptr_t)h - h->prev_size);
+}
+
+static inline struct head *arena_first(struct arena *a)
+{
+    return (struct head *)(a + 1);
+}
+
+static inline bool arena_is_empty(const struct head *h)
+{
+    return h->prev_size == 0 && head_state(head_next(h)) == STATE_END;
+}
+
+static inline bool is_frames(const void *p)
+{
+    return IS_ALIGNED((uintptr_t)p, PAGE_SIZE);
+}
+
+/* --- bins; heap_lock held --- */
+
+static inline unsigned bin_of(size_t size)
+{
+    unsigned bin = 63 - (unsigned)__builtin_clzll(size / GRAIN);
+
+    return MIN(bin, BINS - 1);
+}
+
+static void bin_add(struct head *h)
+{
+    unsigned bin = bin_of(head_size(h));
+
+    list_add_head(&bins[bin], &payload_of(h)->bin);
+    bins_used |= 1u << bin;
+    arena_free_bytes += head_size(h);
+}
+
+static void bin_remove(struct head *h)
+{
+    unsigned bin = bin_of(head_size(h));
+
+    list_del(&payload_of(h)->bin);
+    if (list_empty(&bins[bin]))
+        bins_used &= ~(1u << bin);
+    arena_free_bytes -= head_size(h);
+}
+
+static struct head *bin_first_fit(unsigned bin, size_t size)
+{
+    union payload *p;
+
+    list_for_each(p, &bins[bin], bin)
+        if (head_size(head_of(p)) >= size)
+            return head_of(p);
+    return NULL;
+}
+
+/* --- blocks; heap_lock held --- */
+
+static void head_set(struct head *h, size_t size, unsigned state)
+{
+    h->size_state = (uint32_t)size | state;
+    head_next(h)->prev_size = (uint32_t)size;
+}
+
+/* Cuts a used block of `size` off the front of the free block h, which has left its bin. */
+static void block_split(struct head *h, size_t size)
+{
+    size_t rest = head_size(h) - size;
+
+    if (rest != 0) {
+        struct head *tail = (struct head *)((uintptr_t)h + size);
+
+        tail->prev_size = (uint32_t)size;
+        head_set(tail, rest, STATE_FREE);
+        bin_add(tail);
+        h->size_state = (uint32_t)size | STATE_USED;
+    } else {
+        head_set(h, size, STATE_USED);
+    }
+}
+
+static void arena_count_empty(const struct head *h, size_t by)
+{
+    if (arena_is_empty(h))
+        arenas_empty += by;
+}
+
+static struct head *block_take(size_t size)
+{
+    unsigned bin = bin_of(size);
+    struct head *h = bins_used & 1u << bin ? bin_first_fit(bin, size) : NULL;
+
+    if (h == NULL) {
+        uint32_t larger = bin < BINS - 1 ? bins_used >> (bin + 1) : 0;
+
+        if (larger == 0)
+            return NULL;
+        bin += 1 + (unsigned)__builtin_ctz(larger);
+        h = head_of(list_first(&bins[bin], union payload, bin));
+    }
+    arena_count_empty(h, (size_t)-1);
+    bin_remove(h);
+    block_split(h, size);
+    return h;
+}
+
+static void block_give(struct head *h)
+{
+    struct head *next = head_next(h);
+    size_t size = head_size(h);
+
+    if (head_state(next) == STATE_FREE) {
+        bin_remove(next);
+        size += head_size(next);
+    }
+    if (h->prev_size != 0 && head_state(head_prev(h)) == STATE_FREE) {
+        h = head_prev(h);
+        bin_remove(h);
+        size += head_size(h);
+    }
+    head_set(h, size, STATE_FREE);
+    bin_add(h);
+    arena_count_empty(h, 1);
+}
+
+/* --- arenas --- */
+
+/* Without the lock: frames, and shrinkers behind them, have locks of their own. */
+static bool arena_add(void)
+{
+    size_t frames = ARENA_FRAMES, bytes;
+    paddr_t pa = frame_alloc_contiguous(frames, PAGE_SIZE, 0);
+    struct arena *a;
+    unsigned long flags;
+    struct head *h, *end;
+
+    if (pa == PADDR_NONE) {
+        frames = 1;
+        pa = frame_alloc(0);
+    }
+    if (pa == PADDR_NONE)
+        return false;
+    frame_of(pa)->flags = FRAME_IS_HEAP;
+    a = phys_to_virt(pa);
+    a->frames = frames;
+    bytes = frames * PAGE_SIZE - sizeof(*a) - GRAIN;
+    h = arena_first(a);
+    h->prev_size = 0;
+    end = (struct head *)((uintptr_t)h + bytes);
+    end->size_state = STATE_END;
+    flags = spin_lock_irqsave(&heap_lock);
+    list_add_tail(&arenas, &a->link);
+    head_set(h, bytes, STATE_FREE);
+    bin_add(h);
+    arena_frames += frames;
+    arena_count++;
+    arenas_empty++;
+    spin_unlock_irqrestore(&heap_lock, flags);
+    return true;
+}
+
+static void arena_frames_free(struct arena *a)
+{
+    paddr_t pa = virt_to_phys(a);
+
+    frame_of(pa)->flags = 0;
+    if (a->frames == 1)
+        frame_put(pa);
+    else
+        frame_free_contiguous(pa, a->frames);
+}
+
+/* Takes an arena that is one free block out of the heap. heap_lock held. */
+static void arena_detach(struct arena *a)
+{
+    bin_remove(arena_first(a));
+    list_del(&a->link);
+    arena_frames -= a->frames;
+    arena_count--;
+    arenas_empty--;
+}
+
+/* Frees empty arenas until `keep` are left. */
+static void arenas_release(size_t keep)
+{
+    struct list out = LIST_INIT(out);
+    struct arena *a, *tmp;
+    unsigned long flags = spin_lock_irqsave(&heap_lock);
+
+    list_for_each_safe(a, tmp, &arenas, link) {
+        struct head *h = arena_first(a);
+
+        if (arenas_empty <= keep)
+            break;
+        if (head_state(h) != STATE_FREE || !arena_is_empty(h))
+            continue;
+        arena_detach(a);
+        list_add_tail(&out, &a->link);
+    }
+    spin_unlock_irqrestore(&heap_lock, flags);
+    list_for_each_safe(a, tmp, &out, link)
+        arena_frames_free(a);
+}
+
+/* --- debugging: heads, red zones, poison --- */
+
+#if DEBUG
+
+/* The caller's distance from this file's code, in units of 4 bytes, 24 bits; and 8 bits of mark. */
+static uint32_t caller_pack(uintptr_t caller)
+{
+    return ((uint32_t)((caller - (uintptr_t)kmalloc) >> 2) & 0xffffff) | mark << 24;
+}
+
+static uintptr_t caller_unpack(uint32_t packed)
+{
+    int64_t distance = (int32_t)(packed << 8) >> 6;
+
+    return (uintptr_t)kmalloc + (uintptr_t)distance;
+}
+
+static __unsanitized void bytes_fill(uint8_t *p, uint8_t v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ((volatile uint8_t *)p)[i] = v;
+}
+
+static __unsanitized bool bytes_are(const uint8_t *p, uint8_t v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (((const volatile uint8_t *)p)[i] != v)
+            return false;
+    return true;
+}
+
+static size_t zone_size(const struct head *h)
+{
+    return head_size(h) - sizeof(*h) - h->request;
+}
+
+static void *debug_alloc(void *p, size_t size, uintptr_t caller)
+{
+    struct head *h = head_of(p);
+
+    h->size_state = (uint32_t)head_size(h) | STATE_USED;
+    h->request = (uint32_t)size;
+    h->mark_caller = caller_pack(caller);
+    san_unpoison(p, size);
+    san_poison((char *)p + size, zone_size(h));
+    bytes_fill((uint8_t *)p + size, POISON_ZONE, zone_size(h));
+    return p;
+}
+
+static void debug_free(void *p)
+{
+    struct head *h = head_of(p);
+
+    if (head_state(h) != STATE_USED)
+        panic("kfree(%p): %s", p, head_state(h) == STATE_CACHED || head_state(h) == STATE_FREE
+                                      ? "freed twice" : "not a block of the heap");
+    if (!bytes_are((uint8_t *)p + h->request, POISON_ZONE, zone_size(h)))
+        panic("kfree(%p): written behind its %u bytes, allocated by %#lx", p, h->request,
+              caller_unpack(h->mark_caller));
+    h->size_state = (uint32_t)head_size(h) | STATE_CACHED;
+    bytes_fill(p, POISON_FREE, head_size(h) - sizeof(*h));
+    san_poison(p, head_size(h) - sizeof(*h));
+}
+
+#else
+
+static inline void *debug_alloc(void *p, size_t size, uintptr_t caller)
+{
+    (void)size, (void)caller;
+    return p;
+}
+
+static inline void debug_free(void *p)
+{
+    (void)p;
+}
+
+#endif
+
+/* Before a payload's link words are used below the classes. */
+static inline void payload_open(struct head *h)
+{
+    san_unpoison(payload_of(h), sizeof(union payload));
+}
+
+/* --- classes; interrupts off --- */
+
+static __unsanitized void class_push(struct class_list *l, union payload *p)
+{
+    *(union payload *volatile *)&p->next = l->first;
+    l->first = p;
+    l->count++;
+}
+
+static __unsanitized union payload *class_pop(struct class_list *l)
+{
+    union payload *p = l->first;
+
+    l->first = *(union payload *volatile *)&p->next;
+    l->count--;
+    return p;
+}
+
+static inline unsigned class_batch(unsigned class)
+{
+    return CLAMP(BATCH_BYTES / (class * GRAIN), 1u, BATCH_MAX);
+}
+
+/* Cuts a used block into `n` used blocks of `size`, all but the first onto the list. */
+static void block_carve(struct class_list *l, struct head *h, size_t size, unsigned n)
+{
+    struct head *part = h;
+
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t prev = i == 0 ? h->prev_size : (uint32_t)size;
+
+        part->prev_size = prev;
+        part->size_state = (uint32_t)size | (i == 0 ? STATE_USED : STATE_CACHED);
+        if (i != 0)
+            class_push(l, payload_of(part));
+        part = (struct head *)((uintptr_t)part + size);
+    }
+    part->prev_size = (uint32_t)size;
+}
+
+/* One block, and with luck a batch of its like for the list. */
+static void *class_fill(struct class_list *l, unsigned class)
+{
+    size_t size = class * GRAIN;
+    unsigned n = l != NULL ? class_batch(class) : 1;
+    struct head *h;
+
+    spin_lock(&heap_lock);
+    h = block_take(n * size);
+    if (h != NULL) {
+        block_carve(l, h, size, n);
+    } else if (n > 1) {
+        h = block_take(size);
+    }
+    spin_unlock(&heap_lock);
+    return h != NULL ? payload_of(h) : NULL;
+}
+
+static __noinline void *class_alloc_slow(unsigned class)
+{
+    for (;;) {
+        unsigned long flags = hal_irq_save();
+        struct heap_cache *c = cpu_current()->heap;
+        void *p = class_fill(c != NULL ? &c->list[class] : NULL, class);
+
+        hal_irq_restore(flags);
+        if (p != NULL || !arena_add())
+            return p;
+    }
+}
+
+static void class_drain(struct class_list *l, size_t keep)
+{
+    spin_lock(&heap_lock);
+    while (l->count > keep) {
+        struct head *h = head_of(class_pop(l));
+
+        payload_open(h);
+        block_give(h);
+    }
+    spin_unlock(&heap_lock);
+}
+
+static __noinline void class_free_slow(struct class_list *l, unsigned class)
+{
+    class_drain(l, class_batch(class));
+}
+
+/* --- whole frames --- */
+
+static __noinline void *frames_alloc(size_t size)
+{
+    size_t n = PAGES(size);
+    paddr_t pa;
+
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    pa = n == 1 ? frame_alloc(0) : frame_alloc_contiguous(n, PAGE_SIZE, 0);
+    if (pa == PADDR_NONE)
+        return NULL;
+    frame_of(pa)->flags = FRAME_IS_HEAP;
+    frame_of(pa)->owner = (void *)n;
+    atomic_fetch_add(&large_frames, n);
+    return phys_to_virt(pa);
+}
+
+static size_t frames_count(const void *p)
+{
+    const struct frame *f = frame_of(virt_to_phys(p));
+
+    K_ASSERT((f->flags & FRAME_IS_HEAP) && f->owner != NULL);
+    return (size_t)f->owner;
+}
+
+static __noinline void frames_free(void *p)
+{
+    paddr_t pa = virt_to_phys(p);
+    size_t n = frames_count(p);
+
+    frame_of(pa)->flags = 0;
+    frame_of(pa)->owner = NULL;
+    atomic_fetch_sub(&large_frames, n);
+    if (n == 1)
+        frame_put(pa);
+    else
+        frame_free_contiguous(pa, n);
+}
+
+/* --- blocks between the classes and whole frames --- */
+
+static __noinline void *block_alloc(size_t size)
+{
+    size_t need = ALIGN_UP(size + sizeof(struct head), GRAIN);
+
+    for (;;) {
+        unsigned long flags = spin_lock_irqsave(&heap_lock);
+        struct head *h = block_take(need);
+
+        spin_unlock_irqrestore(&heap_lock, flags);
+        if (h != NULL)
+            return payload_of(h);
+        if (!arena_add())
+            return NULL;
+    }
+}
+
+static __noinline void block_free(struct head *h)
+{
+    unsigned long flags = spin_lock_irqsave(&heap_lock);
+    bool surplus;
+
+    payload_open(h);
+    block_give(h);
+    surplus = arenas_empty > 1;
+    spin_unlock_irqrestore(&heap_lock, flags);
+    if (surplus)
+        arenas_release(1);
+}
+
+/* --- the interface --- */
+
+static inline void *alloc_from(size_t size, uintptr_t caller)
+{
+    size_t need = size + REDZONE;
+    unsigned class = (unsigned)((need + sizeof(struct head) + GRAIN - 1) / GRAIN);
+    struct class_list *l;
+    struct heap_cache *c;
+    unsigned long flags;
+    void *p;
+
+    if (unlikely(size > CLASS_MAX - REDZONE)) {
+        if (size > HEAP_LARGE || IS_ALIGNED(size, PAGE_SIZE))
+            return frames_alloc(size);
+        p = block_alloc(need);
+        return p != NULL ? debug_alloc(p, size, caller) : NULL;
+    }
+    if (unlikely(need == 0))
+        class = 1;
+    flags = hal_irq_save();
+    c = cpu_current()->heap;
+    if (unlikely(c == NULL || c->list[class].first == NULL)) {
+        hal_irq_restore(flags);
+        p = class_alloc_slow(class);
+        return p != NULL ? debug_alloc(p, size, caller) : NULL;
+    }
+    l = &c->list[class];
+    p = class_pop(l);
+    hal_irq_restore(flags);
+    return debug_alloc(p, size, caller);
+}
+
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+void *kmalloc(size_t size)
+{
+    return alloc_from(size, CALLER);
+}
+
+void *kzalloc(size_t size)
+{
+    void *p = alloc_from(size, CALLER);
+
+    return p != NULL ? memset(p, 0, size) : NULL;
+}
+
+void *kcalloc(size_t n, size_t size)
+{
+    size_t bytes;
+    void *p;
+
+    if (__builtin_mul_overflow(n, size, &bytes))
+        return NULL;
+    p = alloc_from(bytes, CALLER);
+    return p != NULL ? memset(p, 0, bytes) : NULL;
+}
+
+void kfree(void *p)
+{
+    struct class_list *l;
+    struct heap_cache *c;
+    unsigned long flags;
+    unsigned class;
+
+    if (p == NULL)
+        return;
+    if (unlikely(is_frames(p))) {
+        frames_free(p);
+        return;
+    }
+    debug_free(p);
+    class = head_of(p)->size_state / GRAIN;
+    if (unlikely(class >= CLASSES)) {
+        block_free(head_of(p));
+        return;
+    }
+    flags = hal_irq_save();
+    c = cpu_current()->heap;
+    if (unlikely(c == NULL)) {
+        hal_irq_restore(flags);
+        block_free(head_of(p));
+        return;
+    }
+    l = &c->list[class];
+    class_push(l, p);
+    if (unlikely(l->count > 2 * BATCH_MAX || l->count > 2 * class_batch(class)))
+        class_free_slow(l, class);
+    hal_irq_restore(flags);
+}
+
+size_t kmalloc_size(const void *p)
+{
+    if (is_frames(p))
+        return frames_count(p) * PAGE_SIZE;
+    return DEBUG ? head_of(p)->request : head_size(head_of(p)) - sizeof(struct head);
+}
+
+void *krealloc(void *p, size_t size)
+{
+    size_t old;
+    void *q;
+
+    if (p == NULL)
+        return alloc_from(size, CALLER);
+    old = kmalloc_size(p);
+    if (size <= old && size > old / 2 && !DEBUG)
+        return p;
+    q = alloc_from(size, CALLER);
+    if (q == NULL)
+        return NULL;
+    memcpy(q, p, MIN(old, size));
+    kfree(p);
+    return q;
+}
+
+char *kstrdup(const char *s)
+{
+    size_t n = strlen(s) + 1;
+    char *p = alloc_from(n, CALLER);
+
+    return p != NULL ? memcpy(p, s, n) : NULL;
+}
+
+/* --- accounts --- */
+
+static size_t cached_bytes(void)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < cpu_count; i++)
+        for (unsigned class = 1; cpus[i]->heap != NULL && class < CLASSES; class++)
+            bytes += cpus[i]->heap->list[class].count * class * GRAIN;
+    return bytes;
+}
+
+uint64_t heap_bytes_used(void)
+{
+    unsigned long flags = spin_lock_irqsave(&heap_lock);
+    size_t overhead = arena_count * (sizeof(struct arena) + GRAIN);
+    size_t used = arena_frames * PAGE_SIZE - overhead - arena_free_bytes - cached_bytes();
+
+    spin_unlock_irqrestore(&heap_lock, flags);
+    return used + atomic_load_relaxed(&large_frames) * PAGE_SIZE;
+}
+
+uint64_t heap_frames(void)
+{
+    return atomic_load_relaxed(&arena_frames) + atomic_load_relaxed(&large_frames);
+}
+
+void heap_trim(void)
+{
+    unsigned long flags = hal_irq_save();
+    struct heap_cache *c = cpu_current()->heap;
+
+    for (unsigned class = 1; c != NULL && class < CLASSES; class++)
+        class_drain(&c->list[class], 0);
+    hal_irq_restore(flags);
+    arenas_release(0);
+}
+
+/* --- checks --- */
+
+/* Free bytes of the arena, or SIZE_MAX when it is broken. */
+static size_t arena_check(struct arena *a)
+{
+    uintptr_t end = (uintptr_t)a + a->frames * PAGE_SIZE - GRAIN;
+    struct head *h = arena_first(a);
+    size_t free = 0, prev = 0;
+    bool prev_free = false;
+
+    for (; (uintptr_t)h < end; h = head_next(h)) {
+        bool is_free = head_state(h) == STATE_FREE;
+
+        if (head_size(h) < GRAIN || head_size(h) % GRAIN != 0 || h->prev_size != prev ||
+            head_state(h) == STATE_END || (is_free && prev_free))
+            return SIZE_MAX;
+        free += is_free ? head_size(h) : 0;
+        prev = head_size(h);
+        prev_free = is_free;
+    }
+    return (uintptr_t)h == end && head_state(h) == STATE_END && h->prev_size == prev ? free
+                                                                                     : SIZE_MAX;
+}
+
+static bool bins_check(void)
+{
+    size_t bytes = 0;
+    union payload *p;
+
+    for (unsigned bin = 0; bin < BINS; bin++) {
+        if (list_empty(&bins[bin]) == !!(bins_used & 1u << bin))
+            return false;
+        list_for_each(p, &bins[bin], bin) {
+            if (head_state(head_of(p)) != STATE_FREE || bin_of(head_size(head_of(p))) != bin)
+                return false;
+            bytes += head_size(head_of(p));
+        }
+    }
+    return bytes == arena_free_bytes;
+}
+
+bool heap_check(void)
+{
+    unsigned long flags = spin_lock_irqsave(&heap_lock);
+    size_t free = 0, frames = 0;
+    bool ok = bins_check();
+    struct arena *a;
+
+    list_for_each(a, &arenas, link) {
+        size_t n = arena_check(a);
+
+        ok = ok && n != SIZE_MAX;
+        free += n;
+        frames += a->frames;
+    }
+    ok = ok && free == arena_free_bytes && frames == arena_frames;
+    spin_unlock_irqrestore(&heap_lock, flags);
+    return ok;
+}
+
+#if DEBUG
+
+void heap_mark(void)
+{
+    mark = (mark + 1) & 0xff;
+}
+
+static unsigned arena_report(struct arena *a, int level)
+{
+    unsigned n = 0;
+
+    for (struct head *h = arena_first(a); head_state(h) != STATE_END; h = head_next(h)) {
+        uintptr_t caller = caller_unpack(h->mark_caller);
+        struct symbol s;
+
+        if (head_state(h) != STATE_USED || h->mark_caller >> 24 != mark)
+            continue;
+        s = symbol_find(caller);
+        if (n++ < 10)
+            log_write((enum log_level)level, LOG_TAG, "leak: %u bytes at %p by %#lx %s", h->request,
+                      (void *)payload_of(h), caller, s.name != NULL ? s.name : "");
+    }
+    return n;
+}
+
+unsigned heap_leak_report(int level)
+{
+    unsigned n = 0;
+    struct arena *a;
+
+    /* No lock: the log must not be called under it, and who asks is alone with the heap. */
+    list_for_each(a, &arenas, link)
+        n += arena_report(a, level);
+    return n;
+}
+
+#else
+
+void heap_mark(void)
+{
+}
+
+unsigned heap_leak_report(int level)
+{
+    (void)level;
+    return 0;
+}
+
+#endif
+
+/* --- start-up --- */
+
+static uint64_t probe_bytes(void)
+{
+    vmap_trim();
+    heap_trim();
+    heap_mark();
+    return heap_bytes_used();
+}
+
+static void probe_bytes_report(void)
+{
+    heap_leak_report(LOG_ERR);
+}
+
+static uint64_t probe_frames(void)
+{
+    return frame_total() - frame_free_count() - heap_frames();
+}
+
+static struct ktest_probe bytes_probe = { .name = "heap bytes in use", .read = probe_bytes,
+                                          .report = probe_bytes_report };
+static struct ktest_probe frames_probe = { .name = "frames in use", .read = probe_frames };
+
+void heap_init(void)
+{
+    for (unsigned i = 0; i < BINS; i++)
+        list_init(&bins[i]);
+    cpu_current()->heap = &boot_cache;
+    ktest_probe_add(&frames_probe);
+    ktest_probe_add(&bytes_probe); /* read first: it trims */
+}
+
+void heap_init_cpu(struct cpu *cpu)
+{
+    paddr_t pa = frame_alloc(FRAME_ZERO);
+
+    _Static_assert(sizeof(struct heap_cache) <= PAGE_SIZE, "the lists fit in a frame");
+    if (pa != PADDR_NONE)
+        cpu->heap = phys_to_virt(pa);
+}
