@@ -47,7 +47,6 @@ uintptr_t host_stack_prepare(uintptr_t top)
 
     __asan_unpoison_memory_region((void *)(top - KERNEL_STACK_SIZE), KERNEL_STACK_SIZE);
 #if defined __x86_64__
-    *--sp = 0;
     *--sp = (uintptr_t)host_stack_entry;
     sp -= 6; /* the registers that host_switch_stack pops */
     memset(sp, 0, 6 * sizeof(*sp));

@@ -19,9 +19,10 @@
 #define RAM_END (RAM_HIGH_START + 64 * GiB)
 #define BOOT_STACK_TOP (DIRECT_BASE - GiB)
 
-/* Marks that a linker script would set; nothing lies between them here. */
+/* Marks that a linker script would set; nothing lies between them here.  (__data_start is the C
+ * library's.) */
 char __image_start[1], __text_start[1], __text_end[1], __rodata_start[1], __rodata_end[1],
-    __data_start[1], __image_end[1];
+    __image_end[1];
 
 static struct mem_range ram[3];
 static const char *pattern = "*";

@@ -25,7 +25,7 @@ host_switch_stack:
     popq %rbp
     ret
 
-/* Entered by the ret above with 16-aligned rsp + 8 expected by C after a call. */
+/* Entered by the ret above with rsp a multiple of 16, as before a call. */
 host_stack_entry:
     xorl %ebp, %ebp
     call host_context_main

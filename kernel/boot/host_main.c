@@ -26,13 +26,6 @@
 #include <sched/sched.h>
 #include <sched/timer.h>
 
-#define OPTIONAL(fn) extern __typeof__(fn) fn __attribute__((weak))
-OPTIONAL(sched_init);
-OPTIONAL(sched_preempt_irq);
-OPTIONAL(timer_interrupt);
-OPTIONAL(clock_source_register);
-OPTIONAL(clock_event_register);
-
 /* --- console --- */
 
 static void stdout_write(struct log_sink *sink, const char *text, size_t n)
@@ -91,8 +84,7 @@ static struct clock_event host_event = { .name = "host", .rating = 1, .set_deadl
 static void timer_handler(unsigned irq, void *arg)
 {
     (void)irq, (void)arg;
-    if (timer_interrupt != NULL)
-        timer_interrupt();
+    timer_interrupt();
 }
 
 static void ipi_handler(unsigned irq, void *arg)
@@ -110,8 +102,7 @@ __attribute__((weak)) void upcall_irq(struct hal_regs *r, unsigned irq)
     irq_dispatch(irq);
     hal_current()->preempt_count--;
     cpu_current()->irq_depth--;
-    if (hal_current()->preempt_count == 0 && (hal_current()->pending & PENDING_RESCHED) &&
-        sched_preempt_irq != NULL)
+    if (hal_current()->preempt_count == 0 && (hal_current()->pending & PENDING_RESCHED))
         sched_preempt_irq();
 }
 
@@ -160,21 +151,35 @@ static void time_start(void)
     if (irq_register(HOST_IRQ_TIMER, "timer", timer_handler, NULL) != 0 ||
         irq_register(HOST_IRQ_IPI, "ipi", ipi_handler, NULL) != 0)
         panic("the host's interrupts cannot be registered");
-    log_set_clock(host_clock_ns);
-    if (clock_source_register != NULL)
-        clock_source_register(&host_source);
-    if (sched_init != NULL)
-        sched_init();
-    if (clock_event_register != NULL)
-        clock_event_register(&host_event);
-    hal_irq_enable();
+    clock_source_register(&host_source);
+    log_set_clock(clock_monotonic);
+    clock_event_register(&host_event);
+}
+
+/* The tests run in a thread of their own, so they may sleep. */
+static void tests_main(void *arg)
+{
+    unsigned ran, failed;
+    char line[64];
+
+    (void)arg;
+    failed = ktest_run(host_test_pattern(), test_line, &ran);
+    fmt_snprintf(line, sizeof(line), "%u passed, %u failed", ran - failed, failed);
+    test_line(line);
+    host_exit(failed != 0 || ran == 0);
+}
+
+/* On the idle thread, interrupts off. */
+static void kmain_threads(void)
+{
+    time_start();
+    if (kthread_start("tests", LEVEL_NORMAL, tests_main, NULL) == NULL)
+        panic("no memory for the thread of the tests");
 }
 
 void kmain(const struct loader_handoff *h)
 {
     static struct boot_record rec;
-    unsigned ran, failed;
-    char line[64];
 
     (void)h;
     log_sink_add(&stdout_sink, true);
@@ -182,10 +187,5 @@ void kmain(const struct loader_handoff *h)
     host_boot_record(&rec);
     params_parse(rec.cmdline);
     mm_start(&rec);
-    time_start();
-
-    failed = ktest_run(host_test_pattern(), test_line, &ran);
-    fmt_snprintf(line, sizeof(line), "%u passed, %u failed", ran - failed, failed);
-    test_line(line);
-    host_exit(failed != 0 || ran == 0);
+    sched_start(kmain_threads);
 }

@@ -27,20 +27,6 @@ void spin_contend(struct spinlock *l, uint16_t mine)
         hal_relax();
 }
 
-bool spin_try(struct spinlock *l)
-{
-    uint32_t t;
-
-    preempt_disable();
-    t = atomic_load_relaxed(&l->ticket);
-    if ((uint16_t)(t >> 16) == (uint16_t)t && atomic_cas(&l->ticket, &t, t + (1u << 16))) {
-        lockrank_acquire(l);
-        return true;
-    }
-    preempt_enable();
-    return false;
-}
-
 #ifdef CONFIG_DEBUG
 
 #define HELD_MAX 16
@@ -61,6 +47,17 @@ static bool same_rank_allowed(const struct spinlock *outer, const struct spinloc
     return (outer->rank == LOCK_RUNQ || outer->rank == LOCK_FUTEX) && outer != inner;
 }
 
+static void lockrank_record(struct spinlock *l)
+{
+    struct held *h = &held[cpu_current()->id];
+
+    if (h->depth < HELD_MAX)
+        h->lock[h->depth++] = l;
+    else
+        panic("more than %d spinlocks are held", HELD_MAX);
+    l->holder = cpu_current();
+}
+
 void lockrank_acquire(struct spinlock *l)
 {
     struct held *h = &held[cpu_current()->id];
@@ -72,11 +69,7 @@ void lockrank_acquire(struct spinlock *l)
             panic("lock order: %s taken while %s is held", lock_rank_name[l->rank],
                   lock_rank_name[outer->rank]);
     }
-    if (h->depth < HELD_MAX)
-        h->lock[h->depth++] = l;
-    else
-        panic("more than %d spinlocks are held", HELD_MAX);
-    l->holder = cpu_current();
+    lockrank_record(l);
 }
 
 void lockrank_release(struct spinlock *l)
@@ -99,6 +92,11 @@ void lockrank_release(struct spinlock *l)
 
 #else
 
+static inline void lockrank_record(struct spinlock *l)
+{
+    (void)l;
+}
+
 bool spin_held(const struct spinlock *l)
 {
     uint32_t t = atomic_load_relaxed(&l->ticket);
@@ -107,3 +105,18 @@ bool spin_held(const struct spinlock *l)
 }
 
 #endif
+
+/* Who only tries cannot deadlock: no check of the order. */
+bool spin_try(struct spinlock *l)
+{
+    uint32_t t;
+
+    preempt_disable();
+    t = atomic_load_relaxed(&l->ticket);
+    if ((uint16_t)(t >> 16) == (uint16_t)t && atomic_cas(&l->ticket, &t, t + (1u << 16))) {
+        lockrank_record(l);
+        return true;
+    }
+    preempt_enable();
+    return false;
+}

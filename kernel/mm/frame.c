@@ -503,9 +503,10 @@ static paddr_t table_alloc(void)
 
 static const struct mmu_frame_source frame_source = { table_alloc, frame_put };
 
+/* Does the range go on where the last region ends? */
 static bool range_joins(const struct mem_range *r)
 {
-    const struct frame_region *last = &regions[region_count - 1];
+    const struct frame_region *last = &regions[region_count > 0 ? region_count - 1 : 0];
 
     return region_count > 0 && last->node == r->node && last->end == PFN(r->start + PAGE_SIZE - 1);
 }

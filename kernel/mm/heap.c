@@ -412,10 +412,10 @@ static inline void debug_free(void *p)
 
 #endif
 
-/* Before a payload's link words are used below the classes. */
+/* Before a payload goes back below the classes, where heads may come to stand in it. */
 static inline void payload_open(struct head *h)
 {
-    san_unpoison(payload_of(h), sizeof(union payload));
+    san_unpoison(payload_of(h), head_size(h) - sizeof(*h));
 }
 
 /* --- classes; interrupts off --- */
@@ -813,7 +813,7 @@ static unsigned arena_report(struct arena *a, int level)
         uintptr_t caller = caller_unpack(h->mark_caller);
         struct symbol s;
 
-        if (head_state(h) != STATE_USED || h->mark_caller >> 24 != mark)
+        if (head_state(h) != STATE_USED || h->mark_caller >> 24 != ((mark - 1) & 0xff))
             continue;
         s = symbol_find(caller);
         if (n++ < 10)

@@ -34,8 +34,8 @@ bool heap_check(void); /* walks everything; for tests */
 /* Gives empty arenas and the running CPU's lists back: before leak checks. */
 void heap_trim(void);
 /*
- * Debug builds: blocks that were allocated since heap_mark() and are still in use go to the log,
- * with their callers.  Return: how many there are.
+ * Debug builds: blocks that were allocated between the last two calls of heap_mark() and are still
+ * in use go to the log, with their callers.  Return: how many there are.
  */
 void heap_mark(void);
 unsigned heap_leak_report(int level);
