@@ -139,9 +139,8 @@ static void use_source(const struct clock_source *s)
     uint64_t counts;
 
     for (now.shift = 32; now.shift > 0; now.shift--) {
-        unsigned __int128 mult = ((unsigned __int128)NS_PER_SEC << now.shift) + s->hz / 2;
+        uint64_t mult = ((NS_PER_SEC << now.shift) + s->hz / 2) / s->hz;
 
-        mult /= s->hz;
         now.mult = (uint32_t)mult;
         if (mult < BIT(MULT_BITS))
             break;

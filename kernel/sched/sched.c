@@ -45,6 +45,7 @@
 
 #include <linux/sched.h>
 
+void (*sched_tick_hook)(struct thread *t, bool user_mode);
 static const struct sched_class *policy = &sched_class_mlfq; /* constant once threads run */
 static bool started;
 static uint64_t forks; /* atomic */
@@ -125,7 +126,7 @@ void thread_times(struct thread *t, ns_t *user, ns_t *system)
     else if (u == 0)
         *user = 0;
     else
-        *user = (ns_t)((unsigned __int128)total * u / (u + s));
+        *user = total / (u + s) * u + total % (u + s) * u / (u + s);
     *system = total - *user;
 }
 
@@ -531,6 +532,8 @@ void sched_tick(bool user_mode)
     spin_unlock_raw(&rq->lock);
     if (rq->cpu->id == 0)
         update_load(rq->now);
+    if (t->process && sched_tick_hook)
+        sched_tick_hook(t, user_mode);
 }
 
 static void tick(struct timer *timer)

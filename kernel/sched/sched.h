@@ -57,6 +57,9 @@ void schedule(void);
 void sched_yield(void);
 /* From the tick, interrupts off: samples who runs, and ends slices. */
 void sched_tick(bool user_mode);
+/* Called by each tick that hits a thread of a process, interrupts off, no lock held: CPU-time timers
+ * and limits.  Set once by proc/; NULL: none. */
+extern void (*sched_tick_hook)(struct thread *t, bool user_mode);
 /* On return from an interrupt to the kernel with preempt_count 0 and PENDING_RESCHED. */
 void sched_preempt_irq(void);
 

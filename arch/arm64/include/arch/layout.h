@@ -27,5 +27,7 @@
 
 /* The last page of the user half stays free, so that a small overrun cannot reach bit 48. */
 #define USER_TOP LAYOUT_UL(0x0000fffffffff000)
-/* Lowest address a program may map (vm.mmap_min_addr). */
-#define USER_BOTTOM LAYOUT_UL(0x10000)
+#define USER_BOTTOM LAYOUT_UL(0x10000) /* the lowest address that mmap gives by itself */
+#define USER_STACK_TOP USER_TOP
+#define USER_MMAP_TOP LAYOUT_UL(0x0000fffff7fff000) /* mmap grows down from here, less ASLR's share */
+#define USER_EXEC_BASE LAYOUT_UL(0x0000aaaaaaaaa000) /* position-independent programs */

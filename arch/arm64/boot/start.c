@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the first C on the boot CPU: its records, and what kmain is told.
+ * Context: early tables, boot stack, interrupts off.
+ */
+#include <arch/mm.h>
+#include <hal/boot.h>
+#include <hal/cpu.h>
+#include <hal/upcall.h>
+
+static struct cpu boot_cpu;
+static struct hal_context boot_context;
+extern char boot_stack_top[];
+
+paddr_t image_phys;
+
+paddr_t image_to_phys(const void *va)
+{
+    return (vaddr_t)va - (vaddr_t)__image_start + image_phys;
+}
+
+static void boot_cpu_init(void)
+{
+    boot_context.stack_top = (uintptr_t)boot_stack_top;
+    boot_context.cpu = &boot_cpu;
+    boot_context.preempt_count = 1;
+    boot_cpu.current = &boot_context;
+    sysreg_write(tpidr_el1, (uintptr_t)&boot_context);
+    cpus[0] = &boot_cpu;
+    cpu_count = 1;
+    hal_cpu_init(&boot_cpu);
+}
+
+__noreturn void arch_start(paddr_t fdt, paddr_t image)
+{
+    paddr_t first = ALIGN_DOWN(image, GiB);
+    struct loader_handoff h = {
+        .protocol = LOADER_LINUX_FDT,
+        .info = fdt,
+        .image_start = image,
+        .image_end = image + (uint64_t)(__image_end - __image_start),
+        .early_start = first,
+    };
+
+    h.early_end = ALIGN_UP(h.image_end, GiB);
+    /* The FDT's own GiBs are mapped, too: say so when they continue the image's. */
+    if (fdt != 0 && ALIGN_DOWN(fdt, GiB) == h.early_end)
+        h.early_end += GiB;
+    if (fdt != 0 && ALIGN_DOWN(fdt, GiB) + GiB == h.early_start)
+        h.early_start -= GiB;
+    image_phys = image;
+    mmu_early_init();
+    boot_cpu_init();
+    kmain(&h);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: a CPU's own registers at its start, and its end.
+ * Context: hal_cpu_init runs on the CPU itself with its context in TPIDR_EL1.
+ */
+#include <arch/mm.h>
+#include <hal/cpu.h>
+#include <hal/smp.h>
+
+struct cpu *cpus[CPU_MAX];
+unsigned cpu_count;
+
+/* Read by usercopy.S; written by the boot CPU before any user exists. */
+uint8_t cpu_has_pan;
+extern char vectors[];
+
+#define CNTKCTL_EL0VCTEN BIT(1)
+#define SCTLR_SPAN BIT(23)
+#define MPIDR_AFFINITY 0xff00ffffffull
+#define FIELD(reg, shift) (((reg) >> (shift)) & 15)
+
+/* Privileged access never: on, and set again by each exception. */
+static void pan_init(void)
+{
+    if (FIELD(sysreg_read(id_aa64mmfr1_el1), 20) == 0)
+        return;
+    sysreg_write(sctlr_el1, sysreg_read(sctlr_el1) & ~SCTLR_SPAN);
+    isb();
+    __asm__ volatile(".inst 0xd500419f" ::: "memory"); /* msr pan, #1 */
+    cpu_has_pan = 1;
+}
+
+/* User mode must not see or touch the performance counters. */
+static void pmu_init(void)
+{
+    unsigned version = FIELD(sysreg_read(id_aa64dfr0_el1), 8);
+
+    if (version != 0 && version != 15)
+        sysreg_write(pmuserenr_el0, 0);
+}
+
+void hal_cpu_init(struct cpu *cpu)
+{
+    cpu->self = cpu;
+    cpu->hw_id = sysreg_read(mpidr_el1) & MPIDR_AFFINITY;
+    cpu->arch.midr = sysreg_read(midr_el1);
+    sysreg_write(vbar_el1, (uintptr_t)vectors);
+    sysreg_write(cntkctl_el1, CNTKCTL_EL0VCTEN); /* the vDSO reads the virtual counter */
+    sysreg_write(tpidr_el0, 0);
+    sysreg_write(tpidrro_el0, 0);
+    pan_init();
+    pmu_init();
+    if (cpu->id == 0)
+        asid_init();
+    isb();
+    __asm__ volatile("msr daifclr, #4" ::: "memory"); /* SErrors are reported where they happen */
+}
+
+void hal_halt(void)
+{
+    hal_irq_disable();
+    for (;;)
+        __asm__ volatile("dsb sy\n\twfi" ::: "memory");
+}
+
+void hal_ipi_resched(struct cpu *cpu)
+{
+    /* Its pending bits are set already; the event ends a WFE, and its next interrupt does the rest. */
+    if (cpu != cpu_current())
+        __asm__ volatile("dsb ishst\n\tsev" ::: "memory");
+}

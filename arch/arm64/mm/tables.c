@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: walking and changing page tables (<hal/mmu.h>).
+ *
+ * Model: every table is reached through the direct map.  The user half hangs off its space's own
+ * root (TTBR0), the kernel half off kernel_space's (TTBR1), whatever space is asked.
+ * Locking: the owner of the space; see <hal/mmu.h>.
+ */
+#include <arch/mm.h>
+#include <hal/cpu.h>
+
+#define SAME(name) _Static_assert(PTE_##name == name, #name)
+SAME(MMU_READ);
+SAME(MMU_WRITE);
+SAME(MMU_EXEC);
+SAME(MMU_USER);
+SAME(MMU_GLOBAL);
+SAME(MMU_DEVICE);
+SAME(MMU_WRITE_COMBINE);
+SAME(MMU_SPECIAL);
+
+#define TABLE_BITS (PTE_VALID | PTE_TABLE)
+#define USER_END (1ul << 48) /* of the tables; USER_TOP leaves a page free below it */
+
+struct hal_space kernel_space;
+static const struct mmu_frame_source *source;
+
+void mmu_set_frame_source(const struct mmu_frame_source *s)
+{
+    source = s;
+}
+
+static pte_t *table_of(paddr_t pa)
+{
+    return phys_to_virt(pa);
+}
+
+static pte_t *root_of(struct hal_space *s, vaddr_t va)
+{
+    return table_of((int64_t)va < 0 ? kernel_space.root : s->root);
+}
+
+err_t mmu_space_init(struct hal_space *s)
+{
+    paddr_t root = source->alloc();
+
+    if (root == PADDR_NONE)
+        return -ENOMEM;
+    *s = (struct hal_space){ .root = root };
+    return 0;
+}
+
+void mmu_space_fini(struct hal_space *s)
+{
+    source->free(s->root);
+    s->root = PADDR_NONE;
+}
+
+pte_t *mmu_walk(struct hal_space *s, vaddr_t va, unsigned *level)
+{
+    pte_t *table = root_of(s, va);
+    unsigned l = MMU_LEVELS - 1;
+
+    for (;; l--) {
+        pte_t *e = &table[MMU_INDEX(va, l)], v = pte_load(e);
+
+        if (!pte_is_table(v, l)) {
+            *level = l;
+            return e;
+        }
+        table = table_of(pte_addr(v));
+    }
+}
+
+/* Hangs a new table into the empty entry `e`. */
+static err_t table_add(pte_t *e)
+{
+    paddr_t pa = source->alloc();
+
+    if (pa == PADDR_NONE)
+        return -ENOMEM;
+    pte_store(e, pa | TABLE_BITS);
+    return 0;
+}
+
+err_t mmu_walk_alloc(struct hal_space *s, vaddr_t va, unsigned level, pte_t **out)
+{
+    pte_t *table = root_of(s, va);
+
+    for (unsigned l = MMU_LEVELS - 1; l > level; l--) {
+        pte_t *e = &table[MMU_INDEX(va, l)], v = pte_load(e);
+
+        if (unlikely(!pte_is_table(v, l))) {
+            err_t err = pte_present(v) ? -EEXIST : table_add(e);
+
+            if (err != 0)
+                return err;
+            v = pte_load(e);
+        }
+        table = table_of(pte_addr(v));
+    }
+    *out = &table[MMU_INDEX(va, level)];
+    return 0;
+}
+
+/* Tables taken out of the tree, chained through their first words: page-aligned, so never valid
+ * descriptors for a walker that still has a stale pointer to them. */
+struct prune {
+    struct hal_space *space;
+    paddr_t head;
+};
+
+static bool entries_empty(const pte_t *e)
+{
+    return (e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) == 0;
+}
+
+static void prune_table(struct prune *p, pte_t *table, unsigned level, vaddr_t start, vaddr_t end);
+
+static void prune_entry(struct prune *p, pte_t *e, unsigned level, vaddr_t va, vaddr_t start,
+                        vaddr_t end)
+{
+    vaddr_t next = va + MMU_LEVEL_SIZE(level);
+    pte_t v = pte_load(e);
+
+    if (!pte_is_table(v, level))
+        return;
+    if (level > 1)
+        prune_table(p, table_of(pte_addr(v)), level - 1, MAX(va, start), MIN(next, end));
+    if (va < start || next > end)
+        return;
+    __atomic_store_n(e, 0, __ATOMIC_RELAXED);
+    *table_of(pte_addr(v)) = p->head;
+    p->head = pte_addr(v);
+}
+
+/* [start, end) lies within what `table`, of entries of `level`, maps. */
+static void prune_table(struct prune *p, pte_t *table, unsigned level, vaddr_t start, vaddr_t end)
+{
+    vaddr_t size = MMU_LEVEL_SIZE(level);
+    unsigned first = MMU_INDEX(start, level), last = MMU_INDEX(end - 1, level);
+    vaddr_t va = ALIGN_DOWN(start, size);
+
+    for (unsigned i = first; i <= last; i++, va += size) {
+        if (i % 8 == 0 && i + 7 <= last && entries_empty(&table[i])) {
+            i += 7;
+            va += 7 * size;
+            continue;
+        }
+        prune_entry(p, &table[i], level, va, start, end);
+    }
+}
+
+void mmu_prune(struct hal_space *s, vaddr_t start, vaddr_t end)
+{
+    struct prune p = { .space = s, .head = 0 };
+
+    if (end >= USER_TOP)
+        end = USER_END;
+    if (start >= end)
+        return;
+    prune_table(&p, table_of(s->root), MMU_LEVELS - 1, start, end);
+    if (p.head == 0)
+        return;
+    mmu_flush_space(s); /* the walker may hold the tables in its cache */
+    while (p.head != 0) {
+        paddr_t pa = p.head;
+
+        p.head = *table_of(pa);
+        source->free(pa);
+    }
+}
+
+err_t mmu_map(struct hal_space *s, vaddr_t va, paddr_t pa, unsigned level, unsigned prot)
+{
+    pte_t *e;
+    err_t err;
+
+    if (level > 2 || !IS_ALIGNED(va | pa, MMU_LEVEL_SIZE(level)))
+        return -EINVAL;
+    err = mmu_walk_alloc(s, va, level, &e);
+    if (err != 0)
+        return err;
+    if (pte_present(pte_load(e)))
+        return -EEXIST;
+    pte_store(e, pte_make(pa, prot, level)); /* what was empty is in no TLB */
+    return 0;
+}
+
+/* The mapping of va at exactly `level`, or NULL. */
+static pte_t *mapping_find(struct hal_space *s, vaddr_t va, unsigned level)
+{
+    unsigned l;
+    pte_t *e = mmu_walk(s, va, &l);
+
+    return l == level && pte_present(pte_load(e)) ? e : NULL;
+}
+
+err_t mmu_unmap(struct hal_space *s, vaddr_t va, unsigned level)
+{
+    pte_t *e = mapping_find(s, va, level);
+
+    if (e == NULL)
+        return -ENOENT;
+    pte_store(e, 0);
+    mmu_flush_page(s, va);
+    return 0;
+}
+
+err_t mmu_protect(struct hal_space *s, vaddr_t va, unsigned level, unsigned prot)
+{
+    pte_t *e = mapping_find(s, va, level);
+
+    if (e == NULL)
+        return -ENOENT;
+    pte_store(e, pte_protect(pte_load(e), prot));
+    mmu_flush_page(s, va);
+    return 0;
+}
+
+err_t mmu_translate(struct hal_space *s, vaddr_t va, paddr_t *pa, unsigned *prot)
+{
+    unsigned level;
+    pte_t v = pte_load(mmu_walk(s, va, &level));
+
+    if (!pte_present(v))
+        return -ENOENT;
+    *pa = pte_addr(v) | (va & (MMU_LEVEL_SIZE(level) - 1));
+    *prot = pte_prot(v);
+    return 0;
+}
