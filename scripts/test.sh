@@ -1,33 +1,50 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: CC0-1.0
 #
-# Purpose: build all three architectures and run every test.
+# Purpose: install what is missing, build all three architectures, and run every test.
 # Usage: scripts/test.sh
 # Result: the last line is `N passed, N failed`; fails when any test failed or none ran.
 
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
+"$ROOT/scripts/setup.sh" build test || exit 1
+mkdir -p "$ROOT/build/tests"
 passed=0
 failed=0
 
 # check NAME COMMAND...: one test.
 check() {
-    local name=$1
+    local name=$1 log=$ROOT/build/tests/check.log
     shift
-    if "$@" >"$ROOT/build/test.log" 2>&1; then
+    if "$@" >"$log" 2>&1; then
         passed=$((passed + 1))
         echo "ok $name"
     else
         failed=$((failed + 1))
         echo "FAILED $name"
-        tail -40 "$ROOT/build/test.log" | sed 's/^/    /'
+        tail -40 "$log" | sed 's/^/    /'
     fi
 }
 
-mkdir -p "$ROOT/build"
+# suite COMMAND...: a runner whose last line is `N passed, N failed`.
+suite() {
+    local log=$ROOT/build/tests/suite.log counts
+    "$@" 2>&1 | tee "$log" | grep -Ev '^[0-9]+ passed, [0-9]+ failed$'
+    counts=$(tail -n 1 "$log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
+    if [ -z "$counts" ]; then
+        echo "FAILED $* did not finish"
+        failed=$((failed + 1))
+        return
+    fi
+    passed=$((passed + ${counts% *}))
+    failed=$((failed + ${counts#* }))
+}
+
 for arch in x86_64 arm64 host; do
-    check "build: $arch compiles" "$ROOT/build.sh" "$arch" objects
+    check "build: $arch" "$ROOT/build.sh" "$arch" objects
 done
+suite python3 "$ROOT/tests/run.py" --arch host "layer check"
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
