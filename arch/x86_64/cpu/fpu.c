@@ -16,6 +16,9 @@
 #include <lib/string.h>
 
 #define FXSAVE_SIZE 512
+#define FXSAVE_WRITTEN 416 /* SDM vol. 1, table 10-2: what follows is reserved or software's */
+#define XSTATE_FP_SSE 3
+#define FPU_AREA_MAX 2696 /* x87 to AVX-512 */
 #define FCW_DEFAULT 0x37f
 #define MXCSR_DEFAULT 0x1f80
 
@@ -34,15 +37,30 @@ struct xsave_area {
 };
 _Static_assert(sizeof(struct xsave_area) == 576, "SDM vol. 1, 13.4.2");
 
-static void area_save(void *area)
+/* Not XSAVEOPT: it leaves out what it believes to be in the area already. */
+static void area_save_all(void *area)
 {
-    if (features.xsaveopt)
-        __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-    else if (features.xsave)
+    if (features.xsave)
         __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
     else
         __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
 }
+
+static void area_save(void *area)
+{
+    if (features.xsaveopt)
+        __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
+    else
+        area_save_all(area);
+}
+
+/* The state of a new program. */
+static const uint8_t fpu_fresh[FPU_AREA_MAX] __aligned(64) = {
+    [offsetof(struct fxsave_area, fcw)] = FCW_DEFAULT & 0xff,
+    [offsetof(struct fxsave_area, fcw) + 1] = FCW_DEFAULT >> 8,
+    [offsetof(struct fxsave_area, mxcsr)] = MXCSR_DEFAULT & 0xff,
+    [offsetof(struct fxsave_area, mxcsr) + 1] = MXCSR_DEFAULT >> 8,
+};
 
 static void area_load(const void *area)
 {
@@ -79,13 +97,12 @@ void hal_fpu_init(void *area)
     a->mxcsr = MXCSR_DEFAULT;
 }
 
-/* XSAVE leaves most of its header as it finds it, and XRSTOR refuses garbage there. */
-static void header_clear(void *area)
+/* What no save instruction writes: it must neither leak nor, in XSAVE's header, be refused. */
+static void area_clear_gaps(void *area)
 {
-    struct xsave_area *a = area;
+    size_t end = features.xsave ? sizeof(struct xsave_area) : FXSAVE_SIZE;
 
-    if (features.xsave)
-        memset(&a->xstate_bv, 0, sizeof(*a) - offsetof(struct xsave_area, xstate_bv));
+    memset((uint8_t *)area + FXSAVE_WRITTEN, 0, end - FXSAVE_WRITTEN);
 }
 
 void hal_fpu_save_current(void *dst)
@@ -94,16 +111,56 @@ void hal_fpu_save_current(void *dst)
     struct hal_context *c = hal_current();
 
     if (cpu_current()->fpu_owner == c && fpu_live(c)) {
-        header_clear(dst);
-        /* Not XSAVEOPT: it leaves out what has not changed since it was loaded elsewhere. */
-        if (features.xsave)
-            __asm__ volatile("xsave64 (%0)" : : "r"(dst), "a"(-1), "d"(-1) : "memory");
-        else
-            __asm__ volatile("fxsave64 (%0)" : : "r"(dst) : "memory");
+        area_clear_gaps(dst);
+        area_save_all(dst);
     } else {
         memcpy(dst, c->fpu, features.fpu_size);
     }
     hal_irq_restore(flags);
+}
+
+void *fpu_sync_current(void)
+{
+    unsigned long flags = hal_irq_save();
+    struct hal_context *c = hal_current();
+
+    if (cpu_current()->fpu_owner == c && fpu_live(c))
+        area_save_all(c->fpu);
+    hal_irq_restore(flags);
+    return c->fpu;
+}
+
+void *fpu_detach_current(void)
+{
+    unsigned long flags = hal_irq_save();
+    struct hal_context *c = hal_current();
+
+    c->arch.fpu_cpu = NULL;
+    atomic_fetch_or(&c->pending, PENDING_FPU);
+    hal_irq_restore(flags);
+    return c->fpu;
+}
+
+void fpu_reset_current(void)
+{
+    unsigned long flags = hal_irq_save();
+    struct hal_context *c = hal_current();
+
+    if (cpu_current()->fpu_owner == c && fpu_live(c))
+        area_load(fpu_fresh);
+    else
+        hal_fpu_init(c->fpu);
+    hal_irq_restore(flags);
+}
+
+void fpu_area_legacy(void *area)
+{
+    struct xsave_area *a = area;
+
+    if (!features.xsave)
+        return;
+    memset(&a->xstate_bv, 0, features.fpu_size - FXSAVE_SIZE);
+    a->xstate_bv = XSTATE_FP_SSE;
 }
 
 void hal_fpu_load_current(const void *src)
@@ -111,10 +168,10 @@ void hal_fpu_load_current(const void *src)
     unsigned long flags = hal_irq_save();
     struct hal_context *c = hal_current();
 
-    if (src != c->fpu)
-        memcpy(c->fpu, src, features.fpu_size);
     c->arch.fpu_cpu = NULL;
     atomic_fetch_or(&c->pending, PENDING_FPU);
+    if (src != c->fpu)
+        memcpy(c->fpu, src, features.fpu_size);
     hal_irq_restore(flags);
 }
 

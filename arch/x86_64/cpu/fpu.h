@@ -7,5 +7,14 @@
 /* Interrupts off. */
 void fpu_switch(struct cpu *cpu, struct hal_context *prev, struct hal_context *next);
 
+/* The running thread's area, holding its present state. */
+void *fpu_sync_current(void);
+/* The running thread's area, to be filled with a new state; the CPU's registers are forgotten. */
+void *fpu_detach_current(void);
+/* The state of a new program for the running thread. */
+void fpu_reset_current(void);
+
 /* Is `area` a state that the CPU will load? For frames that user mode wrote. */
 bool fpu_area_valid(const void *area);
+/* Only the first 512 bytes of `area` are filled: x87 and SSE, the rest as in a new program. */
+void fpu_area_legacy(void *area);
