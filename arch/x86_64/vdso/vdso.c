@@ -16,11 +16,13 @@
 #define ALIAS(name) __attribute__((weak, alias("__vdso_" #name), visibility("default")))
 #define CPU_NUMBER_SELECTOR 0x7b /* GDT_CPU_NUMBER, DPL 3: <arch/context.h> */
 
-extern const char __ehdr_start[] __attribute__((visibility("hidden")));
-
+/* The page below the ELF header; in assembly, for to C it lies outside of every object. */
 static __always_inline const struct vdso_data *data_page(void)
 {
-    return (const struct vdso_data *)(__ehdr_start - PAGE_SIZE);
+    const struct vdso_data *d;
+
+    __asm__(".hidden __ehdr_start\n\tleaq __ehdr_start-4096(%%rip), %0" : "=r"(d));
+    return d;
 }
 
 static __always_inline long syscall2(long nr, long a, long b)
