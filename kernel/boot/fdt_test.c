@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: CC0-1.0
+/* Purpose: device trees: a sane one is read right, a hostile one does no harm. */
+#include <boot/fdt.h>
+
+#include <core/ktest.h>
+#include <lib/string.h>
+#include <mm/heap.h>
+
+#include <libfdt.h>
+
+#define BLOB_SIZE 2048
+
+/* Writes a small machine: 64-bit cells, a bus with ranges, a GIC and a serial line. */
+static void blob_build(void *blob)
+{
+    static const char compatible[] = "arm,pl011\0arm,primecell";
+    uint32_t memory[] = { cpu_to_fdt32(0), cpu_to_fdt32(0x40000000), cpu_to_fdt32(0),
+                          cpu_to_fdt32(0x10000000) };
+    uint32_t ranges[] = { cpu_to_fdt32(0x1000), cpu_to_fdt32(0), cpu_to_fdt32(0x09000000),
+                          cpu_to_fdt32(0x2000) };
+    uint32_t reg[] = { cpu_to_fdt32(0x1800), cpu_to_fdt32(0x100) };
+    uint32_t irq[] = { cpu_to_fdt32(0), cpu_to_fdt32(1), cpu_to_fdt32(4) };
+
+    fdt_create(blob, BLOB_SIZE);
+    fdt_add_reservemap_entry(blob, 0x41000000, 0x1000);
+    fdt_finish_reservemap(blob);
+    fdt_begin_node(blob, "");
+    fdt_property_u32(blob, "#address-cells", 2);
+    fdt_property_u32(blob, "#size-cells", 2);
+    fdt_property_u32(blob, "interrupt-parent", 7);
+    fdt_begin_node(blob, "chosen");
+    fdt_property_string(blob, "bootargs", "console=ttyAMA0 quiet");
+    fdt_property_string(blob, "stdout-path", "/bus/serial@1800:115200n8");
+    fdt_property_u64(blob, "linux,initrd-start", 0x48000000);
+    fdt_property_u64(blob, "linux,initrd-end", 0x48012345);
+    fdt_end_node(blob);
+    fdt_begin_node(blob, "memory@40000000");
+    fdt_property_string(blob, "device_type", "memory");
+    fdt_property(blob, "reg", memory, sizeof memory);
+    fdt_end_node(blob);
+    fdt_begin_node(blob, "gic");
+    fdt_property_u32(blob, "phandle", 7);
+    fdt_property_u32(blob, "#interrupt-cells", 3);
+    fdt_end_node(blob);
+    fdt_begin_node(blob, "bus");
+    fdt_property_u32(blob, "#address-cells", 1);
+    fdt_property_u32(blob, "#size-cells", 1);
+    fdt_property(blob, "ranges", ranges, sizeof ranges);
+    fdt_begin_node(blob, "serial@1800");
+    fdt_property(blob, "compatible", compatible, sizeof compatible);
+    fdt_property(blob, "reg", reg, sizeof reg);
+    fdt_property(blob, "interrupts", irq, sizeof irq);
+    fdt_end_node(blob);
+    fdt_end_node(blob);
+    fdt_end_node(blob);
+    fdt_finish(blob);
+}
+
+static void record_empty(struct boot_record *rec)
+{
+    static const struct loader_handoff h = { .protocol = LOADER_LINUX_FDT };
+
+    record_init(rec, &h);
+}
+
+KTEST(fdt, record)
+{
+    void *blob = kzalloc(BLOB_SIZE);
+    struct boot_record *rec = kzalloc(sizeof *rec);
+    uint64_t total;
+
+    KTEST_REQUIRE(blob != NULL && rec != NULL);
+    blob_build(blob);
+    KTEST_EQ(fdt_check(blob, BLOB_SIZE, &total), 0);
+    record_empty(rec);
+    KTEST_EQ(fdt_read_record(blob, rec), 0);
+    KTEST_STR_EQ(rec->cmdline, "console=ttyAMA0 quiet");
+    KTEST_EQ(rec->module_count, 1);
+    KTEST_EQ(rec->modules[0].start, 0x48000000);
+    KTEST_EQ(rec->modules[0].size, 0x12345);
+    KTEST_EQ(rec->ranges[0].start, 0x40000000);
+    kfree(rec);
+    kfree(blob);
+}
+
+KTEST(fdt, lookups)
+{
+    void *blob = kzalloc(BLOB_SIZE);
+    struct device_node node;
+
+    KTEST_REQUIRE(blob != NULL);
+    blob_build(blob);
+    KTEST_EQ(fdt_find(blob, "arm,primecell", 0, &node), 0);
+    KTEST_EQ(node.reg_count, 1);
+    KTEST_EQ(node.reg[0].start, 0x09000800);
+    KTEST_EQ(node.reg[0].size, 0x100);
+    KTEST_EQ(node.irq_count, 1);
+    KTEST_EQ(node.irq[0], 33);
+    KTEST_EQ(fdt_stdout_node(blob), node.offset);
+    KTEST_EQ(fdt_find(blob, "arm,primecell", 1, &node), (uint64_t)-ENOENT);
+    KTEST_EQ(fdt_find(blob, "acme,none", 0, &node), (uint64_t)-ENOENT);
+    kfree(blob);
+}
+
+KTEST(fdt, refuses)
+{
+    uint64_t *blob = kzalloc(BLOB_SIZE), total;
+
+    KTEST_REQUIRE(blob != NULL);
+    KTEST_EQ(fdt_check(blob, BLOB_SIZE, &total), (uint64_t)-EINVAL);
+    blob_build(blob);
+    KTEST_EQ(fdt_check((char *)blob + 4, BLOB_SIZE - 4, &total), (uint64_t)-EINVAL);
+    KTEST_EQ(fdt_check(blob, 8, &total), (uint64_t)-EINVAL);
+    KTEST_EQ(fdt_check(blob, fdt_totalsize(blob) - 1, &total), (uint64_t)-EINVAL);
+    kfree(blob);
+}
+
+/* Changes bytes at random and uses whatever is still accepted: the sanitizers watch. */
+KTEST(fdt, hostile)
+{
+    uint8_t *good = kzalloc(BLOB_SIZE), *bad;
+    struct boot_record *rec = kzalloc(sizeof *rec);
+    uint64_t seed = 1, total, size;
+    struct device_node node;
+
+    KTEST_REQUIRE(good != NULL && rec != NULL);
+    blob_build(good);
+    size = fdt_totalsize(good);
+    bad = kzalloc(size);
+    KTEST_REQUIRE(bad != NULL);
+    for (unsigned round = 0; round < 2000; round++) {
+        memcpy(bad, good, size);
+        for (unsigned i = 0; i <= round % 4; i++) {
+            seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+            bad[(seed >> 33) % size] = (uint8_t)(seed >> 25);
+        }
+        if (fdt_check(bad, size, &total) != 0)
+            continue;
+        record_empty(rec);
+        (void)(fdt_read_record(bad, rec) == 0);
+        (void)(fdt_find(bad, "arm,pl011", 0, &node) == 0);
+        fdt_stdout_node(bad);
+        fdt_clock_hz(bad, 0);
+    }
+    kfree(bad);
+    kfree(rec);
+    kfree(good);
+}

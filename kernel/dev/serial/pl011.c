@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the PL011 serial line (ARM DDI 0183): the log's first console, and ttyAMA0.
+ *
+ * Model: output waits for room in the transmit FIFO.  Input comes by interrupt (FIFO filling up, or
+ * bytes standing in it for 32 bit times) and goes to whoever set_input() named.  Before the driver
+ * starts, boot/fdt.c may have started the early console on the same registers; the driver takes
+ * its place.
+ * Locking: LOCK_CONSOLE around each run of output; input runs in its interrupt alone, and
+ * `receive` changes with interrupts off on the one CPU that they go to.
+ */
+#define LOG_TAG "pl011"
+#include <arch/early.h>
+#include <core/irq.h>
+#include <core/log.h>
+#include <core/panic.h>
+#include <core/spinlock.h>
+#include <dev/device_tree.h>
+#include <dev/serial/earlycon.h>
+#include <hal/io.h>
+#include <hal/mmu.h>
+#include <mm/vmap.h>
+#include <svc/console.h>
+#include <svc/subsystem.h>
+
+#define UART_DR 0x00
+#define UART_FR 0x18
+#define UART_IBRD 0x24
+#define UART_FBRD 0x28
+#define UART_LCRH 0x2c
+#define UART_CR 0x30
+#define UART_IFLS 0x34
+#define UART_IMSC 0x38
+#define UART_MIS 0x40
+#define UART_ICR 0x44
+#define UART_SIZE 0x1000
+
+#define FR_RX_EMPTY BIT(4)
+#define FR_TX_FULL BIT(5)
+#define DR_ERRORS 0xf00 /* framing, parity, break, overrun */
+#define LCRH_8N1_FIFO 0x70
+#define CR_ENABLE 0x301 /* UART, transmitter, receiver */
+#define INT_RX BIT(4)
+#define INT_RX_TIMEOUT BIT(6)
+#define INT_ALL 0x7ff
+#define BAUD 115200
+#define RX_BATCH 32
+#define TX_PATIENCE 1000000 /* polls before a byte is given up: a line that is held must not hang us */
+
+static volatile uint8_t *registers; /* set by the early console, then by the driver */
+static struct spinlock tx_lock = SPINLOCK_INIT(LOCK_CONSOLE);
+static void (*receive)(void *arg, const uint8_t *data, size_t n);
+static void *receive_arg;
+
+static void byte_put(uint8_t c)
+{
+    unsigned patience = TX_PATIENCE;
+
+    while ((mmio_read32(registers + UART_FR) & FR_TX_FULL) && patience-- != 0)
+        hal_relax();
+    mmio_write32(registers + UART_DR, c);
+}
+
+static void bytes_put(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        byte_put((uint8_t)s[i]);
+}
+
+static void pl011_write(const char *s, size_t n)
+{
+    unsigned long flags;
+
+    if (atomic_load_relaxed(&panicking)) { /* the lock's holder may be the one that panics */
+        bytes_put(s, n);
+        return;
+    }
+    flags = spin_lock_irqsave(&tx_lock);
+    bytes_put(s, n);
+    spin_unlock_irqrestore(&tx_lock, flags);
+}
+
+static void pl011_set_input(void (*fn)(void *arg, const uint8_t *data, size_t n), void *arg)
+{
+    unsigned long flags = hal_irq_save();
+
+    receive = fn;
+    receive_arg = arg;
+    hal_irq_restore(flags);
+}
+
+static void pl011_throttle(bool on)
+{
+    mmio_write32(registers + UART_IMSC, on ? 0 : INT_RX | INT_RX_TIMEOUT);
+}
+
+static size_t fifo_read(uint8_t *buf, size_t max)
+{
+    size_t n = 0;
+
+    while (n < max && !(mmio_read32(registers + UART_FR) & FR_RX_EMPTY)) {
+        uint32_t c = mmio_read32(registers + UART_DR);
+
+        if (!(c & DR_ERRORS))
+            buf[n++] = (uint8_t)c;
+    }
+    return n;
+}
+
+static void on_interrupt(unsigned irq, void *arg)
+{
+    uint8_t buf[RX_BATCH];
+    size_t n;
+
+    mmio_write32(registers + UART_ICR, mmio_read32(registers + UART_MIS));
+    while ((n = fifo_read(buf, sizeof buf)) != 0)
+        if (receive != NULL)
+            receive(receive_arg, buf, n);
+}
+
+static const struct console_service console = {
+    .tty_name = "ttyAMA0",
+    .major = 204,
+    .minor = 64,
+    .write = pl011_write,
+    .set_input = pl011_set_input,
+    .throttle = pl011_throttle,
+};
+
+/* --- before the driver --- */
+
+static void early_write(struct log_sink *sink, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '\n')
+            byte_put('\r');
+        byte_put((uint8_t)text[i]);
+    }
+}
+
+static struct log_sink early_sink = { .name = "earlycon", .write = early_write, .level = LOG_DEBUG };
+
+static void early_start(paddr_t pa)
+{
+    registers = early_device_map(pa);
+    log_sink_add(&early_sink, true);
+}
+EARLYCON(pl011, "arm,pl011", early_start);
+
+/* --- the driver --- */
+
+static void line_init(uint32_t hz)
+{
+    uint32_t divisor = hz * 4 / BAUD; /* clock / (16 * baud) in 1/64 */
+
+    mmio_write32(registers + UART_IMSC, 0);
+    if (hz >= 16 * BAUD) {
+        mmio_write32(registers + UART_CR, 0);
+        mmio_write32(registers + UART_IBRD, divisor >> 6);
+        mmio_write32(registers + UART_FBRD, divisor & 63);
+    }
+    mmio_write32(registers + UART_LCRH, LCRH_8N1_FIFO);
+    mmio_write32(registers + UART_IFLS, 0); /* interrupt from 1/8 of the FIFO on */
+    mmio_write32(registers + UART_ICR, INT_ALL);
+    mmio_write32(registers + UART_CR, CR_ENABLE);
+}
+
+/* The line that the loader calls the console, else the first. */
+static err_t line_find(struct subsystem *self, struct device_node *node, uint32_t *hz)
+{
+    const struct device_tree_service *tree;
+    bool found = false;
+    paddr_t preferred;
+
+    if (service_find_device_tree(self, &tree) != 0)
+        return -ENODEV;
+    preferred = tree->stdout();
+    for (unsigned i = 0; !found && tree->find("arm,pl011", i, node) == 0; i++)
+        found = node->reg_count != 0 && node->reg[0].start == preferred;
+    if (!found && (tree->find("arm,pl011", 0, node) != 0 || node->reg_count == 0))
+        return -ENODEV;
+    *hz = tree->clock_hz(node);
+    return 0;
+}
+
+static err_t pl011_start(struct subsystem *self)
+{
+    struct device_node node;
+    volatile uint8_t *mapped;
+    uint32_t hz;
+    err_t err = line_find(self, &node, &hz);
+
+    if (err != 0)
+        return err;
+    mapped = vmap_device(node.reg[0].start, UART_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
+    if (mapped == NULL)
+        return -ENOMEM;
+    if (registers != NULL)
+        log_sink_remove(&early_sink);
+    registers = mapped;
+    line_init(hz);
+    if (node.irq_count != 0) {
+        err = irq_register(node.irq[0], "ttyAMA0", on_interrupt, NULL);
+        if (err != 0)
+            return err;
+        pl011_throttle(false);
+    }
+    return service_publish_console("ttyAMA0", &console, 100, PRIV_DRIVER);
+}
+
+static const char *const needs[] = { "device_tree", "gicv2", NULL };
+static struct subsystem pl011_subsystem = {
+    .name = "pl011", .privilege = PRIV_DRIVER, .needs = needs, .early_init = pl011_start
+};
+REGISTER_SUBSYSTEM(pl011_subsystem);
