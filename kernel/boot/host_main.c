@@ -39,7 +39,6 @@ static struct log_sink stdout_sink = { .name = "stdout", .write = stdout_write, 
 static void test_line(const char *line)
 {
     host_write(line, strlen(line));
-    host_write("\n", 1);
 }
 
 static void host_end(bool reboot)
@@ -164,7 +163,7 @@ static void tests_main(void *arg)
 
     (void)arg;
     failed = ktest_run(host_test_pattern(), test_line, &ran);
-    fmt_snprintf(line, sizeof(line), "%u passed, %u failed", ran - failed, failed);
+    fmt_snprintf(line, sizeof(line), "%u passed, %u failed\n", ran - failed, failed);
     test_line(line);
     host_exit(failed != 0 || ran == 0);
 }

@@ -22,11 +22,14 @@ void ktest_probe_add(struct ktest_probe *probe)
 static __printf(1, 2) void print(const char *format, ...)
 {
     char line[256];
+    size_t n;
     va_list ap;
 
     va_start(ap, format);
-    fmt_vsnprintf(line, sizeof(line), format, ap);
+    n = (size_t)MIN(fmt_vsnprintf(line, sizeof(line) - 1, format, ap), (int)sizeof(line) - 2);
     va_end(ap);
+    line[n] = '\n';
+    line[n + 1] = '\0';
     ktest_put(line);
 }
 

@@ -66,6 +66,6 @@ struct ktest_probe {
 void ktest_probe_add(struct ktest_probe *probe);
 
 /* Runs the tests whose SUITE.NAME matches `pattern` (* and ?), prints KTAP through `put`, which
- * gets one line at a time without its newline.
+ * gets one line at a time, with its newline.
  * Return: number that failed; *ran is how many ran. */
 unsigned ktest_run(const char *pattern, void (*put)(const char *line), unsigned *ran);

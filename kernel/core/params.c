@@ -38,8 +38,7 @@ static bool name_equal(const char *a, const char *b)
     }
 }
 
-/* Cuts the next word off *at, without its quotes; NULL at the end. */
-static char *word_next(char **at)
+char *params_word_next(char **at)
 {
     char *in = *at, *out, *start;
     bool quoted = false;
@@ -127,7 +126,7 @@ void params_parse(const char *line)
     word_count = 0;
     env_used = 0;
     init_args = (struct init_args){ 0 };
-    while ((text = word_next(&at)) != NULL) {
+    while ((text = params_word_next(&at)) != NULL) {
         if (rest)
             init_add(init_args.argv, &init_args.argc, text);
         else if (strcmp(text, "--") == 0)

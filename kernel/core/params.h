@@ -32,6 +32,8 @@ struct init_args {
 
 /* Parses `line` (kept: a copy is made in static storage).  Once, before subsystems start. */
 void params_parse(const char *line);
+/* Cuts the next word off the text at *at, in place and without its quotes; NULL at the end. */
+char *params_word_next(char **at);
 const char *params_cmdline(void); /* as given, for /proc/cmdline */
 const struct init_args *params_init(void);
 /* Value of the last `name=value` or "" for a plain `name`; NULL when absent. Any time after parse. */
