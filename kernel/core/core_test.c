@@ -137,7 +137,6 @@ KTEST(spinlock, try_and_held)
 KTEST(spinlock, ranks_have_names)
 {
     KTEST_STR_EQ(lock_rank_name[LOCK_LOG], "LOCK_LOG");
-    KTEST_STR_EQ(lock_rank_name[0], "LOCK_TTY");
 }
 
 static void irq_nothing(unsigned irq, void *arg)

@@ -28,8 +28,10 @@ KTEST(fmt, integers)
 
 KTEST(fmt, strings)
 {
+    char *volatile null = NULL; /* the compiler must not see it */
+
     FMT_EQ("abc|  abc|abc  |ab", "%s|%5s|%-5s|%.2s", "abc", "abc", "abc", "abc");
-    FMT_EQ("x% (null)", "%c%% %s", 'x', (char *)NULL);
+    FMT_EQ("x% (null)", "%c%% %s", 'x', null);
     FMT_EQ("   ab", "%*.*s", 5, 2, "abc");
     FMT_EQ("ab   |", "%-*.2s|", 5, "abc");
 }
