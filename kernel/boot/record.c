@@ -4,8 +4,8 @@
  *
  * Model: ranges are kept disjoint and sorted all the time.  To add one, the table is rebuilt by a
  * sweep over the old ranges and the new one; where the two overlap the less usable kind wins, and
- * neighbours of one kind and node are joined.  With a full table the highest usable memory is given
- * up, so that memory may be lost but never invented.
+ * neighbours of one kind and node are joined.  With a full table the highest usable memory is called
+ * reserved, so that memory may be lost but never invented.
  * Locking: none; boot, one CPU.
  * Invariants (record_check): each range is non-empty and ends below 2^52; each starts at or behind
  * the end of the one before; equal neighbours do not touch.
@@ -99,22 +99,38 @@ static void sweep_add(const struct boot_record *rec, const struct mem_range *add
     sweep_emit(done, range_end(add), add);
 }
 
-/* Gives up ranges until they fit: usable ones from the top, then others (which are only notes). */
+/* Joins what may be joined around index i. */
+static void sweep_rejoin(unsigned i)
+{
+    unsigned from = i > 0 ? i - 1 : 0;
+
+    while (from + 1 < sweep.count && from <= i) {
+        if (!range_joins(&sweep.out[from], &sweep.out[from + 1])) {
+            from++;
+            continue;
+        }
+        sweep.out[from].size += sweep.out[from + 1].size;
+        sweep.count--;
+        memmove(&sweep.out[from + 1], &sweep.out[from + 2],
+                (sweep.count - from - 1) * sizeof sweep.out[0]);
+    }
+}
+
+/* Calls usable memory reserved, from the top, until what is left fits. */
 static void sweep_trim(void)
 {
     while (sweep.count > BOOT_RANGES_MAX) {
         unsigned victim = sweep.count - 1;
 
-        for (unsigned i = sweep.count; i-- > 0;) {
-            if (sweep.out[i].kind == MEM_USABLE) {
-                victim = i;
-                break;
-            }
-        }
-        memmove(&sweep.out[victim], &sweep.out[victim + 1],
-                (sweep.count - victim - 1) * sizeof sweep.out[0]);
-        sweep.count--;
         log_once(LOG_WARN, "too many memory ranges: some memory is not used");
+        while (victim > 0 && sweep.out[victim].kind != MEM_USABLE)
+            victim--;
+        if (sweep.out[victim].kind != MEM_USABLE) {
+            sweep.count = BOOT_RANGES_MAX; /* nothing usable is left: the rest are but notes */
+            return;
+        }
+        sweep.out[victim].kind = MEM_RESERVED;
+        sweep_rejoin(victim);
     }
 }
 

@@ -41,8 +41,7 @@ void record_init(struct boot_record *rec, const struct loader_handoff *h);
 const void *record_map(const struct loader_handoff *h, paddr_t pa, uint64_t size);
 
 /* Adds a memory range.  Ends beyond 2^52 are clipped; where ranges overlap the least usable kind
- * wins.  When the table is full a range that is not MEM_USABLE may still be lost only after all
- * usable memory behind it was given up: memory is lost, never invented. */
+ * wins.  When the table is full the highest usable memory is given up: lost, never invented. */
 void record_add_range(struct boot_record *rec, paddr_t start, uint64_t size, enum mem_kind kind,
                       unsigned node);
 /* Adds a module (initramfs first).  Empty or wrapping ones and those beyond the table are dropped

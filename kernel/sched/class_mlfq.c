@@ -36,6 +36,7 @@ ns_t sched_slice_ns[LEVEL_COUNT] = {
     [LEVEL_REALTIME] = 100 * NS_PER_MSEC,
 };
 ns_t sched_boost_ns = 400 * NS_PER_MSEC;
+#define BOOST_IDLE_NS NS_PER_MSEC /* what an idle thread gets while others compute */
 
 /* Reads a count of milliseconds, 1..10000, at *s. */
 static err_t param_ms(const char **s, ns_t *out)
@@ -252,10 +253,11 @@ static void mlfq_boost(struct runqueue *rq)
     list_splice_tail(&m->fifo[LEVEL_HIGH], &m->fifo[LEVEL_NORMAL]);
     list_splice_tail(&m->fifo[LEVEL_NORMAL], &m->fifo[LEVEL_LOW]);
     if (!list_empty(&m->fifo[LEVEL_IDLE])) {
-        struct list *first = m->fifo[LEVEL_IDLE].next;
+        struct thread *first = list_first(&m->fifo[LEVEL_IDLE], struct thread, run_link);
 
-        list_del(first);
-        list_add_tail(&m->fifo[LEVEL_LOW], first);
+        first->slice_left = MIN(first->slice_left, BOOST_IDLE_NS);
+        list_del(&first->run_link);
+        list_add_tail(&m->fifo[LEVEL_LOW], &first->run_link);
     }
     m->levels &= 1u << LEVEL_REALTIME;
     for (unsigned level = LEVEL_IDLE; level < LEVEL_REALTIME; level++)

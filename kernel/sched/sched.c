@@ -423,9 +423,9 @@ void sched_derive_level(struct thread *t)
         t->level = t->base_level = LEVEL_IDLE;
         break;
     default:
-        t->base_level = level_of_nice(t->nice);
-        if (t->level == LEVEL_REALTIME || t->level == LEVEL_IDLE || t->level > t->base_level)
-            t->level = t->base_level;
+        /* The same base again leaves a sunk thread where it is. */
+        if (t->base_level != level_of_nice(t->nice))
+            t->level = t->base_level = level_of_nice(t->nice);
         break;
     }
     t->slice_left = sched_slice(t);
