@@ -70,7 +70,7 @@ struct arena {
     struct list link;
     size_t frames;
     uint64_t spare;
-} __aligned(32);
+};
 
 _Static_assert(sizeof(struct head) == 16 && sizeof(struct arena) == GRAIN, "layout of an arena");
 

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: CC0-1.0
+/* Purpose: frames as the rest of the kernel sees them. */
+#include <core/ktest.h>
+#include <hal/cpu.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/heap.h>
+#include <mm/numa.h>
+
+#define HELD 600
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525 + 1013904223;
+    return *state >> 8;
+}
+
+KTEST(frame, alloc_free)
+{
+    uint64_t before = frame_free_count();
+    paddr_t a = frame_alloc(0), b = frame_alloc(FRAME_ZERO);
+    const uint64_t *words = phys_to_virt(b);
+
+    KTEST_REQUIRE(a != PADDR_NONE && b != PADDR_NONE);
+    KTEST_TRUE(a != b && IS_ALIGNED(a, PAGE_SIZE) && frame_is_ram(a) && a >= MiB);
+    KTEST_EQ(frame_free_count(), before - 2);
+    KTEST_EQ(frame_refs(a), 1);
+    for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
+        KTEST_EQ(words[i], 0);
+    frame_put(a);
+    frame_put(b);
+    KTEST_EQ(frame_free_count(), before);
+    KTEST_TRUE(frame_check());
+}
+
+KTEST(frame, references)
+{
+    uint64_t before = frame_free_count();
+    paddr_t pa = frame_alloc(0);
+
+    KTEST_REQUIRE(pa != PADDR_NONE);
+    frame_get(pa);
+    KTEST_EQ(frame_refs(pa), 2);
+    frame_put(pa);
+    KTEST_EQ(frame_free_count(), before - 1);
+    frame_put(pa);
+    KTEST_EQ(frame_free_count(), before);
+}
+
+KTEST(frame, contiguous_and_aligned)
+{
+    static const unsigned order[] = { 0, 3, 6, 9 };
+    uint64_t before = frame_free_count();
+    paddr_t pa;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+        size_t count = 1ul << order[i];
+
+        pa = frame_alloc_order(order[i], 0);
+        KTEST_REQUIRE(pa != PADDR_NONE);
+        KTEST_TRUE(IS_ALIGNED(pa, PAGE_SIZE << order[i]));
+        for (size_t n = 0; n < count; n++)
+            KTEST_EQ(frame_refs(pa + n * PAGE_SIZE), 1);
+        frame_free_contiguous(pa, count);
+    }
+    pa = frame_alloc_contiguous(5, 64 * KiB, FRAME_ZERO);
+    KTEST_REQUIRE(pa != PADDR_NONE);
+    KTEST_TRUE(IS_ALIGNED(pa, 64 * KiB));
+    frame_free_contiguous(pa, 5);
+    KTEST_EQ(frame_free_count(), before);
+    KTEST_TRUE(frame_check());
+}
+
+KTEST(frame, absurd_requests)
+{
+    KTEST_EQ(frame_alloc_contiguous(0, PAGE_SIZE, 0), PADDR_NONE);
+    KTEST_EQ(frame_alloc_contiguous(1, 3 * PAGE_SIZE, 0), PADDR_NONE);
+    KTEST_EQ(frame_alloc_contiguous(SIZE_MAX, PAGE_SIZE, 0), PADDR_NONE);
+    KTEST_EQ(frame_alloc_order(52, 0), PADDR_NONE);
+    KTEST_EQ(frame_alloc_order(64, 0), PADDR_NONE);
+    KTEST_TRUE(!frame_is_ram(0) && !frame_is_ram(PADDR_NONE));
+}
+
+KTEST(frame, bulk)
+{
+    uint64_t before = frame_free_count();
+    paddr_t pa[100];
+
+    KTEST_EQ(frame_alloc_bulk(pa, 100, 0), 100);
+    KTEST_EQ(frame_free_count(), before - 100);
+    for (unsigned i = 0; i < 100; i++)
+        frame_put(pa[i]);
+    KTEST_EQ(frame_free_count(), before);
+}
+
+static size_t asked;
+
+static size_t count_shrinks(size_t frames)
+{
+    asked += frames;
+    return 0;
+}
+
+/* Takes all there is, chained through the frames themselves. */
+KTEST(frame, exhaustion)
+{
+    static struct shrinker shrinker = { .name = "test", .shrink = count_shrinks };
+    static bool added;
+    uint64_t before = frame_free_count(), got = 0;
+    paddr_t first = PADDR_NONE, pa;
+
+    if (!added)
+        frame_shrinker_add(&shrinker);
+    added = true;
+    asked = 0;
+    while ((pa = frame_alloc(FRAME_USER)) != PADDR_NONE) {
+        *(paddr_t *)phys_to_virt(pa) = first;
+        first = pa;
+        got++;
+    }
+    KTEST_TRUE(asked > 0);
+    KTEST_TRUE(got > before / 2 && got < before); /* the kernel keeps a reserve */
+    pa = frame_alloc(0);
+    KTEST_TRUE(pa != PADDR_NONE);
+    if (pa != PADDR_NONE)
+        frame_put(pa);
+    KTEST_TRUE(frame_check());
+    while (first != PADDR_NONE) {
+        pa = first;
+        first = *(paddr_t *)phys_to_virt(pa);
+        frame_put(pa);
+    }
+    KTEST_EQ(frame_free_count(), before);
+    KTEST_TRUE(frame_check());
+}
+
+/* Each frame holds its own address: what somebody else was given, too, would show. */
+KTEST(frame, random_stress)
+{
+    paddr_t *held = kcalloc(HELD, sizeof(*held));
+    uint64_t before;
+    uint32_t state = 99;
+
+    KTEST_REQUIRE(held != NULL);
+    before = frame_free_count();
+    for (unsigned step = 0; step < 20000; step++) {
+        unsigned i = next_random(&state) % HELD;
+
+        if (held[i] == 0) {
+            held[i] = frame_alloc(next_random(&state) % 4 == 0 ? FRAME_ZERO : 0);
+            KTEST_REQUIRE(held[i] != PADDR_NONE);
+            *(paddr_t *)phys_to_virt(held[i]) = held[i];
+        } else {
+            KTEST_REQUIRE(*(paddr_t *)phys_to_virt(held[i]) == held[i]);
+            frame_put(held[i]);
+            held[i] = 0;
+        }
+    }
+    KTEST_TRUE(frame_check());
+    for (unsigned i = 0; i < HELD; i++)
+        if (held[i] != 0)
+            frame_put(held[i]);
+    KTEST_EQ(frame_free_count(), before);
+    kfree(held);
+}
+
+KTEST(frame, nodes)
+{
+    unsigned node = cpu_current()->node;
+    paddr_t pa = frame_alloc_node(node, FRAME_NODE_ONLY);
+
+    KTEST_REQUIRE(pa != PADDR_NONE);
+    KTEST_EQ(frame_of(pa)->node, node);
+    frame_put(pa);
+    KTEST_TRUE(frame_node_free(node) > 0);
+}
+
+KTEST(numa, matrices)
+{
+    static const uint8_t good[] = { 10, 20, 40, 20, 10, 15, 40, 15, 10 };
+    static const uint8_t near[] = { 10, 9, 20, 10 }, self[] = { 11, 20, 20, 10 };
+    struct numa_topology *saved = kmalloc(sizeof(*saved));
+
+    KTEST_REQUIRE(saved != NULL);
+    *saved = numa;
+    KTEST_EQ(numa_set(0, good), -EINVAL);
+    KTEST_EQ(numa_set(2, near), -EINVAL);
+    KTEST_EQ(numa_set(2, self), -EINVAL);
+    KTEST_EQ(numa.count, saved->count);
+    KTEST_EQ(numa_set(3, good), 0);
+    KTEST_EQ(numa_distance(0, 2), 40);
+    KTEST_EQ(numa_distance(0, 3), 255);
+    KTEST_TRUE(numa.order[0][0] == 0 && numa.order[0][1] == 1 && numa.order[0][2] == 2);
+    KTEST_TRUE(numa.order[2][0] == 2 && numa.order[2][1] == 1 && numa.order[2][2] == 0);
+    numa = *saved;
+    kfree(saved);
+}
