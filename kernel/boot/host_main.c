@@ -25,6 +25,7 @@
 #include <sched/clock.h>
 #include <sched/sched.h>
 #include <sched/timer.h>
+#include <vm/space.h>
 
 /* --- console --- */
 
@@ -142,6 +143,7 @@ static void mm_start(const struct boot_record *rec)
         panic("no memory for the kernel's page tables");
     heap_init();
     vmap_init();
+    vm_init();
 }
 
 static void time_start(void)

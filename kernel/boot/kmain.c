@@ -30,6 +30,7 @@
 #include <svc/console.h>
 #include <svc/power.h>
 #include <svc/subsystem.h>
+#include <vm/space.h>
 
 static struct boot_record record;
 static char ktest_pattern[64];
@@ -117,6 +118,7 @@ void kmain(const struct loader_handoff *h)
     if (mmu_kernel_init(&record))
         panic("no memory for the kernel's page tables");
     vmap_init();
+    vm_init();
     boot_info_set(&record);
     sched_start(boot_early);
 }

@@ -87,6 +87,7 @@ struct space {
     unsigned map_flags_all; /* mlockall(MCL_FUTURE): VM_LOCKED for new regions; lock */
     uint64_t limit_as, limit_data, limit_stack, limit_memlock; /* RLIMIT_*; bytes; atomic */
     struct file *exe; /* /proc/PID/exe; reference through vm_file_ops; lock */
+    uint32_t membarrier; /* registrations, MEMBARRIER_CMD_REGISTER_*; atomic */
     uint32_t oom_kill; /* atomic: being killed for memory, faults fail at once */
 };
 
