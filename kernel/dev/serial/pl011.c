@@ -14,6 +14,7 @@
 #include <core/irq.h>
 #include <core/log.h>
 #include <core/panic.h>
+#include <core/params.h>
 #include <core/spinlock.h>
 #include <dev/device_tree.h>
 #include <dev/serial/earlycon.h>
@@ -138,7 +139,8 @@ static void early_write(struct log_sink *sink, const char *text, size_t n)
     }
 }
 
-static struct log_sink early_sink = { .name = "earlycon", .write = early_write, .level = LOG_DEBUG };
+/* Errors and panics only: the driver's console prints everything again that is in the log. */
+static struct log_sink early_sink = { .name = "earlycon", .write = early_write, .level = LOG_ERR };
 
 static void early_start(paddr_t pa)
 {
@@ -146,6 +148,17 @@ static void early_start(paddr_t pa)
     log_sink_add(&early_sink, true);
 }
 EARLYCON(pl011, "arm,pl011", early_start);
+
+static err_t set_earlycon(const char *value)
+{
+    if (registers == NULL)
+        return 0;
+    log_sink_remove(&early_sink);
+    early_sink.level = LOG_DEBUG;
+    log_sink_add(&early_sink, true);
+    return 0;
+}
+PARAM(earlycon, "print the log from its first line on, before drivers start", set_earlycon);
 
 /* --- the driver --- */
 
