@@ -82,7 +82,7 @@ union payload {
 
 struct class_list {
     union payload *first;
-    size_t count;
+    uint32_t count, max; /* beyond max it is drained to half */
 };
 
 struct heap_cache {
@@ -489,7 +489,7 @@ static __noinline void *class_alloc_slow(unsigned class)
     }
 }
 
-static void class_drain(struct class_list *l, size_t keep)
+static void class_drain(struct class_list *l, uint32_t keep)
 {
     spin_lock(&heap_lock);
     while (l->count > keep) {
@@ -501,9 +501,9 @@ static void class_drain(struct class_list *l, size_t keep)
     spin_unlock(&heap_lock);
 }
 
-static __noinline void class_free_slow(struct class_list *l, unsigned class)
+static __noinline void class_free_slow(struct class_list *l)
 {
-    class_drain(l, class_batch(class));
+    class_drain(l, l->max / 2);
 }
 
 /* --- whole frames --- */
@@ -662,8 +662,8 @@ void kfree(void *p)
     }
     l = &c->list[class];
     class_push(l, p);
-    if (unlikely(l->count > 2 * BATCH_MAX || l->count > 2 * class_batch(class)))
-        class_free_slow(l, class);
+    if (unlikely(l->count > l->max))
+        class_free_slow(l);
     hal_irq_restore(flags);
 }
 
@@ -708,7 +708,7 @@ static size_t cached_bytes(void)
 
     for (unsigned i = 0; i < cpu_count; i++)
         for (unsigned class = 1; cpus[i]->heap != NULL && class < CLASSES; class++)
-            bytes += cpus[i]->heap->list[class].count * class * GRAIN;
+            bytes += (size_t)cpus[i]->heap->list[class].count * class * GRAIN;
     return bytes;
 }
 
@@ -872,11 +872,18 @@ static struct ktest_probe bytes_probe = { .name = "heap bytes in use", .read = p
                                           .report = probe_bytes_report };
 static struct ktest_probe frames_probe = { .name = "frames in use", .read = probe_frames };
 
+static struct heap_cache *cache_init(struct heap_cache *c)
+{
+    for (unsigned class = 1; class < CLASSES; class++)
+        c->list[class].max = 2 * class_batch(class);
+    return c;
+}
+
 void heap_init(void)
 {
     for (unsigned i = 0; i < BINS; i++)
         list_init(&bins[i]);
-    cpu_current()->heap = &boot_cache;
+    cpu_current()->heap = cache_init(&boot_cache);
     ktest_probe_add(&frames_probe);
     ktest_probe_add(&bytes_probe); /* read first: it trims */
 }
@@ -887,5 +894,5 @@ void heap_init_cpu(struct cpu *cpu)
 
     _Static_assert(sizeof(struct heap_cache) <= PAGE_SIZE, "the lists fit in a frame");
     if (pa != PADDR_NONE)
-        cpu->heap = phys_to_virt(pa);
+        cpu->heap = cache_init(phys_to_virt(pa));
 }
