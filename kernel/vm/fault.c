@@ -65,12 +65,15 @@ static bool entry_unchanged(const struct fault *f)
     return pte_load(f->pte) == f->old;
 }
 
-/* Stores over what was there.  pt_lock held. */
+/* Stores over what was there: another frame only after the old translation is gone from every TLB
+ * (Arm ARM D5.10.1, break before make).  pt_lock held. */
 static void entry_store(struct fault *f, pte_t e)
 {
-    pte_store(f->pte, e);
-    if (f->old != 0)
+    if (f->old != 0) {
+        pte_store(f->pte, 0);
         mmu_flush_page(&f->s->hal, f->addr);
+    }
+    pte_store(f->pte, e);
 }
 
 static void note_private(struct region *r)

@@ -103,11 +103,15 @@ err_t mmu_walk_alloc(struct hal_space *s, vaddr_t va, unsigned level, pte_t **ou
     return 0;
 }
 
+#define PRUNE_FLUSH_MAX 4 /* more tables than this: flush the whole space */
+
 /* Tables taken out of the tree, chained through their first words: page-aligned, so never valid
  * descriptors for a walker that still has a stale pointer to them. */
 struct prune {
     struct hal_space *space;
     paddr_t head;
+    unsigned count;
+    vaddr_t va[PRUNE_FLUSH_MAX]; /* of the first ones */
 };
 
 static bool entries_empty(const pte_t *e)
@@ -132,6 +136,9 @@ static void prune_entry(struct prune *p, pte_t *e, unsigned level, vaddr_t va, v
     __atomic_store_n(e, 0, __ATOMIC_RELAXED);
     *table_of(pte_addr(v)) = p->head;
     p->head = pte_addr(v);
+    if (p->count < PRUNE_FLUSH_MAX)
+        p->va[p->count] = va;
+    p->count++;
 }
 
 /* [start, end) lies within what `table`, of entries of `level`, maps. */
@@ -151,9 +158,20 @@ static void prune_table(struct prune *p, pte_t *table, unsigned level, vaddr_t s
     }
 }
 
+/* The walker may hold the tables in its cache; flushing any address below one drops it. */
+static void prune_flush(const struct prune *p)
+{
+    if (p->count > PRUNE_FLUSH_MAX) {
+        mmu_flush_space(p->space);
+        return;
+    }
+    for (unsigned i = 0; i < p->count; i++)
+        mmu_flush_page(p->space, p->va[i]);
+}
+
 void mmu_prune(struct hal_space *s, vaddr_t start, vaddr_t end)
 {
-    struct prune p = { .space = s, .head = 0 };
+    struct prune p = { .space = s };
 
     if (end >= USER_TOP)
         end = USER_END;
@@ -162,7 +180,7 @@ void mmu_prune(struct hal_space *s, vaddr_t start, vaddr_t end)
     prune_table(&p, table_of(s->root), MMU_LEVELS - 1, start, end);
     if (p.head == 0)
         return;
-    mmu_flush_space(s); /* the walker may hold the tables in its cache */
+    prune_flush(&p);
     while (p.head != 0) {
         paddr_t pa = p.head;
 
