@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the PC's real-time clock (Motorola MC146818A): what time it is at boot.
+ *
+ * Model: registers behind an index and a data port, binary or BCD, 12 or 24 hours, as register B
+ * says.  They are read twice until two readings agree and no update was in progress.  UTC.
+ * Locking: LOCK_DEVICE around each reading.
+ */
+#define LOG_TAG "rtc_cmos"
+#include <core/spinlock.h>
+#include <hal/cpu.h>
+#include <hal/io.h>
+#include <lib/string.h>
+#include <sched/clock.h>
+#include <svc/subsystem.h>
+
+#define CMOS_INDEX 0x70
+#define CMOS_DATA 0x71
+#define CMOS_CENTURY 0x32 /* by convention of PC firmware */
+#define REG_A 0x0a
+#define REG_B 0x0b
+#define A_UPDATING 0x80
+#define B_BINARY 0x04
+#define B_24_HOURS 0x02
+#define HOUR_PM 0x80
+#define READ_TRIES 100000
+
+enum field { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, FIELDS };
+
+static const uint8_t field_register[FIELDS] = { 0x00, 0x02, 0x04, 0x07, 0x08, 0x09, CMOS_CENTURY };
+
+static struct spinlock rtc_lock = SPINLOCK_INIT(LOCK_DEVICE);
+
+static uint8_t cmos_read(uint8_t reg)
+{
+    port_write8(CMOS_INDEX, reg);
+    return port_read8(CMOS_DATA);
+}
+
+static void fields_read(uint8_t f[FIELDS])
+{
+    for (unsigned i = 0; i < FIELDS; i++)
+        f[i] = cmos_read(field_register[i]);
+}
+
+/* Return: 0; -EIO: no two readings agree. */
+static err_t fields_read_stable(uint8_t f[FIELDS])
+{
+    uint8_t again[FIELDS];
+
+    for (unsigned i = 0; i < READ_TRIES; i++) {
+        if (cmos_read(REG_A) & A_UPDATING)
+            continue;
+        fields_read(f);
+        fields_read(again);
+        if (memcmp(f, again, FIELDS) == 0)
+            return 0;
+    }
+    return -EIO;
+}
+
+static unsigned from_bcd(unsigned v)
+{
+    return (v >> 4) * 10 + (v & 15);
+}
+
+static void fields_decode(uint8_t f[FIELDS], uint8_t b)
+{
+    bool pm = !(b & B_24_HOURS) && (f[HOUR] & HOUR_PM);
+
+    if (!(b & B_24_HOURS))
+        f[HOUR] &= (uint8_t)~HOUR_PM;
+    for (unsigned i = 0; i < FIELDS && !(b & B_BINARY); i++)
+        f[i] = (uint8_t)from_bcd(f[i]);
+    if (!(b & B_24_HOURS))
+        f[HOUR] = (uint8_t)(f[HOUR] % 12 + (pm ? 12 : 0));
+}
+
+/* Days since 1970-01-01 of the Gregorian calendar; the year begins in March, so the leap day ends it. */
+static int64_t days_since_1970(int64_t year, unsigned month, unsigned day)
+{
+    int64_t y = month > 2 ? year : year - 1;
+    unsigned m = month > 2 ? month - 3 : month + 9;
+
+    return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
+}
+
+static err_t rtc_read(int64_t *seconds)
+{
+    unsigned long flags = spin_lock_irqsave(&rtc_lock);
+    uint8_t f[FIELDS];
+    err_t err = fields_read_stable(f);
+    uint8_t b = cmos_read(REG_B);
+    int64_t year;
+
+    spin_unlock_irqrestore(&rtc_lock, flags);
+    if (err)
+        return err;
+    fields_decode(f, b);
+    if (f[SECOND] > 60 || f[MINUTE] > 59 || f[HOUR] > 23 || f[DAY] < 1 || f[DAY] > 31 ||
+        f[MONTH] < 1 || f[MONTH] > 12 || f[YEAR] > 99)
+        return -EINVAL;
+    year = f[YEAR] + (f[CENTURY] >= 19 && f[CENTURY] <= 29 ? f[CENTURY] * 100 : 2000);
+    *seconds = ((days_since_1970(year, f[MONTH], f[DAY]) * 24 + f[HOUR]) * 60 + f[MINUTE]) * 60 +
+               f[SECOND];
+    return 0;
+}
+
+static const struct wall_clock rtc = { .name = "rtc_cmos", .rating = 100, .read = rtc_read };
+
+static err_t rtc_start(struct subsystem *self)
+{
+    (void)self;
+    if (cmos_read(REG_A) == 0xff && cmos_read(REG_B) == 0xff)
+        return -ENODEV;
+    clock_wall_register(&rtc);
+    return 0;
+}
+
+static const char *const needs[] = { "tsc", NULL };
+static struct subsystem rtc_subsystem = {
+    .name = "rtc_cmos",
+    .privilege = PRIV_DRIVER,
+    .needs = needs,
+    .early_init = rtc_start,
+};
+REGISTER_SUBSYSTEM(rtc_subsystem);
