@@ -17,9 +17,15 @@
     extern registry_##reg##_t __start_registry_##reg[] __attribute__((weak, visibility("hidden")));\
     extern registry_##reg##_t __stop_registry_##reg[] __attribute__((weak, visibility("hidden")))
 
+#if __has_attribute(no_reorder) /* gcc; clang keeps the order of a file anyway */
+#define REGISTRY_ORDERED __attribute__((no_reorder))
+#else
+#define REGISTRY_ORDERED
+#endif
+
 #define REGISTRY_ADD(reg, entry)                                                                   \
-    static registry_##reg##_t registry_##reg##_##entry                                             \
-        __attribute__((used, no_reorder, section("registry_" #reg), aligned(sizeof(void *)))) = &entry
+    static registry_##reg##_t registry_##reg##_##entry REGISTRY_ORDERED                            \
+        __attribute__((used, section("registry_" #reg), aligned(sizeof(void *)))) = &entry
 
 #define registry_for_each(reg, var)                                                                \
     for (registry_##reg##_t *var = __start_registry_##reg; var < __stop_registry_##reg; var++)
