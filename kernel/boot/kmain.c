@@ -87,8 +87,9 @@ static void boot_late(void *arg __maybe_unused)
         log_warn("%u subsystems failed to start", failed);
     if (ktest_pattern[0])
         run_ktests();
-    log_info("starting process 1 after %llu us",
-             (unsigned long long)(clock_monotonic() / NS_PER_USEC));
+    log_info("starting process 1 after %llu us, the cycle counter at %llu",
+             (unsigned long long)(clock_monotonic() / NS_PER_USEC),
+             (unsigned long long)hal_cycles());
     proc_start_init();
 }
 

@@ -223,7 +223,7 @@ void record_add_module(struct boot_record *rec, paddr_t start, uint64_t size, co
         return;
     }
     if (rec->module_count == BOOT_MODULES_MAX) {
-        log_warn("more than %u modules: the one at %#llx is dropped", BOOT_MODULES_MAX,
+        log_once(LOG_WARN, "more than %u modules: the one at %#llx is dropped", BOOT_MODULES_MAX,
                  (unsigned long long)start);
         return;
     }
