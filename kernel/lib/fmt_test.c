@@ -21,7 +21,8 @@ KTEST(fmt, integers)
     FMT_EQ("0 0 |0|", "%x %#x %.0d|%.1d|", 0, 0, 0, 0);
     FMT_EQ("-9223372036854775808", "%lld", (long long)INT64_MIN);
     FMT_EQ("18446744073709551615", "%llu", (unsigned long long)UINT64_MAX);
-    FMT_EQ("-1 255 65535", "%hhd %hhu %hu", 0xff, 0x1ff, 0x1ffff);
+    FMT_EQ("-1 255 65535", "%hhd %hhu %hu", (signed char)-1, (unsigned char)255,
+           (unsigned short)65535);
     FMT_EQ("0x0000001234|7 8", "%#012x|%zu %ld", 0x1234, (size_t)7, 8l);
     FMT_EQ("0xdeadbeef", "%p", (void *)0xdeadbeef);
 }
