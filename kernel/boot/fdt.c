@@ -6,26 +6,19 @@
  * look-ups stay inside it.  Values are still anybody's: cells are counted, addresses translated with
  * overflow checks, nothing is trusted to be where a sane tree has it.
  * libfdt copies through vector registers: it runs only before process 1, while nobody owns them.
- * Invariant: after fdt_parse `tree` is NULL or a blob that passed fdt_check.
  */
 #define LOG_TAG "fdt"
 #include <boot/fdt.h>
 
 #include <core/log.h>
-#include <core/random.h>
-#include <dev/serial/earlycon.h>
 #include <lib/checked.h>
 #include <lib/string.h>
-#include <svc/boot_info.h>
-#include <svc/subsystem.h>
 
 #include <libfdt.h>
 
 #define DEPTH_MAX 16
 #define GIC_SPI_BASE 32
 #define GIC_PPI_BASE 16
-
-static const void *tree; /* set by fdt_parse, constant afterwards */
 
 err_t fdt_check(const void *blob, uint64_t size, uint64_t *total)
 {
@@ -39,7 +32,7 @@ err_t fdt_check(const void *blob, uint64_t size, uint64_t *total)
 
 /* --- values --- */
 
-static const void *property(const void *blob, int node, const char *name, size_t *size)
+const void *fdt_property_get(const void *blob, int node, const char *name, size_t *size)
 {
     int len;
     const void *p = fdt_getprop(blob, node, name, &len);
@@ -52,7 +45,7 @@ static const void *property(const void *blob, int node, const char *name, size_t
 static const char *property_text(const void *blob, int node, const char *name)
 {
     size_t size;
-    const char *s = property(blob, node, name, &size);
+    const char *s = fdt_property_get(blob, node, name, &size);
 
     return s != NULL && size != 0 && memchr(s, 0, size) != NULL ? s : NULL;
 }
@@ -71,7 +64,7 @@ static uint64_t cells_read(const fdt32_t **p, unsigned cells)
 static bool property_u64(const void *blob, int node, const char *name, uint64_t *out)
 {
     size_t size;
-    const fdt32_t *p = property(blob, node, name, &size);
+    const fdt32_t *p = fdt_property_get(blob, node, name, &size);
 
     if (p == NULL || (size != 4 && size != 8))
         return false;
@@ -123,7 +116,7 @@ static err_t cells_of(const void *blob, int parent, struct cells *c)
 static err_t range_translate(const void *blob, int bus, int parent, uint64_t *addr, uint64_t size)
 {
     size_t bytes;
-    const fdt32_t *p = property(blob, bus, "ranges", &bytes), *end;
+    const fdt32_t *p = fdt_property_get(blob, bus, "ranges", &bytes), *end;
     struct cells child, up;
 
     if (p == NULL)
@@ -153,15 +146,11 @@ static err_t address_translate(const void *blob, const struct chain *c, uint64_t
     return 0;
 }
 
-struct reg {
-    uint64_t start, size;
-};
-
 /* Up to `max` entries of the node's reg.  Return: their number, or -EINVAL. */
-static int regs_read(const void *blob, int node, struct reg *out, unsigned max)
+int fdt_regs(const void *blob, int node, struct fdt_reg *out, unsigned max)
 {
     size_t bytes;
-    const fdt32_t *p = property(blob, node, "reg", &bytes), *end = p + bytes / 4;
+    const fdt32_t *p = fdt_property_get(blob, node, "reg", &bytes), *end = p + bytes / 4;
     struct chain chain;
     struct cells c;
     unsigned n = 0;
@@ -177,7 +166,7 @@ static int regs_read(const void *blob, int node, struct reg *out, unsigned max)
         if (add_overflow(start, size, &last) ||
             address_translate(blob, &chain, &start, size) != 0)
             return -EINVAL;
-        out[n++] = (struct reg){ start, size };
+        out[n++] = (struct fdt_reg){ start, size };
     }
     return (int)n;
 }
@@ -188,7 +177,7 @@ static int regs_read(const void *blob, int node, struct reg *out, unsigned max)
 
 static void record_memory(const void *blob, struct boot_record *rec)
 {
-    struct reg regs[MEMORY_REGS];
+    struct fdt_reg regs[MEMORY_REGS];
     int node;
 
     fdt_for_each_subnode(node, blob, 0) {
@@ -197,7 +186,7 @@ static void record_memory(const void *blob, struct boot_record *rec)
 
         if (type == NULL || strcmp(type, "memory") != 0 || !node_enabled(blob, node))
             continue;
-        n = regs_read(blob, node, regs, MEMORY_REGS);
+        n = fdt_regs(blob, node, regs, MEMORY_REGS);
         if (n < 0)
             log_err("%s: reg makes no sense", fdt_get_name(blob, node, NULL));
         for (int i = 0; i < n; i++)
@@ -208,7 +197,7 @@ static void record_memory(const void *blob, struct boot_record *rec)
 static void record_reserved(const void *blob, struct boot_record *rec)
 {
     int parent = fdt_path_offset(blob, "/reserved-memory"), node, n = fdt_num_mem_rsv(blob);
-    struct reg regs[MEMORY_REGS];
+    struct fdt_reg regs[MEMORY_REGS];
 
     for (int i = 0; i < n; i++) {
         uint64_t start, size;
@@ -219,7 +208,7 @@ static void record_reserved(const void *blob, struct boot_record *rec)
     if (parent < 0)
         return;
     fdt_for_each_subnode(node, blob, parent) {
-        n = node_enabled(blob, node) ? regs_read(blob, node, regs, MEMORY_REGS) : 0;
+        n = node_enabled(blob, node) ? fdt_regs(blob, node, regs, MEMORY_REGS) : 0;
         for (int i = 0; i < n; i++)
             record_add_range(rec, regs[i].start, regs[i].size, MEM_RESERVED, 0);
     }
@@ -234,7 +223,7 @@ static void record_chosen(const void *blob, struct boot_record *rec)
 
     if (chosen < 0)
         return;
-    p = property(blob, chosen, "bootargs", &size);
+    p = fdt_property_get(blob, chosen, "bootargs", &size);
     if (p != NULL)
         record_set_cmdline(rec, p, size);
     if (property_u64(blob, chosen, "linux,initrd-start", &start) &&
@@ -244,21 +233,6 @@ static void record_chosen(const void *blob, struct boot_record *rec)
         else
             log_err("initrd ends at %#llx before it starts at %#llx", (unsigned long long)end,
                     (unsigned long long)start);
-    }
-}
-
-/* Seeds of the loader are as good as its word: mixed in, and counted. */
-static void seeds_use(const void *blob)
-{
-    static const char *const names[] = { "rng-seed", "kaslr-seed" };
-    int chosen = fdt_path_offset(blob, "/chosen");
-
-    for (unsigned i = 0; chosen >= 0 && i < ARRAY_SIZE(names); i++) {
-        size_t size;
-        const void *p = property(blob, chosen, names[i], &size);
-
-        if (p != NULL)
-            random_add(p, size, (unsigned)MIN(size, 64ul) * 8);
     }
 }
 
@@ -285,43 +259,7 @@ int fdt_stdout_node(const void *blob)
     return chosen >= 0 ? chosen : -1;
 }
 
-static void earlycon_start(const void *blob)
-{
-    int node = fdt_stdout_node(blob);
-    struct reg reg;
-
-    if (node < 0 || regs_read(blob, node, &reg, 1) != 1)
-        return;
-    registry_for_each(earlycon, e)
-        if (fdt_node_check_compatible(blob, node, (*e)->compatible) == 0) {
-            (*e)->start(reg.start);
-            return;
-        }
-}
-
-static err_t fdt_parse(const struct loader_handoff *h, struct boot_record *rec)
-{
-    uint64_t most = MIN(FDT_SIZE_MAX, h->early_end - h->info), total;
-    const void *blob = record_map(h, h->info, most);
-
-    if (h->info == 0 || blob == NULL) {
-        log_err("no device tree at %#llx", (unsigned long long)h->info);
-        return -EINVAL;
-    }
-    if (fdt_check(blob, most, &total) != 0) {
-        log_err("the device tree at %#llx is broken", (unsigned long long)h->info);
-        return -EINVAL;
-    }
-    tree = blob;
-    rec->fdt = h->info;
-    rec->fdt_size = total;
-    earlycon_start(blob);
-    seeds_use(blob);
-    return fdt_read_record(blob, rec);
-}
-BOOT_PROTOCOL(fdt, LOADER_LINUX_FDT, fdt_parse);
-
-/* --- the service for drivers --- */
+/* --- look-ups --- */
 
 /* #interrupt-cells of the node's controller: its own or an ancestor's interrupt-parent. */
 static unsigned interrupt_cells(const void *blob, const struct chain *c)
@@ -344,7 +282,7 @@ static unsigned interrupt_cells(const void *blob, const struct chain *c)
 static err_t irqs_read(const void *blob, int node, struct device_node *out)
 {
     size_t bytes;
-    const fdt32_t *p = property(blob, node, "interrupts", &bytes);
+    const fdt32_t *p = fdt_property_get(blob, node, "interrupts", &bytes);
     struct chain chain;
 
     if (p == NULL || chain_make(blob, node, &chain) != 0 || interrupt_cells(blob, &chain) != 3)
@@ -362,8 +300,8 @@ static err_t irqs_read(const void *blob, int node, struct device_node *out)
 
 static err_t node_describe(const void *blob, int node, struct device_node *out)
 {
-    struct reg regs[DEVICE_REGS_MAX];
-    int n = regs_read(blob, node, regs, DEVICE_REGS_MAX);
+    struct fdt_reg regs[DEVICE_REGS_MAX];
+    int n = fdt_regs(blob, node, regs, DEVICE_REGS_MAX);
 
     *out = (struct device_node){ .offset = node, .path_name = fdt_get_name(blob, node, NULL) };
     if (n < 0)
@@ -389,7 +327,7 @@ err_t fdt_find(const void *blob, const char *compatible, unsigned nth, struct de
 uint32_t fdt_clock_hz(const void *blob, int node)
 {
     size_t size;
-    const fdt32_t *p = property(blob, node, "clocks", &size);
+    const fdt32_t *p = fdt_property_get(blob, node, "clocks", &size);
     uint64_t hz;
 
     if (p == NULL || size < 4)
@@ -397,50 +335,3 @@ uint32_t fdt_clock_hz(const void *blob, int node)
     node = fdt_node_offset_by_phandle(blob, fdt32_ld(p));
     return node >= 0 && property_u64(blob, node, "clock-frequency", &hz) ? (uint32_t)hz : 0;
 }
-
-static err_t service_find(const char *compatible, unsigned nth, struct device_node *out)
-{
-    err_t err = fdt_find(tree, compatible, nth, out);
-
-    if (err == -EINVAL)
-        log_err("%s: registers or interrupts make no sense", compatible);
-    return err;
-}
-
-static const void *service_property(const struct device_node *node, const char *name, size_t *size)
-{
-    return property(tree, node->offset, name, size);
-}
-
-static uint32_t service_clock_hz(const struct device_node *node)
-{
-    return fdt_clock_hz(tree, node->offset);
-}
-
-static paddr_t service_stdout(void)
-{
-    int node = fdt_stdout_node(tree);
-    struct reg reg;
-
-    return node >= 0 && regs_read(tree, node, &reg, 1) == 1 ? reg.start : 0;
-}
-
-static const struct device_tree_service service = {
-    .find = service_find,
-    .property = service_property,
-    .clock_hz = service_clock_hz,
-    .stdout = service_stdout,
-};
-
-static err_t fdt_start(struct subsystem *self)
-{
-    if (tree == NULL)
-        return -ENODEV;
-    tree = phys_to_virt(boot_info()->fdt); /* the same address, now in the final direct map */
-    return service_publish_device_tree("fdt", &service, 100, PRIV_DRIVER);
-}
-
-static struct subsystem fdt_subsystem = {
-    .name = "device_tree", .privilege = PRIV_KERNEL, .early_init = fdt_start
-};
-REGISTER_SUBSYSTEM(fdt_subsystem);

@@ -25,5 +25,12 @@ err_t __must_check fdt_read_record(const void *blob, struct boot_record *rec);
 err_t __must_check fdt_find(const void *blob, const char *compatible, unsigned nth,
                             struct device_node *out);
 uint32_t fdt_clock_hz(const void *blob, int node);
+struct fdt_reg {
+    uint64_t start, size;
+};
+/* Up to `max` entries of the node's reg as CPU addresses.  Return: their number; -EINVAL. */
+int fdt_regs(const void *blob, int node, struct fdt_reg *out, unsigned max);
+/* A property's bytes, or NULL. */
+const void *fdt_property_get(const void *blob, int node, const char *name, size_t *size);
 /* The node that stdout-path names, or -1. */
 int fdt_stdout_node(const void *blob);

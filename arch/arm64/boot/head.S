@@ -139,6 +139,9 @@ tables_build:
     bl map_gib
     adr_l x2, __image_end
     bl map_gib
+    lsr x2, x21, #46 /* no RAM is up there: do not believe it */
+    cmp x2, #0
+    csel x21, x21, xzr, eq
     cbz x21, 2f
     mov x2, x21
     bl map_gib

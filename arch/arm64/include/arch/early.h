@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: CC0-1.0
-/* Purpose: one device before there is a vmap: the console of the first lines. */
+/* Purpose: mappings that the boot code asks for before memory is managed. */
 #pragma once
 
 #include <lib/types.h>
@@ -7,3 +7,5 @@
 /* Maps the page of `pa` as device memory at a fixed address; once, and for good.
  * Return: the address of `pa`. */
 volatile void *early_device_map(paddr_t pa);
+/* Extends the early direct map over RAM, by whole GiB; what cannot be mapped is left out. */
+void early_ram_map(paddr_t start, uint64_t size);
