@@ -174,6 +174,7 @@ err_t multiboot2_parse(const struct loader_handoff *h, struct boot_record *rec)
 static err_t multiboot2_start(const struct loader_handoff *h, struct boot_record *rec)
 {
     pc_earlycon_start();
+    pc_reserve_first_page(rec);
     return multiboot2_parse(h, rec);
 }
 BOOT_PROTOCOL(multiboot2, LOADER_MULTIBOOT2, multiboot2_start);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <boot/record.h>
 #include <dev/serial/earlycon.h>
 #include <lib/string.h>
 
@@ -15,4 +16,10 @@ static inline void pc_earlycon_start(void)
     registry_for_each(earlycon, e)
         if (strcmp((*e)->compatible, "pc,com1") == 0)
             (*e)->start(PC_COM1);
+}
+
+/* The real-mode interrupt table: never allocated, so that no frame has the address 0. */
+static inline void pc_reserve_first_page(struct boot_record *rec)
+{
+    record_add_range(rec, 0, PAGE_SIZE, MEM_RESERVED, 0);
 }

@@ -105,6 +105,7 @@ err_t pvh_parse(const struct loader_handoff *h, struct boot_record *rec)
 static err_t pvh_start(const struct loader_handoff *h, struct boot_record *rec)
 {
     pc_earlycon_start();
+    pc_reserve_first_page(rec);
     return pvh_parse(h, rec);
 }
 BOOT_PROTOCOL(pvh, LOADER_PVH, pvh_start);

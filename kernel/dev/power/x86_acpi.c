@@ -34,7 +34,9 @@
 #define FADT_PM1B_CNT 68
 #define FADT_X_DSDT 140
 #define FADT_SLEEP_CONTROL 244 /* generic address of hardware-reduced machines */
-#define FADT_BYTES_MIN 76
+#define FADT_FLAGS 112
+#define FADT_BYTES_MIN 116
+#define FLAG_HW_REDUCED (1u << 20)
 
 #define PM1_SCI_EN 0x0001
 #define PM1_SLP_TYP_SHIFT 10
@@ -139,12 +141,12 @@ static bool aml_integer(const struct table *t, uint32_t *at, uint8_t *out)
 {
     uint8_t op;
 
-    if (*at + 1 >= t->size)
+    if (*at >= t->size)
         return false;
     op = t->bytes[(*at)++];
     if (op == AML_ZERO || op == AML_ONE)
         *out = op;
-    else if (op == AML_BYTE)
+    else if (op == AML_BYTE && *at < t->size)
         *out = t->bytes[(*at)++];
     else
         return false;
@@ -154,13 +156,13 @@ static bool aml_integer(const struct table *t, uint32_t *at, uint8_t *out)
 /* Name(_S5_, Package(n) { a, b, ... }): 08 5F 53 35 5F 12 length n a b; ACPI 6.4, 20.2.5.4. */
 static bool s5_find(const struct table *dsdt, uint8_t type[2])
 {
-    for (uint32_t i = TABLE_HEADER; i + 12 < dsdt->size; i++) {
+    for (uint32_t i = TABLE_HEADER; i + 6 <= dsdt->size; i++) {
         uint32_t at = i + 4;
 
         if (memcmp(dsdt->bytes + i, "_S5_", 4) != 0 || dsdt->bytes[at] != AML_PACKAGE)
             continue;
         at++;
-        at += 1 + (dsdt->bytes[at] >> 6); /* package length: 1 to 4 bytes */
+        at += 1u + (dsdt->bytes[at] >> 6); /* package length: 1 to 4 bytes */
         at++; /* number of elements */
         if (aml_integer(dsdt, &at, &type[0]) && aml_integer(dsdt, &at, &type[1]))
             return true;
@@ -222,7 +224,7 @@ static void off_by_tables(void)
         return;
     pm1a = (uint16_t)read32(fadt.bytes + FADT_PM1A_CNT);
     pm1b = (uint16_t)read32(fadt.bytes + FADT_PM1B_CNT);
-    if (pm1a == 0) {
+    if (pm1a == 0 || (read32(fadt.bytes + FADT_FLAGS) & FLAG_HW_REDUCED)) {
         reduced_sleep(&fadt, type[0]);
         return;
     }
