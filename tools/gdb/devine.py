@@ -9,6 +9,8 @@
 """
 import gdb
 
+ARM64_SAVED_FP = 0  # arch/arm64/cpu/switch.S
+
 
 def container(node, type_name, member):
     """The struct of `type_name` that holds `node` (a pointer) as `member`."""
@@ -53,7 +55,7 @@ def current_thread():
 
 def all_threads():
     """Every thread, from the list of all."""
-    return list_items(gdb.parse_and_eval("thread_all"), "struct thread", "all_link")
+    return list_items(gdb.parse_and_eval("'thread.c'::threads"), "struct thread", "all_link")
 
 
 def short(value, prefix):
@@ -147,19 +149,7 @@ class Backtrace(gdb.Command):
             raise gdb.GdbError("which thread? see `devine threads`")
         thread = gdb.parse_and_eval(argument).cast(gdb.lookup_type("struct thread").pointer())
         word = gdb.lookup_type("unsigned long").pointer()
-        context = thread["ctx"]
-        names = [f.name for f in context.type.fields()]
-        arch = context["arch"] if "arch" in names else context
-        names = [f.name for f in arch.type.fields()]
-        if "fp" in names:
-            frame = int(arch["fp"])
-        elif "x29" in names:
-            frame = int(arch["x29"])
-        else:
-            sp = next((n for n in ("sp", "rsp") if n in names), None)
-            if not sp:
-                raise gdb.GdbError("no stack pointer in struct hal_context")
-            frame = find_frame(int(arch[sp]), word)
+        frame = int(thread["ctx"]["sp"]) + saved_frame_offset()
         for number in range(64):
             if not frame or frame % 8:
                 break
@@ -173,13 +163,10 @@ class Backtrace(gdb.Command):
                 break
 
 
-def find_frame(sp, word):
-    """The saved frame pointer among the registers that the switch pushed: the first one into the stack."""
-    for slot in range(16):
-        value = int(gdb.Value(sp + 8 * slot).cast(word).dereference())
-        if sp < value < sp + 65536 and value % 8 == 0:
-            return value
-    return 0
+def saved_frame_offset():
+    """Where on a switched-out stack context_switch() left the frame pointer; the return address is next to it."""
+    x86 = "x86" in gdb.selected_inferior().architecture().name()
+    return 40 if x86 else ARM64_SAVED_FP
 
 
 class Log(gdb.Command):
@@ -196,8 +183,19 @@ class Log(gdb.Command):
 
 
 def log_records():
-    """The records of the ring, oldest first."""
-    raise gdb.GdbError("the log's ring is not described to gdb")
+    """The records of the ring in kernel/core/log.c, oldest first, as text."""
+    ring, position, head = (gdb.parse_and_eval(f"'log.c'::{name}") for name in ("ring", "tail", "head"))
+    base, size = int(ring.address), ring.type.sizeof
+    kind = gdb.lookup_type("struct record").pointer()
+    memory, position, head = gdb.selected_inferior(), int(position), int(head)
+    while position < head:
+        record = gdb.Value(base + position % size).cast(kind)
+        if int(record["level"]) != 0xFF:  # a filler at the ring's end
+            tag, text = int(record["tag_len"]), int(record["text_len"])
+            data = bytes(memory.read_memory(int(record["text"].address), tag + text)) if tag + text else b""
+            seconds = int(record["time"]) / 1e9
+            yield f"[{seconds:12.6f}] {data[:tag].decode()}: {data[tag:].decode('utf-8', 'replace')}"
+        position += int(record["size"])
 
 
 for command in (Devine, Threads, RunQueues, Space, Backtrace, Log):
