@@ -12,16 +12,16 @@
 #include <lib/string.h>
 
 #define MB2_SIZE_MAX (1024 * KiB)
+#define RSDP_BYTES_MIN 20 /* ACPI 1.0 */
+#define RSDP_BYTES_MAX 36
 
 struct tag_view {
     uint32_t type;
     const uint8_t *body; /* behind the tag's own two words */
     size_t size; /* of the body */
-    paddr_t pa; /* of the body */
 };
 
 struct parse {
-    const struct loader_handoff *h;
     struct boot_record *rec;
     bool memmap, rsdp_new;
 };
@@ -95,15 +95,17 @@ static err_t parse_framebuffer(struct parse *p, const struct tag_view *t)
     return 0;
 }
 
-/* The tag holds a copy of ACPI's root pointer: it must outlive the loader's memory. */
+/* The tag holds a copy of ACPI's root pointer, which must outlive the loader's memory. */
 static err_t parse_rsdp(struct parse *p, const struct tag_view *t)
 {
-    if (t->size < 20 || (t->type == MB2_RSDP_OLD && p->rsdp_new))
+    static uint8_t copy[RSDP_BYTES_MAX];
+
+    if (t->size < RSDP_BYTES_MIN || (t->type == MB2_RSDP_OLD && p->rsdp_new))
         return 0;
     p->rsdp_new = t->type == MB2_RSDP_NEW;
-    p->rec->rsdp = t->pa;
-    record_add_range(p->rec, t->pa & PAGE_MASK,
-                     ALIGN_UP(t->pa + t->size, PAGE_SIZE) - (t->pa & PAGE_MASK), MEM_ACPI, 0);
+    memset(copy, 0, sizeof(copy));
+    memcpy(copy, t->body, MIN(t->size, sizeof(copy)));
+    p->rec->rsdp = image_to_phys(copy);
     return 0;
 }
 
@@ -140,8 +142,7 @@ static err_t parse_tags(struct parse *p, const uint8_t *base, uint32_t total)
         memcpy(&tag, base + at, sizeof(tag));
         if (tag.type == MB2_END)
             return 0;
-        view = (struct tag_view){ tag.type, base + at + sizeof(tag), tag.size - sizeof(tag),
-                                  p->h->info + at + sizeof(tag) };
+        view = (struct tag_view){ tag.type, base + at + sizeof(tag), tag.size - sizeof(tag) };
         if (tag.size < sizeof(tag) || tag.size > total - at || parse_tag(p, &view)) {
             log_err("tag of type %u at offset %u is malformed", tag.type, (unsigned)at);
             return -EINVAL;
@@ -152,7 +153,7 @@ static err_t parse_tags(struct parse *p, const uint8_t *base, uint32_t total)
 
 err_t multiboot2_parse(const struct loader_handoff *h, struct boot_record *rec)
 {
-    struct parse p = { .h = h, .rec = rec };
+    struct parse p = { .rec = rec };
     const uint8_t *base = record_map(h, h->info, 8);
     uint32_t total = 0;
     err_t err;
