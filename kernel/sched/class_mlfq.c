@@ -200,26 +200,33 @@ static void mlfq_enqueue(struct runqueue *rq, struct thread *t, bool woken)
     mlfq_insert(&rq->mlfq, t, true);
 }
 
+static struct thread *rt_pick(struct mlfq *m)
+{
+    unsigned p = m->rt_used[1] ? 127 - (unsigned)__builtin_clzll(m->rt_used[1])
+                               : 63 - (unsigned)__builtin_clzll(m->rt_used[0]);
+    struct thread *t = list_first(&m->rt[p], struct thread, run_link);
+
+    list_del(&t->run_link);
+    if (list_empty(&m->rt[p]))
+        list_emptied(m, &m->rt[p]);
+    return t;
+}
+
 static struct thread *mlfq_pick(struct runqueue *rq)
 {
     struct mlfq *m = &rq->mlfq;
     enum sched_level level;
-    struct list *head;
     struct thread *t;
 
     if (!m->levels)
         return NULL;
     level = 31 - (unsigned)__builtin_clz(m->levels);
-    if (likely(level != LEVEL_REALTIME))
-        head = &m->fifo[level];
-    else if (m->rt_used[1])
-        head = &m->rt[127 - __builtin_clzll(m->rt_used[1])];
-    else
-        head = &m->rt[63 - __builtin_clzll(m->rt_used[0])];
-    t = list_first(head, struct thread, run_link);
+    if (unlikely(level == LEVEL_REALTIME))
+        return rt_pick(m);
+    t = list_first(&m->fifo[level], struct thread, run_link);
     list_del(&t->run_link);
-    if (list_empty(head))
-        list_emptied(m, head);
+    if (list_empty(&m->fifo[level]))
+        m->levels &= ~(1u << level);
     t->level = level;
     return t;
 }

@@ -20,17 +20,15 @@
 #define MULT_BITS 28
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_TIMER);
-static uint32_t seq; /* atomic */
+struct clock_state clock_state; /* lock, seq */
 static struct {
     const struct clock_source *source; /* NULL: the clock stands at 0 */
     uint64_t (*read)(void);
-    uint64_t base, mask;
-    uint32_t mult, shift;
-    ns_t mono; /* at base */
-    ns_t coarse; /* at the last tick */
+    uint64_t mask;
+    ns_t coarse; /* monotonic at the last tick */
     uint64_t rebase_after; /* counts */
     int64_t real_offset; /* realtime - monotonic */
-} now; /* lock, seq */
+} now; /* lock, clock_state.seq */
 
 static struct list sources = LIST_INIT(sources); /* lock */
 static struct list events = LIST_INIT(events); /* lock */
@@ -41,21 +39,26 @@ static struct clock_set_hook *set_hooks; /* atomic; only grows */
 
 static ns_t to_ns(uint64_t counts)
 {
-    return counts * now.mult >> now.shift;
+    return counts * clock_state.mult >> clock_state.shift;
 }
 
-__hot ns_t clock_monotonic(void)
+static uint64_t counts_since_base(void)
+{
+    return (now.read() - clock_state.base) & now.mask;
+}
+
+ns_t clock_monotonic_slow(void)
 {
     uint32_t s;
     ns_t ns;
 
     do {
-        s = atomic_load(&seq) & ~1u;
-        if (unlikely(!now.read))
+        s = atomic_load(&clock_state.seq) & ~1u;
+        if (!now.read)
             return 0;
-        ns = now.mono + to_ns((now.read() - now.base) & now.mask);
+        ns = clock_state.mono + to_ns(counts_since_base());
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    } while (unlikely(atomic_load_relaxed(&seq) != s));
+    } while (atomic_load_relaxed(&clock_state.seq) != s);
     return ns;
 }
 
@@ -92,7 +95,7 @@ static unsigned long write_begin(void)
 {
     unsigned long flags = spin_lock_irqsave(&lock);
 
-    atomic_store_relaxed(&seq, seq + 1);
+    atomic_store_relaxed(&clock_state.seq, clock_state.seq + 1);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return flags;
 }
@@ -102,10 +105,10 @@ static void publish(void)
     bool readable = now.source && now.source->user_readable;
     struct vdso_data d = {
         .mode = readable,
-        .base_cycles = now.base,
-        .mult = now.mult,
-        .shift = now.shift,
-        .mono_ns = now.mono,
+        .base_cycles = clock_state.base,
+        .mult = clock_state.mult,
+        .shift = clock_state.shift,
+        .mono_ns = clock_state.mono,
         .real_offset_ns = (uint64_t)now.real_offset,
         .boot_offset_ns = 0,
         .coarse_ns = now.coarse,
@@ -117,7 +120,7 @@ static void publish(void)
 static void write_end(unsigned long flags)
 {
     publish();
-    atomic_store(&seq, seq + 1);
+    atomic_store(&clock_state.seq, clock_state.seq + 1);
     spin_unlock_irqrestore(&lock, flags);
 }
 
@@ -128,29 +131,30 @@ static void rebase(void)
 
     if (!now.source)
         return;
-    counts = (now.read() - now.base) & now.mask;
-    now.mono += to_ns(counts);
-    now.base = (now.base + counts) & now.mask;
-    now.coarse = now.mono;
+    counts = counts_since_base();
+    clock_state.mono += to_ns(counts);
+    clock_state.base = (clock_state.base + counts) & now.mask;
+    now.coarse = clock_state.mono;
 }
 
 static void use_source(const struct clock_source *s)
 {
-    uint64_t counts;
+    unsigned shift = 32;
+    uint64_t mult;
 
-    for (now.shift = 32; now.shift > 0; now.shift--) {
-        uint64_t mult = ((NS_PER_SEC << now.shift) + s->hz / 2) / s->hz;
-
-        now.mult = (uint32_t)mult;
-        if (mult < BIT(MULT_BITS))
+    for (;; shift--) {
+        mult = ((NS_PER_SEC << shift) + s->hz / 2) / s->hz;
+        if (mult < BIT(MULT_BITS) || shift == 0)
             break;
     }
+    clock_state.mult = (uint32_t)mult;
+    clock_state.shift = shift;
+    clock_state.base = s->read() & s->mask;
+    clock_state.direct = s->user_readable && s->mask == UINT64_MAX;
     now.source = s;
     now.read = s->read;
     now.mask = s->mask;
-    now.base = s->read() & s->mask;
-    counts = BIT(62) / now.mult;
-    now.rebase_after = MIN(counts, s->mask / 4);
+    now.rebase_after = MIN(BIT(62) / mult, s->mask / 4);
 }
 
 void clock_source_register(struct clock_source *s)
@@ -185,12 +189,12 @@ void clock_tick(void)
     unsigned long flags = write_begin();
 
     if (now.source) {
-        uint64_t counts = (now.read() - now.base) & now.mask;
+        uint64_t counts = counts_since_base();
 
         if (counts >= now.rebase_after)
             rebase();
         else
-            now.coarse = now.mono + to_ns(counts);
+            now.coarse = clock_state.mono + to_ns(counts);
     }
     write_end(flags);
 }

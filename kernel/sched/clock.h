@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <hal/cpu.h>
+#include <lib/atomic.h>
 #include <lib/list.h>
 #include <lib/types.h>
 
@@ -17,7 +19,7 @@ struct clock_source {
     uint64_t (*read)(void);
     uint64_t hz;
     uint64_t mask; /* of valid bits */
-    bool user_readable; /* the vDSO may read it itself (TSC, CNTVCT) */
+    bool user_readable; /* it is hal_cycles(), and the vDSO may read it itself (TSC, CNTVCT) */
     struct list link;
 };
 
@@ -42,7 +44,33 @@ void clock_wall_register(const struct wall_clock *w);
 const char *clock_source_name(void);
 struct clock_event *clock_event_current(void);
 
-ns_t clock_monotonic(void); /* any context; 0 before the first source */
+/* The clock's present numbers; for clock_monotonic() and clock.c alone. */
+struct clock_state {
+    uint32_t seq; /* odd: being written; atomic */
+    bool direct; /* the source is hal_cycles() with all its bits */
+    uint32_t mult, shift;
+    uint64_t base; /* counter */
+    ns_t mono; /* at base */
+};
+extern struct clock_state clock_state;
+ns_t clock_monotonic_slow(void);
+
+/* Any context; 0 before the first source. */
+static inline ns_t clock_monotonic(void)
+{
+    const struct clock_state *c = &clock_state;
+    uint32_t seq;
+    ns_t ns;
+
+    if (unlikely(!atomic_load_relaxed(&c->direct)))
+        return clock_monotonic_slow();
+    do {
+        seq = atomic_load(&c->seq) & ~1u;
+        ns = c->mono + ((hal_cycles() - c->base) * c->mult >> c->shift);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while (unlikely(atomic_load_relaxed(&c->seq) != seq));
+    return ns;
+}
 int64_t clock_realtime(void); /* ns since 1970 */
 int64_t clock_realtime_offset(void); /* realtime - monotonic, ns */
 void clock_realtime_set(int64_t ns);

@@ -41,6 +41,17 @@ extern ns_t sched_boost_ns;
 
 extern const struct sched_class sched_class_mlfq;
 
+/* thread_wake_state with interrupts off; the caller calls sched_check() when they are on again. */
+bool thread_wake_irqs_off(struct thread *t, unsigned states);
+/* Lets another thread run if a wake-up asked for it and preemption is allowed. */
+static inline void sched_check(void)
+{
+    struct hal_context *c = hal_current();
+
+    if (unlikely(c->pending & PENDING_RESCHED) && c->preempt_count == 0)
+        preempt_resched_hook();
+}
+
 err_t __must_check thread_init_idle(struct thread *t, struct cpu *cpu);
 
 /* Sets base_level (and level within its bounds) from policy and nice. */

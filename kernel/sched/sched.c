@@ -99,7 +99,7 @@ static void rq_unlock_irqrestore(struct runqueue *rq, unsigned long flags)
 /* --- accounting -------------------------------------------------------------------------------- */
 
 /* Charges the running thread up to now.  Return: whether its slice is over. */
-static bool charge(struct runqueue *rq, struct thread *t)
+static __always_inline bool charge(struct runqueue *rq, struct thread *t)
 {
     ns_t now = clock_monotonic();
     ns_t ran = now - t->switched_in;
@@ -346,9 +346,8 @@ static __hot void activate(struct runqueue *rq, struct thread *t, bool woken)
     check_preemption(rq, t);
 }
 
-__hot bool thread_wake_state(struct thread *t, unsigned states)
+__hot bool thread_wake_irqs_off(struct thread *t, unsigned states)
 {
-    unsigned long flags;
     struct runqueue *rq;
     enum thread_state was;
 
@@ -356,10 +355,10 @@ __hot bool thread_wake_state(struct thread *t, unsigned states)
     atomic_fence();
     if (!(1u << atomic_load_relaxed(&t->state) & states))
         return false;
-    rq = rq_lock_thread_irqsave(t, &flags);
+    rq = rq_lock_thread(t);
     was = t->state;
     if (unlikely(!(1u << was & states))) {
-        rq_unlock_irqrestore(rq, flags);
+        spin_unlock_raw(&rq->lock);
         return false;
     }
     atomic_store_relaxed(&t->state, THREAD_RUNNABLE);
@@ -367,8 +366,18 @@ __hot bool thread_wake_state(struct thread *t, unsigned states)
         rq->blocked -= was == THREAD_SLEEPING;
         activate(rq, t, true);
     }
-    rq_unlock_irqrestore(rq, flags);
+    spin_unlock_raw(&rq->lock);
     return true;
+}
+
+__hot bool thread_wake_state(struct thread *t, unsigned states)
+{
+    unsigned long flags = hal_irq_save();
+    bool woken = thread_wake_irqs_off(t, states);
+
+    hal_irq_restore(flags);
+    sched_check();
+    return woken;
 }
 
 static bool cpu_allowed(const struct thread *t, const struct cpu *cpu)

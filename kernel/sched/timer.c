@@ -148,8 +148,6 @@ void timer_interrupt(void)
         /* t may be gone. */
         spin_lock_raw(&q->lock);
         atomic_store(&q->running, NULL);
-        if (!q->first || q->first->deadline > now)
-            now = clock_monotonic();
     }
     q->programmed = NS_NEVER;
     queue_program(q);

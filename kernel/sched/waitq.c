@@ -10,6 +10,7 @@
 #include <sched/waitq.h>
 
 #include <sched/clock.h>
+#include <sched/runqueue.h>
 #include <sched/timer.h>
 
 void waitq_init(struct waitq *q)
@@ -61,7 +62,7 @@ static __hot bool waiter_wake(struct waiter *w, uintptr_t key, unsigned *woken)
         ++*woken;
         return exclusive;
     }
-    if (!thread_wake_state(w->thread, WAKE_NORMAL))
+    if (!thread_wake_irqs_off(w->thread, WAKE_NORMAL))
         return false;
     /* The links are written last: see waiter_gone(). */
     struct list *next = w->link.next, *prev = w->link.prev;
@@ -76,14 +77,17 @@ static __hot bool waiter_wake(struct waiter *w, uintptr_t key, unsigned *woken)
 
 __hot unsigned waitq_wake(struct waitq *q, unsigned n, uintptr_t key)
 {
-    unsigned long flags = spin_lock_irqsave(&q->lock);
+    unsigned long flags = hal_irq_save();
     struct waiter *w, *next;
     unsigned woken = 0;
 
+    spin_lock_raw(&q->lock);
     list_for_each_safe(w, next, &q->waiters, link)
         if (waiter_wake(w, key, &woken) && --n == 0)
             break;
-    spin_unlock_irqrestore(&q->lock, flags);
+    spin_unlock_raw(&q->lock);
+    hal_irq_restore(flags);
+    sched_check();
     return woken;
 }
 
@@ -96,14 +100,16 @@ static bool waiter_gone(const struct waiter *w)
 __hot void wait_begin(struct waitq *q, struct waiter *w, enum thread_state state)
 {
     struct thread *self = thread_current();
-    unsigned long flags = spin_lock_irqsave(&q->lock);
+    unsigned long flags = hal_irq_save();
 
+    spin_lock_raw(&q->lock);
     w->thread = self;
     if (!waiter_queued(w))
         waiter_link(q, w);
     atomic_store_relaxed(&self->state, state);
     self->wait_on = q;
-    spin_unlock_irqrestore(&q->lock, flags);
+    spin_unlock_raw(&q->lock);
+    hal_irq_restore(flags);
     /* The state before the predicate; pairs with waitq_active() and thread_wake_state(). */
     atomic_fence();
 }

@@ -86,6 +86,10 @@ bool thread_signal_pending(void);
                 if (we_ret)                                                                        \
                     break;                                                                         \
                 we_ret = wait_sleep(state, deadline);                                              \
+                if (cond) { /* usually: no need to queue again */                                  \
+                    we_ret = 0;                                                                    \
+                    break;                                                                         \
+                }                                                                                  \
             }                                                                                      \
             if (we_ret)                                                                            \
                 wait_abort(q, &we_w);                                                              \
