@@ -2,14 +2,34 @@
 /*
  * Purpose: futex(2): sleeping on a user word.
  * Model: a hash of buckets by key (space and address, or object and offset); a bucket's lock covers
- * the test of the word and the queueing.  Source: futex(2).
+ * the test of the word and the queueing, so a wake-up after the word's change finds the sleeper.
+ * Locking: LOCK_FUTEX, one bucket or two in ascending address.
+ * Source: futex(2), get_robust_list(2).
  */
 #pragma once
 
 #include <lib/types.h>
 
 struct task;
-/* Robust list, clear_tid wake-up of a task that ends. */
+
+struct futex_word {
+    vaddr_t addr;
+    bool shared; /* FUTEX_PRIVATE_FLAG is not set */
+};
+
+/* Sleeps while *word is `val`, until one of `bits` is woken or `deadline` (monotonic, NS_NEVER: none).
+ * 0; -EAGAIN (another value), -ETIMEDOUT, -ERESTARTSYS, -EINVAL, -EFAULT. */
+long futex_wait(struct futex_word word, uint32_t val, ns_t deadline, uint32_t bits);
+/* Wakes up to n waiters. Return: how many; -EINVAL, -EFAULT. */
+long futex_wake(struct futex_word word, unsigned n, uint32_t bits);
+/* Wakes `wake`, moves up to `move` of the rest to `to`; with `compare` only while *from is `val`.
+ * Return: how many woken and moved (with compare), woken (without); -EAGAIN, -EFAULT, -EINVAL. */
+long futex_requeue(struct futex_word from, struct futex_word to, unsigned wake, unsigned move,
+                   bool compare, uint32_t val);
+/* FUTEX_WAKE_OP: changes *b by `op`, wakes n_a of a, and n_b of b when b's old value fits. */
+long futex_wake_op(struct futex_word a, struct futex_word b, unsigned n_a, unsigned n_b,
+                   uint32_t op);
+/* The robust list of a task that ends or starts another program. */
 void futex_task_exit(struct task *t);
 /* Wakes n waiters of the word. Return: how many, -EFAULT. */
 long futex_wake_addr(vaddr_t addr, bool shared, unsigned n, uint32_t bits);

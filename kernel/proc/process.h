@@ -5,11 +5,13 @@
  * Model: a task is a struct thread with an id, a signal mask and an actor; a process is what its
  * tasks share: address space, signal actions and pending signals, limits, children, job-control
  * place.  The process id is the id of its first task.  A process group is a list of processes with
- * a leader's id, a session a list of groups with perhaps a controlling terminal.
- * Life: ALIVE -> (last task ends) ZOMBIE -> (parent waits, or ignores SIGCHLD) freed.  Orphans go
- * to the nearest subreaper, else to process 1.
- * Locking: `tree_lock` (LOCK_PROC_TREE) guards parents, children, groups, sessions, ids and the
- * hash of ids; process->signal_lock (LOCK_SIGNAL) guards signal state; order: tree, then signal.
+ * a leader's id, a session a list of groups with perhaps a controlling terminal.  All four are found
+ * by their ids through one table (proc/pid.h).
+ * Life: ALIVE -> (last task ends) ZOMBIE -> (parent waits, or ignores SIGCHLD) DEAD, freed with the
+ * last reference; each task holds one.  Orphans go to the nearest subreaper, else to process 1.
+ * Locking: `tree_lock` (LOCK_PROC_TREE, interrupts off: the terminal signals groups from interrupts)
+ * guards parents, children, groups, sessions, ids; process->signal_lock (LOCK_SIGNAL, interrupts off)
+ * guards signal state; order: tree, then signal.  The list of tasks changes under both.
  */
 #pragma once
 
@@ -26,8 +28,7 @@
 
 struct tty;
 
-#define PID_MAX_DEFAULT 32768
-#define PID_MAX_LIMIT 4194304
+#define PID_MAX 32768
 
 struct session {
     pid_t id;
@@ -48,6 +49,9 @@ struct rlimits {
     struct rlimit64 r[RLIM_NLIMITS]; /* process->signal_lock for writers; read atomically */
 };
 
+enum process_state { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_DEAD };
+enum stop_state { STOP_NONE, STOP_STOPPED, STOP_CONTINUED };
+
 struct process {
     pid_t id; /* constant */
     refcount_t refs;
@@ -55,66 +59,81 @@ struct process {
     struct sighand *sighand; /* may be shared (CLONE_SIGHAND without CLONE_THREAD) */
     struct spinlock signal_lock;
 
-    struct list tasks; /* task.process_link; tree_lock */
-    unsigned task_count; /* tree_lock */
-    struct task *leader; /* first task; tree_lock */
+    struct list tasks; /* task.process_link; tree_lock and signal_lock */
+    unsigned task_count; /* as tasks */
+    unsigned live; /* tasks that still use the space and the terminal; signal_lock */
+    struct task *leader; /* the task that has the process' id, NULL once it ended; as tasks */
     struct process *parent; /* tree_lock */
-    struct list children, sibling; /* tree_lock */
+    pid_t parent_id; /* of parent, 0: none; tree_lock for writers, read atomically (getppid) */
+    struct list children, sibling; /* tree_lock; zombies stand first */
     struct pgroup *group; /* tree_lock; with a reference */
     struct list group_link; /* tree_lock */
-    struct list hash_link; /* of ids */
 
-    enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_DEAD } state; /* tree_lock */
-    int exit_status; /* as wait4 gives it; tree_lock */
-    int exit_signal; /* to the parent, SIGCHLD or clone's */
+    enum process_state state; /* tree_lock */
+    int exit_status; /* as wait4 gives it; signal_lock until it is a zombie, then tree_lock */
+    int exit_signal; /* to the parent, SIGCHLD or clone's, 0: none; tree_lock */
     bool exiting; /* exit_group or a fatal signal; signal_lock */
     bool executed; /* has done execve (setpgid rule); tree_lock */
-    bool dumpable, no_new_privs, subreaper;
-    unsigned stop_state; /* none, stopped, continued, for wait; signal_lock */
+    bool unkillable; /* process 1: signals without a handler do nothing; constant */
+    bool dumpable, no_new_privs, subreaper, has_subreaper; /* written by itself */
+    enum stop_state stop_state; /* signal_lock */
     int stop_signal; /* signal_lock */
-    bool stop_reported; /* signal_lock */
+    bool stop_reported; /* wait has seen stop_state; signal_lock */
+    bool stop_dequeued; /* a stop signal was taken off and no SIGCONT came since; signal_lock */
+    unsigned queued; /* signal_infos on all queues, for RLIMIT_SIGPENDING; signal_lock */
+    bool notify_continued; /* a task is to tell the parent; signal_lock */
     unsigned stopping; /* tasks still to stop; signal_lock */
 
     struct signal_queue pending; /* for any task; signal_lock */
-    struct waitq wait_children; /* wait4 sleepers */
-    struct waitq pidfd_waiters;
+    struct waitq wait_children; /* wait4 sleepers; execve's wait for the other tasks */
+    struct waitq pidfd_waiters; /* poll of a pidfd: woken when it becomes a zombie */
     struct task *exec_task; /* a task in execve that waits for the others; signal_lock */
 
     struct rlimits limits;
-    struct timer real_timer; /* ITIMER_REAL; with real_interval, signal_lock */
-    ns_t real_interval;
+    struct timer real_timer; /* ITIMER_REAL; armed and disarmed under signal_lock */
+    ns_t real_interval; /* signal_lock */
     ns_t virtual_left, virtual_interval, prof_left, prof_interval; /* signal_lock */
+    uint64_t cpu_ticks; /* since RLIMIT_CPU was set; tick interrupt */
     struct list posix_timers; /* signal_lock */
+    unsigned posix_timer_next;
     struct rusage_sum { /* of ended tasks and of waited-for children; tree_lock */
         ns_t user, system;
         uint64_t minor_faults, major_faults, voluntary, forced, rss_max, in_blocks, out_blocks;
     } own, children_sum;
     ns_t started; /* monotonic */
     int oom_score_adj;
+    unsigned long personality; /* written by itself */
+    uid_t uid; /* real user of the last task that ended; tree_lock */
+    char name[16]; /* of the last task that ended, for zombies; tree_lock */
 };
 
 struct task {
     struct thread thread; /* must be first */
-    pid_t id; /* constant */
-    struct process *process; /* constant but for de_thread in execve */
+    pid_t id; /* constant but for de_thread in execve; tree_lock */
+    struct process *process; /* with a reference; constant */
     struct actor actor; /* thread.actor points here */
-    struct list process_link; /* tree_lock */
-    struct list hash_link; /* of ids; tree_lock */
+    struct list process_link; /* tree_lock and signal_lock */
 
     uint64_t blocked; /* signal mask, bit n-1; written by the task itself under signal_lock */
     uint64_t saved_mask; /* sigsuspend, ppoll: restored after the handler */
     bool restore_mask; /* (own) */
+    bool killed; /* ends on its way to user mode; signal_lock */
+    bool stop_pending; /* takes part in a group stop; signal_lock */
+    bool ended; /* in task_exit: takes no signals any more; signal_lock */
     struct signal_queue pending; /* for this task; process->signal_lock */
     stack_t altstack; /* (own) */
     uint64_t wait_set; /* sigtimedwait; signal_lock */
 
+    vaddr_t set_tid; /* CLONE_CHILD_SETTID: written by the child itself */
     vaddr_t clear_tid; /* set_tid_address, CLONE_CHILD_CLEARTID; (own) */
     vaddr_t robust_list; /* (own) */
     size_t robust_len;
     vaddr_t rseq;
-    uint32_t rseq_len, rseq_sig;
-    struct completion *vfork_done; /* the parent that waits for our exec or exit; tree_lock */
-    int parent_death_signal; /* prctl PR_SET_PDEATHSIG */
+    uint32_t rseq_len, rseq_sig, rseq_cpu; /* (own) */
+    bool vforking; /* the parent waits for our exec or exit; cleared once, then the queue is woken */
+    struct waitq vfork_waiters;
+    int parent_death_signal; /* prctl PR_SET_PDEATHSIG; tree_lock */
+    unsigned timer_slack_ns; /* PR_SET_TIMERSLACK; has no effect but to be read back */
 
     /* How restart_syscall goes on: fn(task) with `restart` as its notes. (own) */
     struct {
@@ -135,7 +154,7 @@ static inline struct task *task_current(void)
 
 static inline struct process *process_current(void)
 {
-    return task_current()->process;
+    return thread_current()->process; /* NULL: a kernel thread */
 }
 
 /* Look-ups by id; with tree_lock held; NULL when there is none.  _get: takes and gives the lock
@@ -145,7 +164,19 @@ struct task *task_find(pid_t tid);
 struct pgroup *pgroup_find(pid_t pgid);
 struct process *process_get(pid_t pid);
 struct task *task_get(pid_t tid); /* thread_put(&t->thread) afterwards */
+static inline void process_ref(struct process *p)
+{
+    ref_get(&p->refs);
+}
 void process_put(struct process *p);
+/* The space with a reference, NULL when it has none any more. */
+struct space *process_space_get(struct process *p);
+/* Credentials of a foreign process with a reference (of its first task); NULL: it is a zombie. */
+const struct cred *process_cred_get(struct process *p);
+/* Publishes new credentials for the running task, whose reference it takes over. */
+void task_set_cred(struct task *t, const struct cred *c);
+/* May the running task look into p (PTRACE_MODE_READ)?  0, -EPERM. */
+err_t process_may_inspect(struct process *p);
 
 /* clone(2), clone3, fork, vfork. */
 struct clone_request {
@@ -160,7 +191,10 @@ struct clone_request {
 /* Return: the child's id; -EINVAL, -EAGAIN (RLIMIT_NPROC, ids), -ENOMEM, -EPERM. */
 long task_clone(const struct clone_request *r);
 
-/* execve of `file` (already opened for execution) named `name`; the strings are user pointers, or
+/* unshare(2): own copies of the directories, of the descriptors. 0, -ENOMEM. */
+err_t task_unshare(bool fs, bool files);
+
+/* execve of the file `name`; the strings are user pointers, or
  * kernel ones when `kernel` (init).  Returns only with an error, or 0 with the registers set. */
 struct exec_strings {
     const char __user *const __user *argv, *const __user *envp;
@@ -172,6 +206,24 @@ err_t process_exec(int dirfd, const char *name, const struct exec_strings *s, in
  * gives it. */
 __noreturn void task_exit(int status);
 __noreturn void process_exit_group(int status);
+/* Marks every task but `except` to end and wakes it. signal_lock held. */
+void process_kill_tasks_locked(struct process *p, struct task *except);
+
+/* wait4, waitid. */
+struct wait_request {
+    enum wait_which { WAIT_ALL, WAIT_PID, WAIT_GROUP } which;
+    pid_t id; /* WAIT_PID, WAIT_GROUP */
+    unsigned options; /* WNOHANG ... of <linux/wait.h> */
+    bool nonblock; /* a pidfd with O_NONBLOCK */
+    /* Results: */
+    pid_t pid; /* 0: nothing (WNOHANG) */
+    uid_t uid;
+    int status; /* as wait4 gives it */
+    int code, value; /* as waitid gives it: CLD_*, si_status */
+    struct rusage_sum usage;
+};
+/* Return: 0; -ECHILD; -ERESTARTSYS. */
+err_t process_wait(struct wait_request *w);
 
 /* Starts process 1 from the initramfs by rdinit=, init=, then the usual names; panics with the
  * names that were tried when there is none.  Called once by boot/, from a kernel thread. */
@@ -180,8 +232,25 @@ void proc_start_init(void);
 bool task_capable(unsigned cap);
 uint64_t process_limit(const struct process *p, unsigned resource); /* soft */
 unsigned process_count(void);
+unsigned task_total(void);
+/* prlimit: reads and (new not NULL) sets.  0, -EINVAL, -EPERM. */
+err_t process_set_limit(struct process *p, unsigned resource, const struct rlimit64 *new,
+                        struct rlimit64 *old);
+/* RLIMIT_NPROC's counter follows a task whose real user changes. tree_lock held. */
+void user_count_move(uid_t from, uid_t to);
+/* Usage of a live process with its tasks; of the running task alone. */
+void process_usage(struct process *p, struct rusage_sum *out);
+void task_usage(struct task *t, struct rusage_sum *out);
+void rusage_add(struct rusage_sum *to, const struct rusage_sum *from);
 /* setpgid, setsid. */
 err_t process_set_group(pid_t pid, pid_t pgid);
 pid_t process_set_session(void);
 /* The session's controlling terminal of the running process, for /dev/tty; NULL: none. */
 struct tty *process_tty(void);
+
+/* setitimer, getitimer: ITIMER_REAL, VIRTUAL, PROF; value and interval in ns, value 0: off. */
+struct itimer_value {
+    ns_t value, interval;
+};
+err_t process_get_itimer(int which, struct itimer_value *out);
+err_t process_set_itimer(int which, const struct itimer_value *new, struct itimer_value *old);

@@ -32,13 +32,47 @@ struct signal_info { /* one queued signal */
 struct signal_queue {
     uint64_t set; /* bit n-1: signal n is pending */
     struct list infos; /* signal_info; a standard signal without one has SI_USER, pid 0 */
-    struct siginfo_slot *unused;
 };
+
+/* struct sigaction as both architectures lay it out, with types that fit the kernel. */
+struct signal_action {
+    vaddr_t handler; /* SIGNAL_DEFAULT, SIGNAL_IGNORE or a user address */
+    unsigned long flags;
+    vaddr_t restorer;
+    uint64_t mask;
+};
+_Static_assert(sizeof(struct signal_action) == sizeof(struct sigaction), "struct sigaction");
+#define SIGNAL_DEFAULT 0ul
+#define SIGNAL_IGNORE 1ul
 
 struct sighand {
     refcount_t refs;
-    struct sigaction action[SIG_COUNT]; /* of signal n at n-1; signal_lock */
+    struct signal_action action[SIG_COUNT]; /* of signal n at n-1; signal_lock */
 };
+
+static inline void signal_queue_init(struct signal_queue *q)
+{
+    q->set = 0;
+    list_init(&q->infos);
+}
+/* Forgets all that is queued. signal_lock held, or nobody else knows the queue. */
+void signal_queue_flush(struct signal_queue *q);
+struct sighand *sighand_create(const struct sighand *from); /* NULL: all default */
+void sighand_put(struct sighand *h);
+/* execve: handlers go back to the default, ignored ones stay. 0, -ENOMEM. */
+err_t signal_exec_reset(struct task *t);
+/* rt_sigaction: reads and (new not NULL) sets. -EINVAL. */
+err_t signal_action(int sig, const struct signal_action *new, struct signal_action *old);
+
+/* Sets of signals. */
+#define SIGNALS_FORCED (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)) /* neither blocked nor handled */
+#define SIGNALS_STOP                                                                               \
+    (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
+#define SIGNALS_QUIET /* ignored by default */                                                     \
+    (SIG_BIT(SIGCHLD) | SIG_BIT(SIGCONT) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH))
+#define SIGNALS_FAULT /* of the task's own doing, delivered first */                               \
+    (SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGFPE) |   \
+     SIG_BIT(SIGSYS))
 
 /* Fills siginfo for kill and friends, from the running task. */
 void signal_info_user(siginfo_t *info, int sig, int code);
@@ -46,6 +80,10 @@ void signal_info_user(siginfo_t *info, int sig, int code);
  * Context: any; interrupts allowed (not for groups). Return: 0, -EAGAIN (queue full, real-time only). */
 err_t signal_send_task(struct task *t, int sig, const siginfo_t *info);
 err_t signal_send_process(struct process *p, int sig, const siginfo_t *info);
+/* All processes but process 1 and the caller's (kill -1). -ESRCH, -EPERM. */
+err_t signal_send_all(int sig, const siginfo_t *info);
+/* As signal_send_group with tree_lock held; `check`: only those that the running task may signal. */
+err_t signal_send_group_locked(struct pgroup *g, int sig, const siginfo_t *info, bool check);
 err_t signal_send_group(pid_t pgid, int sig, const siginfo_t *info); /* -ESRCH; tree_lock taken */
 /* A fault of the running task: cannot be ignored or blocked (then the default action is taken). */
 void signal_force(int sig, int code, vaddr_t addr);
@@ -65,3 +103,24 @@ bool signal_fatal_pending(void); /* SIGKILL or a group exit */
 uint64_t signal_pending_set(struct task *t); /* task's and process', blocked ones included */
 /* Takes one signal of `set` off the queues (sigtimedwait, signalfd). Return: number or 0. */
 int signal_take(struct task *t, uint64_t set, siginfo_t *info);
+/* Waits for one of `set` until the deadline (rt_sigtimedwait). Return: number, -EAGAIN, -EINTR. */
+int signal_wait(uint64_t set, siginfo_t *info, ns_t deadline);
+/* SIGCHLD for a child that stopped or went on, and a wake-up for wait4; takes tree_lock. */
+void signal_notify_job(struct process *p, int code, int status);
+/* Fills a SIGCHLD siginfo; tree_lock held. */
+void signal_info_child(siginfo_t *info, int sig, struct process *p, int code, int status);
+/* A task leaves a group stop that is under way, because it ends.  signal_lock held. Return: whether
+ * the stop is now complete, so that the caller owes signal_notify_job. */
+bool signal_stop_leave(struct task *t);
+/* One signal off the queues of t, restricted to `set`. signal_lock held. Return: number or 0. */
+int signal_dequeue_locked(struct task *t, uint64_t set, siginfo_t *info);
+void signal_wake_task(struct task *t, bool stopped_too);
+static inline bool signal_action_ignores(const struct signal_action *a, int sig)
+{
+    return a->handler == SIGNAL_IGNORE ||
+           (a->handler == SIGNAL_DEFAULT && (SIGNALS_QUIET & SIG_BIT(sig)));
+}
+/* Is `sig` blocked or ignored by the running task (terminal's background rules)? */
+bool signal_ignored_by_current(int sig);
+/* Sets PENDING_SIGNAL when something is deliverable; signal_lock held, running task. */
+void signal_recheck(struct task *t);

@@ -228,6 +228,8 @@ static __hot void finish_switch(struct thread *prev)
 static __hot void switch_to(struct runqueue *rq, struct thread *prev, struct thread *next)
 {
     rq->switches++;
+    if (prev->switch_pending)
+        atomic_fetch_or(&prev->ctx.pending, prev->switch_pending);
     next->switched_in = rq->now;
     next->on_cpu = true;
     if (next->hal_space && next->hal_space != rq->cpu->space)

@@ -67,6 +67,7 @@ struct thread {
     struct space *space; /* user address space to run in; changed by execve under irqs off */
     struct hal_space *hal_space; /* of `space`, NULL for kernel threads */
     struct actor *actor; /* fs/: credentials, directories, files it acts with; NULL: kernel thread */
+    uint32_t switch_pending; /* (own) PENDING_* to set whenever it loses the CPU: rseq */
     uint32_t fault_disable; /* (own) faults in user copies fail instead of sleeping */
     uint32_t refs; /* atomic */
     char name[16]; /* lock */

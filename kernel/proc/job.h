@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: process groups and sessions, for proc/ alone; the public part is in process.h.
+ * Locking: tree_lock for all functions named _locked.
+ */
+#pragma once
+
+#include <proc/process.h>
+
+/* A new session and group of process p's id, p its only member. 0, -ENOMEM. */
+err_t session_create_locked(struct process *p);
+/* The group and session 0, where process 1 starts: never freed, not in the table of ids. */
+struct pgroup *group_boot(void);
+/* Puts a new process into its parent's group. */
+void group_join_locked(struct process *p, struct pgroup *g);
+/* Takes p out; the empty group goes away. */
+void group_leave_locked(struct process *p);
+/* Is the running process' group orphaned: no member has a parent in another group of the session? */
+bool group_is_orphaned(void);
+/* p ends or changes its parent: a group that becomes orphaned so and has stopped members gets
+ * SIGHUP and SIGCONT (POSIX exit()).  `parent` as before the change. */
+void group_check_orphaned_locked(struct process *p, struct process *parent);
+void job_init(void); /* registers with the terminals */
+/* The session's leader ends: takes the terminal (its reference) out. */
+struct tty *session_take_tty_locked(struct process *p);

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: making and freeing processes and tasks; their limits, credentials and usage.
+ */
+#include <proc/process.h>
+
+#include <core/panic.h>
+#include <lib/hash.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/heap.h>
+#include <proc/internal.h>
+#include <proc/job.h>
+#include <proc/pid.h>
+
+#include <linux/capability.h>
+
+static unsigned processes, tasks; /* tree_lock */
+
+unsigned process_count(void)
+{
+    return atomic_load_relaxed(&processes);
+}
+
+unsigned task_total(void)
+{
+    return atomic_load_relaxed(&tasks);
+}
+
+/* ---- making -------------------------------------------------------------------------------- */
+
+struct process *process_create(void)
+{
+    struct process *p = kzalloc(sizeof *p);
+
+    if (!p)
+        return NULL;
+    ref_init(&p->refs, 1);
+    spin_init(&p->signal_lock, LOCK_SIGNAL);
+    list_init(&p->tasks);
+    list_init(&p->children);
+    list_init(&p->sibling);
+    list_init(&p->group_link);
+    list_init(&p->posix_timers);
+    signal_queue_init(&p->pending);
+    waitq_init(&p->wait_children);
+    waitq_init(&p->pidfd_waiters);
+    timer_init(&p->real_timer, itimer_real_fire);
+    p->exit_signal = SIGCHLD;
+    p->dumpable = true;
+    return p;
+}
+
+void process_put(struct process *p)
+{
+    if (!ref_put(&p->refs))
+        return;
+    K_ASSERT(p->task_count == 0 && !p->space);
+    signal_queue_flush(&p->pending);
+    sighand_put(p->sighand);
+    kfree(p);
+}
+
+/* After the last reference, perhaps in the middle of a switch: only frees. */
+static void task_release(struct thread *thread)
+{
+    struct task *t = container_of(thread, struct task, thread);
+
+    cred_put(t->actor.cred);
+    process_put(t->process);
+    kfree(t);
+}
+
+struct task *task_create(struct process *p)
+{
+    struct task *t = kzalloc(sizeof *t);
+
+    if (!t)
+        return NULL;
+    t->process = p;
+    process_ref(p);
+    t->thread.release = task_release;
+    list_init(&t->process_link);
+    signal_queue_init(&t->pending);
+    waitq_init(&t->vfork_waiters);
+    t->altstack.ss_flags = SS_DISABLE;
+    t->timer_slack_ns = 50000;
+    t->actor.limit_fsize = (const uint64_t *)&p->limits.r[RLIMIT_FSIZE].rlim_cur;
+    t->actor.limit_nofile = (const uint64_t *)&p->limits.r[RLIMIT_NOFILE].rlim_cur;
+    return t;
+}
+
+void task_destroy(struct task *t)
+{
+    if (t->actor.cred)
+        cred_put(t->actor.cred);
+    process_put(t->process);
+    kfree(t);
+}
+
+void task_link_locked(struct task *t)
+{
+    struct process *p = t->process;
+    struct pid_slot *slot = pid_slot(t->id);
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+
+    slot->task = t;
+    list_add_tail(&p->tasks, &t->process_link);
+    if (p->task_count++ == 0) {
+        p->leader = t;
+        p->id = t->id;
+        slot->process = p;
+        processes++;
+    }
+    p->live++;
+    tasks++;
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+}
+
+void process_reap_locked(struct process *p)
+{
+    K_ASSERT(p->task_count == 0 && p->state != PROCESS_DEAD);
+    p->state = PROCESS_DEAD;
+    list_del(&p->sibling);
+    p->parent = NULL;
+    group_leave_locked(p);
+    pid_slot(p->id)->process = NULL;
+    pid_release(p->id);
+    processes--;
+}
+
+void tasks_minus_one_locked(void)
+{
+    tasks--;
+}
+
+/* ---- RLIMIT_NPROC -------------------------------------------------------------------------- */
+
+/* Tasks of each real user: a small hash of counters that exist while they are not 0. */
+struct user_count {
+    struct user_count *next;
+    uid_t uid;
+    uint64_t count;
+};
+
+#define USER_BUCKETS 32
+static struct user_count *users[USER_BUCKETS]; /* tree_lock */
+
+static struct user_count **user_find(uid_t uid)
+{
+    struct user_count **u = &users[hash_u64(uid) >> 59];
+
+    while (*u && (*u)->uid != uid)
+        u = &(*u)->next;
+    return u;
+}
+
+err_t user_count_add(uid_t uid, uint64_t limit)
+{
+    struct user_count **u = user_find(uid);
+
+    if (*u && (*u)->count >= limit)
+        return -EAGAIN;
+    if (!*u) {
+        if (limit == 0)
+            return -EAGAIN;
+        *u = kzalloc(sizeof **u);
+        if (!*u)
+            return -ENOMEM;
+        (*u)->uid = uid;
+    }
+    (*u)->count++;
+    return 0;
+}
+
+void user_count_sub(uid_t uid)
+{
+    struct user_count **u = user_find(uid), *gone = *u;
+
+    K_ASSERT(gone && gone->count > 0);
+    if (--gone->count != 0)
+        return;
+    *u = gone->next;
+    kfree(gone);
+}
+
+/* ---- limits -------------------------------------------------------------------------------- */
+
+uint64_t process_limit(const struct process *p, unsigned resource)
+{
+    return atomic_load_relaxed(&p->limits.r[resource].rlim_cur);
+}
+
+/* The address space keeps copies of its own limits, where faults and mmap see them. */
+static void space_take_limits(struct process *p)
+{
+    struct space *s = p->space;
+
+    if (!s)
+        return;
+    atomic_store_relaxed(&s->limit_as, process_limit(p, RLIMIT_AS));
+    atomic_store_relaxed(&s->limit_data, process_limit(p, RLIMIT_DATA));
+    atomic_store_relaxed(&s->limit_stack, process_limit(p, RLIMIT_STACK));
+    atomic_store_relaxed(&s->limit_memlock, process_limit(p, RLIMIT_MEMLOCK));
+}
+
+void process_limits_to_space(struct process *p)
+{
+    space_take_limits(p);
+}
+
+#define NOFILE_MAX 1048576 /* fs.nr_open */
+
+static err_t limit_allowed(const struct rlimit64 *new, const struct rlimit64 *now,
+                           unsigned resource)
+{
+    if (new->rlim_cur > new->rlim_max)
+        return -EINVAL;
+    if (resource == RLIMIT_NOFILE && new->rlim_max > NOFILE_MAX)
+        return -EPERM;
+    if (new->rlim_max > now->rlim_max && !task_capable(CAP_SYS_RESOURCE))
+        return -EPERM;
+    return 0;
+}
+
+err_t process_set_limit(struct process *p, unsigned resource, const struct rlimit64 *new,
+                        struct rlimit64 *old)
+{
+    struct rlimit64 *r;
+    unsigned long tree, flags;
+    err_t err = 0;
+
+    if (resource >= RLIM_NLIMITS)
+        return -EINVAL;
+    r = &p->limits.r[resource];
+    tree = spin_lock_irqsave(&tree_lock); /* keeps p->space */
+    flags = spin_lock_irqsave(&p->signal_lock);
+    if (old)
+        *old = *r;
+    if (new)
+        err = limit_allowed(new, r, resource);
+    if (new && !err) {
+        atomic_store_relaxed(&r->rlim_cur, new->rlim_cur);
+        r->rlim_max = new->rlim_max;
+        space_take_limits(p);
+    }
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+    spin_unlock_irqrestore(&tree_lock, tree);
+    return err;
+}
+
+/* ---- credentials and access ---------------------------------------------------------------- */
+
+bool task_capable(unsigned cap)
+{
+    return cred_capable(cred_current(), cap);
+}
+
+void task_set_cred(struct task *t, const struct cred *c)
+{
+    const struct cred *old = t->actor.cred;
+    unsigned long flags = spin_lock_irqsave(&tree_lock);
+
+    if (old->uid != c->uid)
+        user_count_move(old->uid, c->uid);
+    t->actor.cred = c;
+    spin_unlock_irqrestore(&tree_lock, flags);
+    cred_put(old);
+}
+
+void user_count_move(uid_t from, uid_t to)
+{
+    /* The counter of `from` goes away at 0 and makes room, so this allocation is as good as sure. */
+    user_count_sub(from);
+    K_ASSERT(user_count_add(to, UINT64_MAX) == 0);
+}
+
+const struct cred *process_cred_get(struct process *p)
+{
+    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    struct task *t = p->leader ? p->leader : list_first_or_null(&p->tasks, struct task, process_link);
+    const struct cred *c = t ? t->actor.cred : NULL;
+
+    if (c)
+        cred_get(c);
+    spin_unlock_irqrestore(&tree_lock, flags);
+    return c;
+}
+
+struct space *process_space_get(struct process *p)
+{
+    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    struct space *s = p->space;
+
+    if (s)
+        space_get(s);
+    spin_unlock_irqrestore(&tree_lock, flags);
+    return s;
+}
+
+err_t process_may_inspect(struct process *p)
+{
+    const struct cred *mine = cred_current(), *theirs;
+    bool same;
+
+    if (p == process_current() || cred_capable(mine, CAP_SYS_PTRACE))
+        return 0;
+    theirs = process_cred_get(p);
+    if (!theirs)
+        return 0;
+    same = mine->fsuid == theirs->uid && mine->fsuid == theirs->euid &&
+           mine->fsuid == theirs->suid && mine->fsgid == theirs->gid &&
+           mine->fsgid == theirs->egid && mine->fsgid == theirs->sgid;
+    cred_put(theirs);
+    return same && p->dumpable ? 0 : -EPERM;
+}
+
+/* ---- usage --------------------------------------------------------------------------------- */
+
+void rusage_add(struct rusage_sum *to, const struct rusage_sum *from)
+{
+    to->user += from->user;
+    to->system += from->system;
+    to->minor_faults += from->minor_faults;
+    to->major_faults += from->major_faults;
+    to->voluntary += from->voluntary;
+    to->forced += from->forced;
+    to->in_blocks += from->in_blocks;
+    to->out_blocks += from->out_blocks;
+    to->rss_max = MAX(to->rss_max, from->rss_max);
+}
+
+void task_usage(struct task *t, struct rusage_sum *out)
+{
+    memset(out, 0, sizeof *out);
+    thread_times(&t->thread, &out->user, &out->system);
+    out->minor_faults = t->thread.minor_faults;
+    out->major_faults = t->thread.major_faults;
+    out->voluntary = t->thread.voluntary_switches;
+    out->forced = t->thread.forced_switches;
+}
+
+static uint64_t space_rss(const struct space *s)
+{
+    return s->resident_anon + s->resident_file + s->resident_shared;
+}
+
+void process_usage(struct process *p, struct rusage_sum *out)
+{
+    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    struct task *t;
+
+    *out = p->own;
+    list_for_each(t, &p->tasks, process_link) {
+        struct rusage_sum one;
+
+        task_usage(t, &one);
+        rusage_add(out, &one);
+    }
+    if (p->space)
+        out->rss_max = MAX(out->rss_max, MAX(p->space->resident_max, space_rss(p->space)));
+    spin_unlock_irqrestore(&tree_lock, flags);
+}

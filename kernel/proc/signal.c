@@ -1,0 +1,620 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: sending: from a signal's number to a task that knows it must deliver.
+ *
+ * Model: send_locked() is the one way in.  It first does what a signal does by being sent (SIGCONT
+ * wakes, SIGKILL ends, stop and continue cancel each other), drops what would be ignored anyway, queues
+ * the rest, and wakes one task that does not block it.
+ * Locking: see process.h.  Infos are allocated under the lock (the heap never sleeps).
+ */
+#include <proc/signal.h>
+
+#include <core/panic.h>
+#include <hal/smp.h>
+#include <lib/string.h>
+#include <mm/heap.h>
+#include <proc/pid.h>
+#include <proc/process.h>
+
+#include <linux/capability.h>
+
+/* ---- queues -------------------------------------------------------------------------------- */
+
+void signal_queue_flush(struct signal_queue *q)
+{
+    struct signal_info *i, *next;
+
+    list_for_each_safe(i, next, &q->infos, link)
+        kfree(i);
+    signal_queue_init(q);
+}
+
+/* Forgets the signals of `set`. */
+static void queue_remove(struct process *p, struct signal_queue *q, uint64_t set)
+{
+    struct signal_info *i, *next;
+
+    if (!(q->set & set))
+        return;
+    q->set &= ~set;
+    list_for_each_safe(i, next, &q->infos, link) {
+        if (!(SIG_BIT(i->info.si_signo) & set))
+            continue;
+        list_del(&i->link);
+        kfree(i);
+        p->queued--;
+    }
+}
+
+static void remove_everywhere(struct process *p, uint64_t set)
+{
+    struct task *t;
+
+    queue_remove(p, &p->pending, set);
+    list_for_each(t, &p->tasks, process_link)
+        queue_remove(p, &t->pending, set);
+}
+
+static err_t queue_add(struct process *p, struct signal_queue *q, int sig, const siginfo_t *info)
+{
+    bool realtime = sig >= SIGRTMIN;
+    struct signal_info *i = NULL;
+
+    if (!realtime && (q->set & SIG_BIT(sig)))
+        return 0;
+    if (p->queued < process_limit(p, RLIMIT_SIGPENDING) || (info && info->si_code < 0 && !realtime))
+        i = kmalloc(sizeof *i);
+    if (!i && realtime && info && info->si_code != SI_USER)
+        return -EAGAIN;
+    q->set |= SIG_BIT(sig);
+    if (!i)
+        return 0;
+    if (info) {
+        i->info = *info;
+    } else {
+        memset(&i->info, 0, sizeof i->info);
+        i->info.si_code = SI_KERNEL;
+    }
+    i->info.si_signo = sig;
+    list_add_tail(&q->infos, &i->link);
+    p->queued++;
+    return 0;
+}
+
+/* Takes the first info of `sig` off; without one it was sent when memory was short. */
+static void queue_take(struct process *p, struct signal_queue *q, int sig, siginfo_t *info)
+{
+    struct signal_info *i, *next, *found = NULL;
+    bool more = false;
+
+    list_for_each_safe(i, next, &q->infos, link) {
+        if (i->info.si_signo != sig)
+            continue;
+        if (found) {
+            more = true;
+            break;
+        }
+        found = i;
+        list_del(&i->link);
+    }
+    if (!more)
+        q->set &= ~SIG_BIT(sig);
+    if (!found) {
+        memset(info, 0, sizeof *info);
+        info->si_signo = sig;
+        return;
+    }
+    *info = found->info;
+    kfree(found);
+    p->queued--;
+}
+
+static int queue_dequeue(struct process *p, struct signal_queue *q, uint64_t set, siginfo_t *info)
+{
+    int sig;
+
+    set &= q->set;
+    if (set == 0)
+        return 0;
+    if (set & SIGNALS_FAULT)
+        set &= SIGNALS_FAULT;
+    sig = __builtin_ctzll(set) + 1;
+    queue_take(p, q, sig, info);
+    return sig;
+}
+
+int signal_dequeue_locked(struct task *t, uint64_t set, siginfo_t *info)
+{
+    int sig = queue_dequeue(t->process, &t->pending, set, info);
+
+    return sig ? sig : queue_dequeue(t->process, &t->process->pending, set, info);
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+/* Waits that no signal ends look at their predicates again when they are woken; few of them (vfork)
+ * know a kill. */
+#define WAKE_KILL (WAKE_NORMAL | 1u << THREAD_STOPPED)
+
+static void wake_task(struct task *t, unsigned states)
+{
+    atomic_fetch_or(&t->thread.ctx.pending, PENDING_SIGNAL);
+    if (!thread_wake_state(&t->thread, states) && t->thread.on_cpu &&
+        t->thread.ctx.cpu != cpu_current())
+        hal_ipi_resched(t->thread.ctx.cpu);
+}
+
+void signal_wake_task(struct task *t, bool stopped_too)
+{
+    wake_task(t, WAKE_SIGNAL | (stopped_too ? 1u << THREAD_STOPPED : 0));
+}
+
+void process_kill_tasks_locked(struct process *p, struct task *except)
+{
+    struct task *t;
+
+    list_for_each(t, &p->tasks, process_link) {
+        if (t == except || t->ended)
+            continue;
+        t->killed = true;
+        wake_task(t, WAKE_KILL);
+    }
+}
+
+/* SIGCONT goes on even when it is blocked, ignored or handled. */
+static void continue_locked(struct process *p)
+{
+    struct task *t;
+
+    p->stop_dequeued = false;
+    if (p->stop_state != STOP_STOPPED && p->stopping == 0)
+        return;
+    p->stopping = 0;
+    if (p->stop_state == STOP_STOPPED) {
+        p->stop_state = STOP_CONTINUED;
+        p->stop_reported = false;
+        p->notify_continued = true;
+    }
+    list_for_each(t, &p->tasks, process_link) {
+        t->stop_pending = false;
+        signal_wake_task(t, true);
+    }
+}
+
+static void prepare_locked(struct process *p, int sig)
+{
+    if (sig == SIGCONT) {
+        remove_everywhere(p, SIGNALS_STOP);
+        continue_locked(p);
+    } else if (SIGNALS_STOP & SIG_BIT(sig)) {
+        remove_everywhere(p, SIG_BIT(SIGCONT));
+    }
+}
+
+/* Would nothing come of it? */
+static bool dropped(struct process *p, const struct task *t, int sig)
+{
+    const struct signal_action *a = &p->sighand->action[sig - 1];
+
+    if (t && (t->blocked & SIG_BIT(sig)))
+        return false;
+    if (p->unkillable && a->handler == SIGNAL_DEFAULT)
+        return true;
+    return signal_action_ignores(a, sig);
+}
+
+static bool wants(const struct task *t, int sig)
+{
+    return !t->ended && (!(t->blocked & SIG_BIT(sig)) || (t->wait_set & SIG_BIT(sig)));
+}
+
+static struct task *choose(struct process *p, int sig)
+{
+    struct task *t;
+
+    if (p->leader && wants(p->leader, sig))
+        return p->leader;
+    list_for_each(t, &p->tasks, process_link)
+        if (wants(t, sig))
+            return t;
+    return NULL;
+}
+
+static void kill_locked(struct process *p)
+{
+    if (!p->exiting) {
+        p->exiting = true;
+        p->exit_status = SIGKILL;
+    }
+    p->stop_dequeued = false;
+    process_kill_tasks_locked(p, NULL);
+}
+
+/* t NULL: any task of p. */
+static err_t send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info)
+{
+    struct task *first = t ? t : p->leader ? p->leader
+                                           : list_first_or_null(&p->tasks, struct task, process_link);
+    err_t err;
+
+    if (!first || (p->exiting && sig != SIGKILL))
+        return 0;
+    prepare_locked(p, sig);
+    if (dropped(p, first, sig))
+        return 0;
+    if (sig == SIGKILL) {
+        kill_locked(p);
+        return 0;
+    }
+    err = queue_add(p, t ? &t->pending : &p->pending, sig, info);
+    if (err)
+        return err;
+    if (!t)
+        t = choose(p, sig);
+    if (t && wants(t, sig))
+        signal_wake_task(t, false);
+    return 0;
+}
+
+err_t signal_send_task(struct task *t, int sig, const siginfo_t *info)
+{
+    struct process *p = t->process;
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+    err_t err = t->ended ? 0 : send_locked(p, t, sig, info);
+
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+    return err;
+}
+
+err_t signal_send_process(struct process *p, int sig, const siginfo_t *info)
+{
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+    err_t err = send_locked(p, NULL, sig, info);
+
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+    return err;
+}
+
+err_t signal_send_group_locked(struct pgroup *g, int sig, const siginfo_t *info, bool check)
+{
+    err_t result = -ESRCH;
+    struct process *p;
+
+    list_for_each(p, &g->members, group_link) {
+        err_t err = check ? signal_permitted(p, sig) : 0;
+
+        if (!err && sig)
+            err = signal_send_process(p, sig, info);
+        if (!err || result == -ESRCH)
+            result = err;
+    }
+    return result;
+}
+
+err_t signal_send_group(pid_t pgid, int sig, const siginfo_t *info)
+{
+    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    struct pgroup *g = pgroup_find(pgid);
+    err_t err = g ? signal_send_group_locked(g, sig, info, false) : -ESRCH;
+
+    spin_unlock_irqrestore(&tree_lock, flags);
+    return err;
+}
+
+err_t signal_send_all(int sig, const siginfo_t *info)
+{
+    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    err_t result = -ESRCH;
+
+    for (pid_t pid = pid_next(2); pid > 0; pid = pid_next(pid + 1)) {
+        struct process *p = process_find(pid);
+        err_t err;
+
+        if (!p || p == process_current())
+            continue;
+        err = signal_permitted(p, sig);
+        if (!err && sig)
+            err = signal_send_process(p, sig, info);
+        if (err != -EPERM)
+            result = err;
+        else if (result == -ESRCH)
+            result = err;
+    }
+    spin_unlock_irqrestore(&tree_lock, flags);
+    return result;
+}
+
+/* A signal of the task's own doing: a blocked or ignored one would make it fault for ever. */
+static void force_info(int sig, const siginfo_t *info)
+{
+    struct task *t = task_current();
+    struct process *p = t->process;
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+    struct signal_action *a = &p->sighand->action[sig - 1];
+
+    if ((t->blocked & SIG_BIT(sig)) || a->handler == SIGNAL_IGNORE)
+        a->handler = SIGNAL_DEFAULT;
+    t->blocked &= ~SIG_BIT(sig);
+    if (a->handler == SIGNAL_DEFAULT)
+        p->unkillable = false;
+    if (queue_add(p, &t->pending, sig, info))
+        t->pending.set |= SIG_BIT(sig);
+    atomic_fetch_or(&t->thread.ctx.pending, PENDING_SIGNAL);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+}
+
+void signal_force(int sig, int code, vaddr_t addr)
+{
+    siginfo_t info;
+
+    memset(&info, 0, sizeof info);
+    info.si_signo = sig;
+    info.si_code = code;
+    info.si_addr = (void *)addr;
+    force_info(sig, &info);
+}
+
+/* ---- who, and for whom --------------------------------------------------------------------- */
+
+void signal_info_user(siginfo_t *info, int sig, int code)
+{
+    memset(info, 0, sizeof *info);
+    info->si_signo = sig;
+    info->si_code = code;
+    info->si_pid = process_current()->id;
+    info->si_uid = cred_current()->uid;
+}
+
+void signal_info_child(siginfo_t *info, int sig, struct process *p, int code, int status)
+{
+    struct task *t = p->leader ? p->leader : list_first_or_null(&p->tasks, struct task, process_link);
+
+    memset(info, 0, sizeof *info);
+    info->si_signo = sig;
+    info->si_code = code;
+    info->si_pid = p->id;
+    info->si_uid = t ? t->actor.cred->uid : cred_current()->uid;
+    info->si_status = status;
+    info->si_utime = (__kernel_clock_t)(p->own.user / (NS_PER_SEC / 100));
+    info->si_stime = (__kernel_clock_t)(p->own.system / (NS_PER_SEC / 100));
+}
+
+static bool same_user(const struct cred *mine, const struct cred *theirs)
+{
+    return mine->euid == theirs->suid || mine->euid == theirs->uid || mine->uid == theirs->suid ||
+           mine->uid == theirs->uid;
+}
+
+err_t signal_permitted(struct process *p, int sig)
+{
+    const struct cred *mine = cred_current();
+    struct task *t = p->leader ? p->leader : list_first_or_null(&p->tasks, struct task, process_link);
+
+    if (cred_capable(mine, CAP_KILL) || p == process_current())
+        return 0;
+    if (sig == SIGCONT && p->group->session == process_current()->group->session)
+        return 0;
+    /* A zombie has no credentials any more; nothing can happen to it either. */
+    return !t || same_user(mine, t->actor.cred) ? 0 : -EPERM;
+}
+
+void signal_notify_job(struct process *p, int code, int status)
+{
+    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    struct process *parent = p->parent;
+
+    if (parent) {
+        unsigned long inner = spin_lock_irqsave(&parent->signal_lock);
+        const struct signal_action *a = &parent->sighand->action[SIGCHLD - 1];
+        siginfo_t info;
+
+        signal_info_child(&info, SIGCHLD, p, code, status);
+        if (parent->sighand && a->handler != SIGNAL_IGNORE && !(a->flags & SA_NOCLDSTOP))
+            (void)send_locked(parent, NULL, SIGCHLD, &info);
+        spin_unlock_irqrestore(&parent->signal_lock, inner);
+        waitq_wake_all(&parent->wait_children);
+    }
+    spin_unlock_irqrestore(&tree_lock, flags);
+}
+
+/* ---- masks and actions --------------------------------------------------------------------- */
+
+void signal_recheck(struct task *t)
+{
+    struct process *p = t->process;
+
+    if (((t->pending.set | p->pending.set) & ~t->blocked) || t->killed || t->stop_pending ||
+        p->notify_continued)
+        atomic_fetch_or(&t->thread.ctx.pending, PENDING_SIGNAL);
+}
+
+/* What this task blocks from now on, another one may take. */
+static void hand_over(struct process *p, struct task *t, uint64_t newly_blocked)
+{
+    uint64_t set = p->pending.set & newly_blocked;
+
+    while (set) {
+        int sig = __builtin_ctzll(set) + 1;
+        struct task *other = choose(p, sig);
+
+        set &= set - 1;
+        if (other && other != t)
+            signal_wake_task(other, false);
+    }
+}
+
+void signal_set_mask(uint64_t mask)
+{
+    struct task *t = task_current();
+    struct process *p = t->process;
+    unsigned long flags;
+    uint64_t newly;
+
+    mask &= ~SIGNALS_FORCED;
+    if (mask == t->blocked)
+        return;
+    flags = spin_lock_irqsave(&p->signal_lock);
+    newly = mask & ~t->blocked;
+    t->blocked = mask;
+    if (unlikely(p->task_count > 1) && (p->pending.set & newly))
+        hand_over(p, t, newly);
+    signal_recheck(t);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+}
+
+void signal_mask_begin(uint64_t mask)
+{
+    struct task *t = task_current();
+
+    t->saved_mask = t->blocked;
+    t->restore_mask = true;
+    signal_set_mask(mask);
+}
+
+void signal_mask_end(bool interrupted)
+{
+    struct task *t = task_current();
+
+    if (!t->restore_mask)
+        return;
+    if (interrupted) { /* signal_deliver restores, or the handler's frame does */
+        atomic_fetch_or(&t->thread.ctx.pending, PENDING_SIGNAL);
+        return;
+    }
+    t->restore_mask = false;
+    signal_set_mask(t->saved_mask);
+}
+
+err_t signal_action(int sig, const struct signal_action *new, struct signal_action *old)
+{
+    struct process *p = process_current();
+    struct signal_action *a;
+    unsigned long flags;
+
+    if (sig < 1 || sig > SIG_COUNT || (new && (SIGNALS_FORCED & SIG_BIT(sig))))
+        return -EINVAL;
+    a = &p->sighand->action[sig - 1];
+    flags = spin_lock_irqsave(&p->signal_lock);
+    if (old)
+        *old = *a;
+    if (new) {
+        *a = *new;
+        a->mask &= ~SIGNALS_FORCED;
+        if (signal_action_ignores(a, sig))
+            remove_everywhere(p, SIG_BIT(sig));
+    }
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+    return 0;
+}
+
+struct sighand *sighand_create(const struct sighand *from)
+{
+    struct sighand *h = from ? kmalloc(sizeof *h) : kzalloc(sizeof *h);
+
+    if (!h)
+        return NULL;
+    if (from)
+        memcpy(h->action, from->action, sizeof h->action);
+    ref_init(&h->refs, 1);
+    return h;
+}
+
+void sighand_put(struct sighand *h)
+{
+    if (h && ref_put(&h->refs))
+        kfree(h);
+}
+
+err_t signal_exec_reset(struct task *t)
+{
+    struct process *p = t->process;
+    struct sighand *old = NULL;
+    unsigned long flags;
+
+    if (ref_read(&p->sighand->refs) > 1) {
+        struct sighand *own = sighand_create(p->sighand);
+
+        if (!own)
+            return -ENOMEM;
+        flags = spin_lock_irqsave(&p->signal_lock);
+        old = p->sighand;
+        p->sighand = own;
+        spin_unlock_irqrestore(&p->signal_lock, flags);
+        sighand_put(old);
+    }
+    flags = spin_lock_irqsave(&p->signal_lock);
+    for (unsigned i = 0; i < SIG_COUNT; i++) {
+        struct signal_action *a = &p->sighand->action[i];
+
+        if (a->handler > SIGNAL_IGNORE || a->flags)
+            *a = (struct signal_action){ .handler = a->handler == SIGNAL_IGNORE };
+    }
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+    t->altstack = (stack_t){ .ss_flags = SS_DISABLE };
+    t->restore_mask = false;
+    return 0;
+}
+
+/* ---- questions ----------------------------------------------------------------------------- */
+
+bool signal_pending(void)
+{
+    return thread_signal_pending();
+}
+
+bool signal_fatal_pending(void)
+{
+    struct task *t = task_current();
+
+    return t->process && t->killed;
+}
+
+uint64_t signal_pending_set(struct task *t)
+{
+    return t->pending.set | t->process->pending.set;
+}
+
+bool signal_ignored_by_current(int sig)
+{
+    struct task *t = task_current();
+
+    return (t->blocked & SIG_BIT(sig)) ||
+           t->process->sighand->action[sig - 1].handler == SIGNAL_IGNORE;
+}
+
+int signal_take(struct task *t, uint64_t set, siginfo_t *info)
+{
+    unsigned long flags = spin_lock_irqsave(&t->process->signal_lock);
+    int sig = signal_dequeue_locked(t, set & ~SIGNALS_FORCED, info);
+
+    spin_unlock_irqrestore(&t->process->signal_lock, flags);
+    return sig;
+}
+
+int signal_wait(uint64_t set, siginfo_t *info, ns_t deadline)
+{
+    struct task *t = task_current();
+    struct process *p = t->process;
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+    int sig;
+    err_t err;
+
+    set &= ~SIGNALS_FORCED;
+    sig = signal_dequeue_locked(t, set, info);
+    if (sig || deadline == 0) {
+        spin_unlock_irqrestore(&p->signal_lock, flags);
+        return sig ? sig : -EAGAIN;
+    }
+    t->wait_set = set;
+    atomic_store_relaxed(&t->thread.state, THREAD_SLEEPING_INTR);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+    err = wait_sleep(THREAD_SLEEPING_INTR, deadline);
+    atomic_store_relaxed(&t->thread.state, THREAD_RUNNABLE);
+    flags = spin_lock_irqsave(&p->signal_lock);
+    t->wait_set = 0;
+    sig = signal_dequeue_locked(t, set, info);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+    if (sig)
+        return sig;
+    return err == -ETIMEDOUT ? -EAGAIN : -EINTR;
+}
