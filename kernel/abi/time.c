@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the clocks as programs see them, and sleeping on them.
+ *
+ * Model: every clock reads as nanoseconds.  There is no suspend, so BOOTTIME and MONOTONIC_RAW are
+ * MONOTONIC; the TAI offset is 0, as on a Linux that nobody told.  A clock of CPU time has a negative
+ * id that names process or thread: ~pid << 3 | per-thread bit 2 | kind.
+ * A relative sleep is turned into a deadline at once; interrupted, it leaves the deadline in
+ * task->restart and goes on there (restart_syscall).  An absolute sleep on CLOCK_REALTIME is woken
+ * when the clock is set and works its deadline out again.
+ * Source: clock_gettime(2), clock_nanosleep(2), settimeofday(2), adjtimex(2), times(2).
+ */
+#include <abi/time.h>
+
+#include <abi/syscalls_gen.h>
+#include <abi/time_convert.h>
+#include <hal/usercopy.h>
+#include <lib/string.h>
+#include <proc/process.h>
+#include <sched/clock.h>
+#include <sched/timer.h>
+#include <svc/subsystem.h>
+
+#include <linux/capability.h>
+#include <linux/time.h>
+#include <linux/times.h>
+#include <linux/timex.h>
+
+#define CLOCK_TICK_NS (NS_PER_SEC / 100) /* the unit of times(2) */
+
+static struct waitq clock_set_waiters = WAITQ_INIT(clock_set_waiters);
+static uint64_t time_zone; /* atomic: minutes west in the lower half, kind of DST in the upper */
+
+/* --- reading ----------------------------------------------------------------------------------- */
+
+enum { CPU_PROF, CPU_VIRT, CPU_SCHED, CPU_FD };
+
+static err_t cpu_kind(int clock, ns_t user, ns_t system, int64_t *ns)
+{
+    *ns = (int64_t)((clock & 3) == CPU_VIRT ? user : user + system);
+    return 0;
+}
+
+static err_t thread_clock_read(int clock, pid_t tid, int64_t *ns)
+{
+    struct task *self = task_current(), *t = tid ? task_get(tid) : self;
+    err_t err = -EINVAL;
+    ns_t user, system;
+
+    if (!t)
+        return -EINVAL;
+    if (t->process == self->process) {
+        thread_times(&t->thread, &user, &system);
+        err = cpu_kind(clock, user, system, ns);
+    }
+    if (tid)
+        thread_put(&t->thread);
+    return err;
+}
+
+static err_t process_clock_read(int clock, pid_t pid, int64_t *ns)
+{
+    struct process *p = pid ? process_get(pid) : process_current();
+    struct rusage_sum usage;
+
+    if (!p)
+        return -EINVAL;
+    process_usage(p, &usage);
+    if (pid)
+        process_put(p);
+    return cpu_kind(clock, usage.user, usage.system, ns);
+}
+
+static err_t cpu_clock_read(int clock, int64_t *ns)
+{
+    pid_t pid = ~(clock >> 3);
+
+    if ((clock & 3) == CPU_FD)
+        return -EINVAL;
+    return clock & 4 ? thread_clock_read(clock, pid, ns) : process_clock_read(clock, pid, ns);
+}
+
+static __noinline err_t rare_clock_read(int clock, int64_t *ns)
+{
+    switch (clock) {
+    case CLOCK_TAI:
+        *ns = clock_realtime();
+        return 0;
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_BOOTTIME:
+        *ns = (int64_t)clock_monotonic();
+        return 0;
+    case CLOCK_MONOTONIC_COARSE:
+        *ns = (int64_t)clock_monotonic_coarse();
+        return 0;
+    case CLOCK_REALTIME_COARSE:
+        *ns = (int64_t)clock_monotonic_coarse() + clock_realtime_offset();
+        return 0;
+    case CLOCK_PROCESS_CPUTIME_ID:
+        return process_clock_read(CPU_SCHED, 0, ns);
+    case CLOCK_THREAD_CPUTIME_ID:
+        return thread_clock_read(CPU_SCHED, 0, ns);
+    default:
+        return clock < 0 ? cpu_clock_read(clock, ns) : -EINVAL;
+    }
+}
+
+err_t abi_clock_read(int clock, int64_t *ns)
+{
+    if (likely(clock == CLOCK_MONOTONIC))
+        *ns = (int64_t)clock_monotonic();
+    else if (clock == CLOCK_REALTIME)
+        *ns = clock_realtime();
+    else
+        return rare_clock_read(clock, ns);
+    return 0;
+}
+
+long sys_clock_gettime(int clock, struct __kernel_timespec __user *ts)
+{
+    int64_t ns;
+    err_t err = abi_clock_read(clock, &ns);
+
+    return err ? err : timespec_write(ts, ns);
+}
+
+long sys_clock_getres(int clock, struct __kernel_timespec __user *ts)
+{
+    bool coarse = clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE;
+    int64_t ns;
+    err_t err = abi_clock_read(clock, &ns);
+
+    if (err || !ts)
+        return err;
+    return timespec_write(ts, coarse ? (int64_t)TICK_NS : 1);
+}
+
+long sys_time(__kernel_old_time_t __user *t)
+{
+    __kernel_old_time_t now = (__kernel_old_time_t)timespec_from_ns(clock_realtime()).tv_sec;
+
+    if (t && copy_to_user(t, &now, sizeof now))
+        return -EFAULT;
+    return now;
+}
+
+long sys_gettimeofday(struct __kernel_old_timeval __user *tv, struct timezone __user *tz)
+{
+    struct __kernel_old_timeval now = timeval_from_ns(clock_realtime());
+    uint64_t zone = atomic_load_relaxed(&time_zone);
+    struct timezone z = { .tz_minuteswest = (int)(uint32_t)zone, .tz_dsttime = (int)(zone >> 32) };
+
+    if (tv && copy_to_user(tv, &now, sizeof now))
+        return -EFAULT;
+    return tz && copy_to_user(tz, &z, sizeof z) ? -EFAULT : 0;
+}
+
+long sys_times(struct tms __user *buf)
+{
+    struct process *p = process_current();
+    struct rusage_sum own, children;
+    struct tms t;
+    unsigned long flags;
+
+    if (buf) {
+        process_usage(p, &own);
+        flags = spin_lock_irqsave(&tree_lock);
+        children = p->children_sum;
+        spin_unlock_irqrestore(&tree_lock, flags);
+        t = (struct tms){ .tms_utime = (__kernel_clock_t)(own.user / CLOCK_TICK_NS),
+                          .tms_stime = (__kernel_clock_t)(own.system / CLOCK_TICK_NS),
+                          .tms_cutime = (__kernel_clock_t)(children.user / CLOCK_TICK_NS),
+                          .tms_cstime = (__kernel_clock_t)(children.system / CLOCK_TICK_NS) };
+        if (copy_to_user(buf, &t, sizeof t))
+            return -EFAULT;
+    }
+    return (long)(clock_monotonic() / CLOCK_TICK_NS);
+}
+
+/* --- setting ----------------------------------------------------------------------------------- */
+
+/* Linux refuses a realtime before the machine's start, and one that would soon overflow. */
+static err_t set_realtime(int64_t ns)
+{
+    if (ns < (int64_t)clock_monotonic() || ns > NS_MAX - 30ll * 365 * 86400 * (int64_t)NS_PER_SEC)
+        return -EINVAL;
+    clock_realtime_set(ns);
+    return 0;
+}
+
+long sys_clock_settime(int clock, const struct __kernel_timespec __user *ts)
+{
+    int64_t ns;
+    err_t err;
+
+    if (clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID || clock < 0) {
+        err = abi_clock_read(clock, &ns);
+        return err ? err : -EPERM;
+    }
+    if (clock != CLOCK_REALTIME)
+        return -EINVAL;
+    err = timespec_read(ts, &ns);
+    if (err)
+        return err;
+    if (!task_capable(CAP_SYS_TIME))
+        return -EPERM;
+    return set_realtime(ns);
+}
+
+long sys_settimeofday(struct __kernel_old_timeval __user *tv, struct timezone __user *tz)
+{
+    struct __kernel_old_timeval t;
+    struct timezone zone;
+    int64_t ns = 0;
+
+    if (tv) {
+        if (copy_from_user(&t, tv, sizeof t))
+            return -EFAULT;
+        if (timeval_to_ns(&t, &ns))
+            return -EINVAL;
+    }
+    if (tz && copy_from_user(&zone, tz, sizeof zone))
+        return -EFAULT;
+    if (!task_capable(CAP_SYS_TIME))
+        return -EPERM;
+    if (tz && (zone.tz_minuteswest > 15 * 60 || zone.tz_minuteswest < -15 * 60))
+        return -EINVAL;
+    if (tz)
+        atomic_store(&time_zone, (uint64_t)(uint32_t)zone.tz_dsttime << 32 |
+                                     (uint32_t)zone.tz_minuteswest);
+    return tv ? set_realtime(ns) : 0;
+}
+
+/* An undisciplined clock, as Linux shows it before a time daemon runs. */
+static long timex_read(struct __kernel_timex __user *tx)
+{
+    struct __kernel_timex t;
+    struct __kernel_old_timeval now;
+
+    if (copy_from_user(&t, tx, sizeof t))
+        return -EFAULT;
+    if (t.modes != 0)
+        return task_capable(CAP_SYS_TIME) ? -EINVAL : -EPERM;
+    now = timeval_from_ns(clock_realtime());
+    memset(&t, 0, sizeof t);
+    t.maxerror = t.esterror = 16000000;
+    t.status = STA_UNSYNC;
+    t.constant = 2;
+    t.precision = 1;
+    t.tolerance = 32768000;
+    t.tick = 10000;
+    t.time.tv_sec = now.tv_sec;
+    t.time.tv_usec = now.tv_usec;
+    return copy_to_user(tx, &t, sizeof t) ? -EFAULT : TIME_ERROR;
+}
+
+long sys_adjtimex(struct __kernel_timex __user *tx)
+{
+    return timex_read(tx);
+}
+
+long sys_clock_adjtime(int clock, struct __kernel_timex __user *tx)
+{
+    int64_t ns;
+    err_t err;
+
+    if (clock == CLOCK_REALTIME)
+        return timex_read(tx);
+    err = abi_clock_read(clock, &ns);
+    return err ? err : -EOPNOTSUPP;
+}
+
+/* --- sleeping ---------------------------------------------------------------------------------- */
+
+static bool is_realtime(int clock)
+{
+    return clock == CLOCK_REALTIME || clock == CLOCK_TAI;
+}
+
+static long sleep_restart(struct task *t);
+
+/* A relative sleep up to its deadline.  Interrupted: writes what is left to `rem`. */
+static long sleep_relative(struct task *t, ns_t deadline, struct __kernel_timespec __user *rem)
+{
+    ns_t now;
+
+    if (likely(sleep_until(deadline, true) == 0))
+        return 0;
+    now = clock_monotonic();
+    if (now >= deadline)
+        return 0;
+    if (rem) {
+        err_t err = timespec_write(rem, (int64_t)MIN(deadline - now, (ns_t)NS_MAX));
+
+        if (err)
+            return err;
+    }
+    t->restart.fn = sleep_restart;
+    t->restart.deadline = deadline;
+    t->restart.a = USER_ADDR(rem);
+    return -ERESTART_RESTARTBLOCK;
+}
+
+static long sleep_restart(struct task *t)
+{
+    return sleep_relative(t, t->restart.deadline, USER_PTR(struct __kernel_timespec, t->restart.a));
+}
+
+static long sleep_absolute(int clock, int64_t until)
+{
+    for (;;) {
+        unsigned sets = clock_set_count();
+        ns_t deadline = is_realtime(clock) ? clock_realtime_to_monotonic(until) : (ns_t)until;
+        err_t err = wait_event_intr_deadline(&clock_set_waiters,
+                                             is_realtime(clock) && clock_set_count() != sets,
+                                             deadline);
+
+        if (err == -ETIMEDOUT)
+            return 0;
+        if (err)
+            return -ERESTARTNOHAND;
+    }
+}
+
+/* CPU time cannot pass faster than all CPUs together make it: sleep so long and look again. */
+static long sleep_cpu(int clock, int flags, int64_t ns)
+{
+    int64_t now, until = ns;
+    err_t err = abi_clock_read(clock, &now);
+
+    if (!err && !(flags & TIMER_ABSTIME))
+        until = ns >= NS_MAX - now ? NS_MAX : now + ns;
+    while (!err && now < until) {
+        int64_t pause = MAX((until - now) / (int64_t)cpu_count, (int64_t)NS_PER_MSEC);
+
+        if (sleep_until(deadline_after(clock_monotonic(), pause), true))
+            return -EINTR;
+        err = abi_clock_read(clock, &now);
+    }
+    return err;
+}
+
+long sys_nanosleep(const struct __kernel_timespec __user *req, struct __kernel_timespec __user *rem)
+{
+    int64_t ns;
+    err_t err = timespec_read(req, &ns);
+
+    if (err)
+        return err;
+    return sleep_relative(task_current(), deadline_after(clock_monotonic(), ns), rem);
+}
+
+long sys_clock_nanosleep(int clock, int flags, const struct __kernel_timespec __user *req,
+                         struct __kernel_timespec __user *rem)
+{
+    bool absolute = flags & TIMER_ABSTIME;
+    int64_t ns, now;
+    err_t err = abi_clock_read(clock, &now);
+
+    if (err)
+        return err;
+    if (clock == CLOCK_THREAD_CPUTIME_ID || clock == CLOCK_MONOTONIC_RAW ||
+        clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE)
+        return -EOPNOTSUPP;
+    err = timespec_read(req, &ns);
+    if (err)
+        return err;
+    if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID)
+        return sleep_cpu(clock, flags, ns);
+    if (absolute)
+        return sleep_absolute(clock, ns);
+    return sleep_relative(task_current(), deadline_after(clock_monotonic(), ns), rem);
+}
+
+/* --- interval timers --------------------------------------------------------------------------- */
+
+static struct __kernel_old_itimerval itimer_to_user(const struct itimer_value *v)
+{
+    return (struct __kernel_old_itimerval){ .it_value = timeval_from_ns((int64_t)v->value),
+                                            .it_interval = timeval_from_ns((int64_t)v->interval) };
+}
+
+long sys_getitimer(int which, struct __kernel_old_itimerval __user *value)
+{
+    struct __kernel_old_itimerval out;
+    struct itimer_value v;
+    err_t err = process_get_itimer(which, &v);
+
+    if (err)
+        return err;
+    out = itimer_to_user(&v);
+    return copy_to_user(value, &out, sizeof out);
+}
+
+long sys_setitimer(int which, const struct __kernel_old_itimerval __user *value,
+                   struct __kernel_old_itimerval __user *old)
+{
+    struct __kernel_old_itimerval user = { 0 };
+    struct itimer_value new, before;
+    int64_t first, interval;
+    err_t err;
+
+    if (value && copy_from_user(&user, value, sizeof user))
+        return -EFAULT;
+    if (timeval_to_ns(&user.it_value, &first) || timeval_to_ns(&user.it_interval, &interval))
+        return -EINVAL;
+    new = (struct itimer_value){ .value = (ns_t)first, .interval = (ns_t)interval };
+    err = process_set_itimer(which, &new, &before);
+    if (err || !old)
+        return err;
+    user = itimer_to_user(&before);
+    return copy_to_user(old, &user, sizeof user);
+}
+
+long sys_alarm(unsigned seconds)
+{
+    struct itimer_value new = { .value = seconds * NS_PER_SEC }, old;
+    ns_t left;
+    err_t err = process_set_itimer(ITIMER_REAL, &new, &old);
+
+    if (err)
+        return err;
+    /* To the nearest second, but an armed alarm never reads as 0. */
+    left = (old.value + NS_PER_SEC / 2) / NS_PER_SEC;
+    return (long)(left == 0 && old.value != 0 ? 1 : left);
+}
+
+/* --- start ------------------------------------------------------------------------------------- */
+
+static void wake_sleepers(void)
+{
+    waitq_wake_all(&clock_set_waiters);
+}
+
+static err_t time_start(struct subsystem *self __maybe_unused)
+{
+    static struct clock_set_hook hook = { .fn = wake_sleepers };
+
+    clock_set_hook_add(&hook);
+    return 0;
+}
+
+static struct subsystem time_subsystem = { .name = "time",
+                                           .privilege = PRIV_KERNEL,
+                                           .early_init = time_start };
+REGISTER_SUBSYSTEM(time_subsystem);

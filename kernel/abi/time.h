@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: CC0-1.0
+/* Purpose: clocks by Linux's numbers, for those who keep time by them (POSIX timers, timerfd). */
+#pragma once
+
+#include <lib/types.h>
+
+/* The time of a clock of clock_gettime(2) in ns.  Return: 0, -EINVAL. */
+err_t __must_check abi_clock_read(int clock, int64_t *ns);
