@@ -96,7 +96,7 @@ err_t abi_signal_setup(struct hal_regs *r, const struct abi_signal_frame *f)
     r->di = (uint64_t)f->sig;
     r->si = at + offsetof(struct frame, info);
     r->dx = at + offsetof(struct frame, uc);
-    r->ip = f->handler;
+    regs_set_ip(r, f->handler);
     r->sp = at;
     r->flags &= ~(RFLAGS_DF | RFLAGS_RF | RFLAGS_TF);
     r->orig_ax = (uint64_t)-1;
@@ -121,7 +121,7 @@ static void sigcontext_take(struct hal_regs *r, const struct sigcontext *sc)
     r->ax = sc->rax;
     r->cx = sc->rcx;
     r->sp = sc->rsp;
-    r->ip = sc->rip; /* trap_bad_ip sees to it that it is canonical */
+    regs_set_ip(r, sc->rip); /* trap_bad_ip sees to it that it is canonical */
     r->flags = (r->flags & ~RFLAGS_USER) | (sc->eflags & RFLAGS_USER);
     r->orig_ax = (uint64_t)-1; /* nothing to restart */
 }

@@ -12,6 +12,7 @@
 #define CR0_NE (1ul << 5)
 #define CR0_WP (1ul << 16)
 #define CR0_AM (1ul << 18)
+#define CR4_MCE (1ul << 6)
 #define CR4_PGE (1ul << 7)
 #define CR4_OSFXSR (1ul << 9)
 #define CR4_OSXMMEXCPT (1ul << 10)
@@ -108,6 +109,8 @@ void feature_enable(void)
     struct x86_features *f = &features;
     uint64_t cr4 = cr4_read() | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
+    if (f->leaf1_edx >> 7 & 1)
+        cr4 |= CR4_MCE;
     if (f->smep)
         cr4 |= CR4_SMEP;
     if (f->smap)

@@ -24,6 +24,8 @@ SAME(REGS_FLAGS, offsetof(struct hal_regs, flags));
 SAME(REGS_SP, offsetof(struct hal_regs, sp));
 SAME(REGS_SS, offsetof(struct hal_regs, ss));
 SAME(REGS_SIZE, sizeof(struct hal_regs));
+SAME((uint64_t)TRAP_SYSCALL, REGS_TRAP_SYSCALL);
+SAME((uint64_t)TRAP_CHANGED, REGS_TRAP_CHANGED);
 SAME(ASM_KERNEL_CS, KERNEL_CS);
 SAME(ASM_KERNEL_DS, KERNEL_DS);
 SAME(ASM_USER_DS, USER_DS);

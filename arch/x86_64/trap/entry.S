@@ -9,8 +9,11 @@
  *   - NMI, #DF, #MC, #DB: may interrupt the few instructions where the mode is the kernel's but %gs
  *     or %rsp still the user's.  They run on IST stacks whose lowest word names the CPU, and save
  *     and restore GS_BASE whatever it was.  From user mode they move to the thread's stack.
- * Return to user: interrupts off, no pending bit; SYSRET when the frame is as SYSCALL left it, else
- * IRET with our own selectors, so that it cannot fault.
+ * Return to user: interrupts off, no pending bit.  C preserves the callee-saved registers, so the
+ * way back of a frame that nobody changed (its trap word tells: <arch/regs.h>) reloads only the
+ * others, and its address is known to be good.  A changed frame is reloaded in full and checked:
+ * SYSRET when it is as SYSCALL would leave it, else IRET with our own selectors, so that it cannot
+ * fault.
  */
 #include <arch/asm.h>
 
@@ -52,6 +55,20 @@
     popq %rdi
 .endm
 
+/* As above without those that C preserves. */
+.macro POP_CALLER_REGS
+    addq $(REGS_R11 - REGS_TRAP), %rsp
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+.endm
+
     .text
 
 /* SDM vol. 2, SYSCALL: %rcx is the return address, %r11 the flags; FMASK turned interrupts off. */
@@ -68,13 +85,23 @@ FUNC syscall_entry
     pushq %rax
     pushq %rdi
     PUSH_REGS_BELOW_DI
-    pushq $-1
+    pushq $TRAP_SYSCALL
     movq %rsp, %rdi
     call upcall_syscall
     cli
     movq %gs:CPU_CURRENT, %rax
     cmpl $0, CTX_PENDING(%rax)
     jne user_pending
+    cmpq $TRAP_SYSCALL, REGS_TRAP(%rsp)
+    jne user_leave
+    POP_CALLER_REGS /* %rcx and %r11 are ip and flags */
+    movq (REGS_SP - REGS_ORIG_AX)(%rsp), %rsp
+    swapgs
+    sysretq
+
+user_pending:
+    movq %rsp, %rdi
+    call upcall_user_return
 user_leave:
     movq REGS_IP(%rsp), %rcx
     movq REGS_FLAGS(%rsp), %r11
@@ -101,11 +128,6 @@ user_iret:
     swapgs
     iretq
 
-user_pending:
-    movq %rsp, %rdi
-    call upcall_user_return
-    jmp user_leave
-
 user_bad_ip:
     movq %rsp, %rdi
     sti
@@ -115,13 +137,21 @@ user_bad_ip:
 ENDFUNC syscall_entry
 
 /* From any trap out of user mode that is no system call. */
-user_return:
+.macro USER_RETURN
     cli
     movq %gs:CPU_CURRENT, %rax
     cmpl $0, CTX_PENDING(%rax)
     jne user_pending
-    movq REGS_IP(%rsp), %rcx
-    jmp user_iret
+    cmpq $TRAP_CHANGED, REGS_TRAP(%rsp)
+    je user_leave
+    POP_CALLER_REGS
+    addq $8, %rsp
+    swapgs
+    iretq
+.endm
+
+user_return:
+    USER_RETURN
 
 FUNC hal_enter_user
     cli
@@ -147,20 +177,17 @@ ENDFUNC hal_enter_user
     jz 1f
     swapgs
     call \handler
-    jmp user_return
+    USER_RETURN
 1:  call \handler
-    jmp kernel_return
+    cli
+    POP_CALLER_REGS
+    addq $8, %rsp
+    iretq
 .endm
 
 TRAP_COMMON page_fault_common, trap_page_fault
 TRAP_COMMON irq_common, trap_irq
 TRAP_COMMON exception_common, trap_exception
-
-kernel_return:
-    cli
-    POP_REGS
-    addq $8, %rsp
-    iretq
 
 ist_common:
     xchgq %rdi, (%rsp)
@@ -185,7 +212,9 @@ ist_common:
     movl %r14d, %eax
     movl %r15d, %edx
     wrmsr
-    jmp kernel_return
+    POP_REGS
+    addq $8, %rsp
+    iretq
 1:  swapgs
     movq %rsp, %rsi
     movq %gs:CPU_TSS_RSP0, %rdi

@@ -10,6 +10,7 @@
 void regs_init_user(struct hal_regs *r, vaddr_t ip, vaddr_t sp)
 {
     memset(r, 0, sizeof(*r));
+    r->trap = REGS_TRAP_CHANGED;
     r->orig_ax = (uint64_t)-1;
     r->ip = ip;
     r->sp = sp;

@@ -208,5 +208,6 @@ void trap_bad_ip(struct hal_regs *r)
     r->orig_ax = (uint64_t)-1;
     r->trap = VECTOR_GP;
     note_user_trap(r, 0, 0);
+    r->trap = REGS_TRAP_CHANGED;
     upcall_exception(r, TRAP_PROTECTION, SI_KERNEL, 0, 0);
 }

@@ -26,6 +26,9 @@
 #define REGS_SS 168
 #define REGS_SIZE 176
 
+#define TRAP_SYSCALL -1 /* REGS_TRAP_SYSCALL */
+#define TRAP_CHANGED -2 /* REGS_TRAP_CHANGED */
+
 #define ASM_KERNEL_CS 0x10
 #define ASM_KERNEL_DS 0x18
 #define ASM_USER_DS 0x2b

@@ -3,6 +3,8 @@
  * Purpose: the frame that entry code builds (see <hal/regs.h>).
  * Model: from `r15` on it is Linux's struct pt_regs, which ptrace and signal frames follow.  22
  * words, so the stack stays aligned to 16 bytes when C is called on top of it.
+ * Invariant: who changes anything but sp, the return value and the call's number of a user frame
+ * sets `trap` to REGS_TRAP_CHANGED; only then is the frame reloaded in full (trap/entry.S).
  */
 #pragma once
 
@@ -34,8 +36,11 @@
     (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_TF | RFLAGS_DF |           \
      RFLAGS_OF | RFLAGS_RF | RFLAGS_AC)
 
+#define REGS_TRAP_SYSCALL ((uint64_t)-1) /* a system call's, unchanged */
+#define REGS_TRAP_CHANGED ((uint64_t)-2)
+
 struct hal_regs {
-    uint64_t trap; /* vector; undefined for system calls */
+    uint64_t trap; /* vector, or REGS_TRAP_* */
     uint64_t r15, r14, r13, r12, bp, bx;
     uint64_t r11, r10, r9, r8, ax, cx, dx, si, di;
     uint64_t orig_ax; /* system-call number, -1 for other traps */
@@ -55,6 +60,7 @@ static inline vaddr_t regs_ip(const struct hal_regs *r)
 static inline void regs_set_ip(struct hal_regs *r, vaddr_t v)
 {
     r->ip = v;
+    r->trap = REGS_TRAP_CHANGED;
 }
 
 static inline vaddr_t regs_sp(const struct hal_regs *r)
@@ -114,5 +120,5 @@ static inline void regs_set_return(struct hal_regs *r, long v)
 static inline void regs_restart(struct hal_regs *r)
 {
     r->ax = r->orig_ax;
-    r->ip -= 2;
+    regs_set_ip(r, r->ip - 2);
 }
