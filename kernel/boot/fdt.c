@@ -3,7 +3,8 @@
  * Purpose: reads the flattened device tree with Debian's libfdt.
  *
  * Model: the blob is checked whole (fdt_check_full: structure, nesting, names, strings), so libfdt's
- * look-ups stay inside it.  Values are still anybody's: cells are counted, addresses translated with
+ * look-ups stay inside it; one more pass notes where its nodes are, as libfdt would walk the blob from
+ * the start for every question about a parent or a phandle.  Values are still anybody's: cells are counted, addresses translated with
  * overflow checks, nothing is trusted to be where a sane tree has it.
  * libfdt copies through vector registers: it runs only before process 1, while nobody owns them.
  */
@@ -20,35 +21,75 @@
 #define GIC_SPI_BASE 32
 #define GIC_PPI_BASE 16
 
-err_t fdt_check(const void *blob, uint64_t size, uint64_t *total)
+static err_t blob_check(const void *blob, uint64_t size)
 {
     if ((uintptr_t)blob % 8 != 0 || size < sizeof(struct fdt_header))
         return -EINVAL;
     if (fdt_magic(blob) != FDT_MAGIC || fdt_totalsize(blob) > MIN(size, FDT_SIZE_MAX))
         return -EINVAL;
-    /* Since version 16 a node's name is not a path; libfdt 1.6.1 dereferences NULL over older ones. */
-    if (fdt_version(blob) < 16)
+    return fdt_check_full(blob, fdt_totalsize(blob)) == 0 ? 0 : -EINVAL;
+}
+
+err_t fdt_open(struct fdt_view *v, const void *blob, uint64_t size)
+{
+    unsigned open[DEPTH_MAX]; /* indices of the nodes around the next one */
+    int depth = 0;
+
+    if (blob_check(blob, size) != 0)
         return -EINVAL;
-    *total = fdt_totalsize(blob);
-    return fdt_check_full(blob, *total) == 0 ? 0 : -EINVAL;
+    v->blob = blob;
+    v->size = fdt_totalsize(blob);
+    v->count = 0;
+    for (int node = 0; node >= 0 && depth >= 0; node = fdt_next_node(blob, node, &depth)) {
+        if (depth >= DEPTH_MAX || v->count == FDT_NODES_MAX)
+            return -EINVAL;
+        open[depth] = v->count;
+        v->node[v->count] = (struct fdt_node){
+            .offset = node,
+            .parent = depth > 0 ? open[depth - 1] : 0,
+            .phandle = fdt_get_phandle(blob, node),
+        };
+        v->count++;
+    }
+    return 0;
+}
+
+/* The index of the node with this phandle, or -1. */
+static int phandle_find(const struct fdt_view *v, uint32_t phandle)
+{
+    for (unsigned i = 0; phandle != 0 && i < v->count; i++)
+        if (v->node[i].phandle == phandle)
+            return (int)i;
+    return -1;
+}
+
+/* The index of a child of the root, or -1. */
+static int top_find(const struct fdt_view *v, const char *name)
+{
+    for (unsigned i = 1; i < v->count; i++)
+        if (v->node[i].parent == 0 &&
+            strcmp(fdt_get_name(v->blob, v->node[i].offset, NULL), name) == 0)
+            return (int)i;
+    return -1;
 }
 
 /* --- values --- */
 
-const void *fdt_property_get(const void *blob, int node, const char *name, size_t *size)
+const void *fdt_property_get(const struct fdt_view *v, unsigned node, const char *name,
+                             size_t *size)
 {
     int len;
-    const void *p = fdt_getprop(blob, node, name, &len);
+    const void *p = fdt_getprop(v->blob, v->node[node].offset, name, &len);
 
     *size = p != NULL ? (size_t)len : 0;
     return p;
 }
 
 /* A string property, or NULL when it is absent or has no end. */
-static const char *property_text(const void *blob, int node, const char *name)
+static const char *property_text(const struct fdt_view *v, unsigned node, const char *name)
 {
     size_t size;
-    const char *s = fdt_property_get(blob, node, name, &size);
+    const char *s = fdt_property_get(v, node, name, &size);
 
     return s != NULL && size != 0 && memchr(s, 0, size) != NULL ? s : NULL;
 }
@@ -64,10 +105,10 @@ static uint64_t cells_read(const fdt32_t **p, unsigned cells)
 }
 
 /* A property of one or two cells. */
-static bool property_u64(const void *blob, int node, const char *name, uint64_t *out)
+static bool property_u64(const struct fdt_view *v, unsigned node, const char *name, uint64_t *out)
 {
     size_t size;
-    const fdt32_t *p = fdt_property_get(blob, node, name, &size);
+    const fdt32_t *p = fdt_property_get(v, node, name, &size);
 
     if (p == NULL || (size != 4 && size != 8))
         return false;
@@ -75,29 +116,11 @@ static bool property_u64(const void *blob, int node, const char *name, uint64_t 
     return true;
 }
 
-static bool node_enabled(const void *blob, int node)
+static bool node_enabled(const struct fdt_view *v, unsigned node)
 {
-    const char *s = property_text(blob, node, "status");
+    const char *s = property_text(v, node, "status");
 
     return s == NULL || strcmp(s, "okay") == 0 || strcmp(s, "ok") == 0;
-}
-
-/* The node and its parents, itself first. */
-struct chain {
-    int node[DEPTH_MAX];
-    unsigned depth;
-};
-
-static err_t chain_make(const void *blob, int node, struct chain *c)
-{
-    for (c->depth = 0; c->depth < DEPTH_MAX; node = fdt_parent_offset(blob, node)) {
-        c->node[c->depth++] = node;
-        if (node == 0)
-            return 0;
-        if (node < 0)
-            return -EINVAL;
-    }
-    return -EINVAL;
 }
 
 struct cells {
@@ -105,9 +128,10 @@ struct cells {
 };
 
 /* How children of `parent` are addressed; absent means 2 and 1. */
-static err_t cells_of(const void *blob, int parent, struct cells *c)
+static err_t cells_of(const struct fdt_view *v, unsigned parent, struct cells *c)
 {
-    int address = fdt_address_cells(blob, parent), size = fdt_size_cells(blob, parent);
+    int address = fdt_address_cells(v->blob, v->node[parent].offset);
+    int size = fdt_size_cells(v->blob, v->node[parent].offset);
 
     if (address < 1 || address > 2 || size < 0 || size > 2)
         return -EINVAL;
@@ -116,17 +140,17 @@ static err_t cells_of(const void *blob, int parent, struct cells *c)
 }
 
 /* Translates *addr from a bus to its parent by the bus's `ranges`. */
-static err_t range_translate(const void *blob, int bus, int parent, uint64_t *addr, uint64_t size)
+static err_t range_translate(const struct fdt_view *v, unsigned bus, uint64_t *addr, uint64_t size)
 {
     size_t bytes;
-    const fdt32_t *p = fdt_property_get(blob, bus, "ranges", &bytes), *end;
+    const fdt32_t *p = fdt_property_get(v, bus, "ranges", &bytes), *end;
     struct cells child, up;
 
     if (p == NULL)
         return -EINVAL; /* not reachable by the CPU */
     if (bytes == 0)
         return 0; /* one to one */
-    if (cells_of(blob, bus, &child) != 0 || cells_of(blob, parent, &up) != 0)
+    if (cells_of(v, bus, &child) != 0 || cells_of(v, v->node[bus].parent, &up) != 0)
         return -EINVAL;
     end = p + bytes / 4;
     while ((size_t)(end - p) >= child.address + up.address + child.size) {
@@ -139,35 +163,31 @@ static err_t range_translate(const void *blob, int bus, int parent, uint64_t *ad
     return -EINVAL;
 }
 
-/* CPU address of `addr` as the parent of chain[0] counts it. */
-static err_t address_translate(const void *blob, const struct chain *c, uint64_t *addr,
+/* CPU address of `addr` as children of `bus` are addressed. */
+static err_t address_translate(const struct fdt_view *v, unsigned bus, uint64_t *addr,
                                uint64_t size)
 {
-    for (unsigned i = 1; i + 1 < c->depth; i++)
-        if (range_translate(blob, c->node[i], c->node[i + 1], addr, size) != 0)
+    for (; bus != 0; bus = v->node[bus].parent)
+        if (range_translate(v, bus, addr, size) != 0)
             return -EINVAL;
     return 0;
 }
 
-/* Up to `max` entries of the node's reg.  Return: their number, or -EINVAL. */
-int fdt_regs(const void *blob, int node, struct fdt_reg *out, unsigned max)
+int fdt_regs(const struct fdt_view *v, unsigned node, struct fdt_reg *out, unsigned max)
 {
     size_t bytes;
-    const fdt32_t *p = fdt_property_get(blob, node, "reg", &bytes), *end = p + bytes / 4;
-    struct chain chain;
+    const fdt32_t *p = fdt_property_get(v, node, "reg", &bytes), *end = p + bytes / 4;
+    unsigned bus = v->node[node].parent, n = 0;
     struct cells c;
-    unsigned n = 0;
 
     if (p == NULL)
         return 0;
-    if (chain_make(blob, node, &chain) != 0 || chain.depth < 2 ||
-        cells_of(blob, chain.node[1], &c) != 0)
+    if (cells_of(v, bus, &c) != 0)
         return -EINVAL;
     while (n < max && (size_t)(end - p) >= c.address + c.size) {
         uint64_t start = cells_read(&p, c.address), size = cells_read(&p, c.size), last;
 
-        if (add_overflow(start, size, &last) ||
-            address_translate(blob, &chain, &start, size) != 0)
+        if (add_overflow(start, size, &last) || address_translate(v, bus, &start, size) != 0)
             return -EINVAL;
         out[n++] = (struct fdt_reg){ start, size };
     }
@@ -178,59 +198,60 @@ int fdt_regs(const void *blob, int node, struct fdt_reg *out, unsigned max)
 
 #define MEMORY_REGS 32
 
-static void record_memory(const void *blob, struct boot_record *rec)
+static bool is_memory(const struct fdt_view *v, unsigned node)
 {
-    struct fdt_reg regs[MEMORY_REGS];
-    int node;
+    const char *type = property_text(v, node, "device_type");
 
-    fdt_for_each_subnode(node, blob, 0) {
-        const char *type = property_text(blob, node, "device_type");
-        int n;
-
-        if (type == NULL || strcmp(type, "memory") != 0 || !node_enabled(blob, node))
-            continue;
-        n = fdt_regs(blob, node, regs, MEMORY_REGS);
-        if (n < 0)
-            log_err("%s: reg makes no sense", fdt_get_name(blob, node, NULL));
-        for (int i = 0; i < n; i++)
-            record_add_range(rec, regs[i].start, regs[i].size, MEM_USABLE, 0);
-    }
+    return type != NULL && strcmp(type, "memory") == 0 && node_enabled(v, node);
 }
 
-static void record_reserved(const void *blob, struct boot_record *rec)
+/* Adds all of a node's registers as memory of that kind. */
+static void record_regs(const struct fdt_view *v, unsigned node, struct boot_record *rec,
+                        enum mem_kind kind)
 {
-    int parent = fdt_path_offset(blob, "/reserved-memory"), node, n = fdt_num_mem_rsv(blob);
     struct fdt_reg regs[MEMORY_REGS];
+    int n = fdt_regs(v, node, regs, MEMORY_REGS);
 
+    if (n < 0)
+        log_err("%s: reg makes no sense", fdt_get_name(v->blob, v->node[node].offset, NULL));
+    for (int i = 0; i < n; i++)
+        record_add_range(rec, regs[i].start, regs[i].size, kind, 0);
+}
+
+static void record_memory(const struct fdt_view *v, struct boot_record *rec)
+{
+    int reserved = top_find(v, "reserved-memory"), n = fdt_num_mem_rsv(v->blob);
+
+    for (unsigned i = 1; i < v->count; i++) {
+        unsigned parent = v->node[i].parent;
+
+        if (parent == 0 && is_memory(v, i))
+            record_regs(v, i, rec, MEM_USABLE);
+        else if (reserved > 0 && parent == (unsigned)reserved && node_enabled(v, i))
+            record_regs(v, i, rec, MEM_RESERVED);
+    }
     for (int i = 0; i < n; i++) {
         uint64_t start, size;
 
-        if (fdt_get_mem_rsv(blob, i, &start, &size) == 0)
+        if (fdt_get_mem_rsv(v->blob, i, &start, &size) == 0)
             record_add_range(rec, start, size, MEM_RESERVED, 0);
-    }
-    if (parent < 0)
-        return;
-    fdt_for_each_subnode(node, blob, parent) {
-        n = node_enabled(blob, node) ? fdt_regs(blob, node, regs, MEMORY_REGS) : 0;
-        for (int i = 0; i < n; i++)
-            record_add_range(rec, regs[i].start, regs[i].size, MEM_RESERVED, 0);
     }
 }
 
-static void record_chosen(const void *blob, struct boot_record *rec)
+static void record_chosen(const struct fdt_view *v, struct boot_record *rec)
 {
-    int chosen = fdt_path_offset(blob, "/chosen");
+    int chosen = top_find(v, "chosen");
     uint64_t start, end;
     const void *p;
     size_t size;
 
     if (chosen < 0)
         return;
-    p = fdt_property_get(blob, chosen, "bootargs", &size);
+    p = fdt_property_get(v, (unsigned)chosen, "bootargs", &size);
     if (p != NULL)
         record_set_cmdline(rec, p, size);
-    if (property_u64(blob, chosen, "linux,initrd-start", &start) &&
-        property_u64(blob, chosen, "linux,initrd-end", &end)) {
+    if (property_u64(v, (unsigned)chosen, "linux,initrd-start", &start) &&
+        property_u64(v, (unsigned)chosen, "linux,initrd-end", &end)) {
         if (end > start)
             record_add_module(rec, start, end - start, "initrd", sizeof "initrd");
         else
@@ -239,56 +260,64 @@ static void record_chosen(const void *blob, struct boot_record *rec)
     }
 }
 
-err_t fdt_read_record(const void *blob, struct boot_record *rec)
+err_t fdt_read_record(const struct fdt_view *v, struct boot_record *rec)
 {
-    record_memory(blob, rec);
-    record_reserved(blob, rec);
-    record_chosen(blob, rec);
+    record_memory(v, rec);
+    record_chosen(v, rec);
     return rec->range_count != 0 ? 0 : -EINVAL;
 }
 
-int fdt_stdout_node(const void *blob)
+const void *fdt_chosen_get(const struct fdt_view *v, const char *name, size_t *size)
 {
-    int chosen = fdt_path_offset(blob, "/chosen");
+    int chosen = top_find(v, "chosen");
+
+    *size = 0;
+    return chosen >= 0 ? fdt_property_get(v, (unsigned)chosen, name, size) : NULL;
+}
+
+int fdt_stdout_node(const struct fdt_view *v)
+{
+    int chosen = top_find(v, "chosen"), offset;
     const char *path, *colon;
 
-    if (chosen < 0)
-        return -1;
-    path = property_text(blob, chosen, "stdout-path");
+    path = chosen >= 0 ? property_text(v, (unsigned)chosen, "stdout-path") : NULL;
     if (path == NULL)
         return -1;
     colon = strchr(path, ':'); /* "PATH:115200n8" */
-    chosen = fdt_path_offset_namelen(blob, path, colon ? (int)(colon - path) : (int)strlen(path));
-    return chosen >= 0 ? chosen : -1;
+    offset = fdt_path_offset_namelen(v->blob, path,
+                                     colon ? (int)(colon - path) : (int)strlen(path));
+    for (unsigned i = 0; offset >= 0 && i < v->count; i++)
+        if (v->node[i].offset == offset)
+            return (int)i;
+    return -1;
 }
 
 /* --- look-ups --- */
 
 /* #interrupt-cells of the node's controller: its own or an ancestor's interrupt-parent. */
-static unsigned interrupt_cells(const void *blob, const struct chain *c)
+static unsigned interrupt_cells(const struct fdt_view *v, unsigned node)
 {
-    for (unsigned i = 0; i < c->depth; i++) {
-        uint64_t phandle, cells;
-        int controller;
+    uint64_t phandle, cells;
+    int controller;
 
-        if (!property_u64(blob, c->node[i], "interrupt-parent", &phandle))
-            continue;
-        controller = fdt_node_offset_by_phandle(blob, (uint32_t)phandle);
-        return controller >= 0 && property_u64(blob, controller, "#interrupt-cells", &cells)
-                   ? (unsigned)cells
-                   : 0;
+    while (!property_u64(v, node, "interrupt-parent", &phandle)) {
+        if (node == 0)
+            return 0;
+        node = v->node[node].parent;
     }
-    return 0;
+    controller = phandle_find(v, (uint32_t)phandle);
+    if (controller < 0 || !property_u64(v, (unsigned)controller, "#interrupt-cells", &cells))
+        return 0;
+    return (unsigned)cells;
 }
 
 /* <type number flags>: the GIC's three cells; other controllers' interrupts are left out. */
-static err_t irqs_read(const void *blob, int node, struct device_node *out)
+static err_t irqs_read(const struct fdt_view *v, unsigned node, struct device_node *out)
 {
     size_t bytes;
-    const fdt32_t *p = fdt_property_get(blob, node, "interrupts", &bytes);
-    struct chain chain;
+    const fdt32_t *p = fdt_property_get(v, node, "interrupts", &bytes);
 
-    if (p == NULL || chain_make(blob, node, &chain) != 0 || interrupt_cells(blob, &chain) != 3)
+    if (p == NULL || interrupt_cells(v, node) != 3)
         return 0;
     for (; bytes >= 12 && out->irq_count < DEVICE_IRQS_MAX; bytes -= 12) {
         uint32_t type = fdt32_ld(p++), number = fdt32_ld(p++);
@@ -301,12 +330,13 @@ static err_t irqs_read(const void *blob, int node, struct device_node *out)
     return 0;
 }
 
-static err_t node_describe(const void *blob, int node, struct device_node *out)
+static err_t node_describe(const struct fdt_view *v, unsigned node, struct device_node *out)
 {
     struct fdt_reg regs[DEVICE_REGS_MAX];
-    int n = fdt_regs(blob, node, regs, DEVICE_REGS_MAX);
+    int n = fdt_regs(v, node, regs, DEVICE_REGS_MAX);
 
-    *out = (struct device_node){ .offset = node, .path_name = fdt_get_name(blob, node, NULL) };
+    *out = (struct device_node){ .node = node };
+    out->name = fdt_get_name(v->blob, v->node[node].offset, NULL);
     if (n < 0)
         return -EINVAL;
     for (int i = 0; i < n; i++) {
@@ -314,27 +344,31 @@ static err_t node_describe(const void *blob, int node, struct device_node *out)
         out->reg[i].size = regs[i].size;
     }
     out->reg_count = (unsigned)n;
-    return irqs_read(blob, node, out);
+    return irqs_read(v, node, out);
 }
 
-err_t fdt_find(const void *blob, const char *compatible, unsigned nth, struct device_node *out)
+bool fdt_compatible(const struct fdt_view *v, unsigned node, const char *compatible)
 {
-    int node = fdt_node_offset_by_compatible(blob, -1, compatible);
+    return fdt_node_check_compatible(v->blob, v->node[node].offset, compatible) == 0;
+}
 
-    for (; node >= 0; node = fdt_node_offset_by_compatible(blob, node, compatible))
-        if (node_enabled(blob, node) && nth-- == 0)
-            return node_describe(blob, node, out);
+err_t fdt_find(const struct fdt_view *v, const char *compatible, unsigned nth,
+               struct device_node *out)
+{
+    for (unsigned i = 0; i < v->count; i++)
+        if (fdt_compatible(v, i, compatible) && node_enabled(v, i) && nth-- == 0)
+            return node_describe(v, i, out);
     return -ENOENT;
 }
 
-uint32_t fdt_clock_hz(const void *blob, int node)
+uint32_t fdt_clock_hz(const struct fdt_view *v, unsigned node)
 {
     size_t size;
-    const fdt32_t *p = fdt_property_get(blob, node, "clocks", &size);
+    const fdt32_t *p = fdt_property_get(v, node, "clocks", &size);
+    int clock = p != NULL && size >= 4 ? phandle_find(v, fdt32_ld(p)) : -1;
     uint64_t hz;
 
-    if (p == NULL || size < 4)
+    if (clock < 0 || !property_u64(v, (unsigned)clock, "clock-frequency", &hz))
         return 0;
-    node = fdt_node_offset_by_phandle(blob, fdt32_ld(p));
-    return node >= 0 && property_u64(blob, node, "clock-frequency", &hz) ? (uint32_t)hz : 0;
+    return (uint32_t)hz;
 }

@@ -2,7 +2,7 @@
 /*
  * Purpose: the device tree that the boot loader hands over: checked, made the boot record, its console
  * started, published to drivers.
- * Invariant: `tree` is NULL or a blob that passed fdt_check; it stays reserved and mapped for ever.
+ * Invariant: `tree` is empty or a blob that fdt_open accepted; it stays reserved and mapped for ever.
  * Locking: boot, one CPU.
  */
 #define LOG_TAG "fdt"
@@ -12,38 +12,41 @@
 #include <core/log.h>
 #include <core/random.h>
 #include <dev/serial/earlycon.h>
-#include <svc/boot_info.h>
 #include <svc/subsystem.h>
 
-#include <libfdt.h>
-
-static const void *tree; /* set by fdt_parse, constant afterwards */
+static struct fdt_view tree; /* set by fdt_parse, constant afterwards */
 
 /* Seeds of the loader are as good as its word: mixed in, and counted. */
-static void seeds_use(const void *blob)
+static void seeds_use(void)
 {
     static const char *const names[] = { "rng-seed", "kaslr-seed" };
-    int chosen = fdt_path_offset(blob, "/chosen");
 
-    for (unsigned i = 0; chosen >= 0 && i < ARRAY_SIZE(names); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
         size_t size;
-        const void *p = fdt_property_get(blob, chosen, names[i], &size);
+        const void *p = fdt_chosen_get(&tree, names[i], &size);
 
         if (p != NULL)
             random_add(p, size, (unsigned)MIN(size, 64ul) * 8);
     }
 }
 
-static void earlycon_start(const void *blob)
+/* Registers of the console that the loader named, 0: none. */
+static paddr_t stdout_registers(int *node)
 {
-    int node = fdt_stdout_node(blob);
     struct fdt_reg reg;
 
-    if (node < 0 || fdt_regs(blob, node, &reg, 1) != 1)
-        return;
+    *node = fdt_stdout_node(&tree);
+    return *node >= 0 && fdt_regs(&tree, (unsigned)*node, &reg, 1) == 1 ? reg.start : 0;
+}
+
+static void earlycon_start(void)
+{
+    int node;
+    paddr_t registers = stdout_registers(&node);
+
     registry_for_each(earlycon, e)
-        if (fdt_node_check_compatible(blob, node, (*e)->compatible) == 0) {
-            (*e)->start(reg.start);
+        if (registers != 0 && fdt_compatible(&tree, (unsigned)node, (*e)->compatible)) {
+            (*e)->start(registers);
             return;
         }
 }
@@ -51,24 +54,21 @@ static void earlycon_start(const void *blob)
 /* The boot code mapped 2 MiB from the blob's start on, wherever it is. */
 static err_t fdt_parse(const struct loader_handoff *h, struct boot_record *rec)
 {
-    const void *blob = phys_to_virt(h->info);
-    uint64_t total;
     err_t err;
 
     if (h->info == 0) {
         log_err("the loader gave no device tree");
         return -EINVAL;
     }
-    if (fdt_check(blob, FDT_SIZE_MAX, &total) != 0) {
+    if (fdt_open(&tree, phys_to_virt(h->info), FDT_SIZE_MAX) != 0) {
         log_err("the device tree at %#llx is broken", (unsigned long long)h->info);
         return -EINVAL;
     }
-    tree = blob;
     rec->fdt = h->info;
-    rec->fdt_size = total;
-    earlycon_start(blob);
-    seeds_use(blob);
-    err = fdt_read_record(blob, rec);
+    rec->fdt_size = tree.size;
+    earlycon_start();
+    seeds_use();
+    err = fdt_read_record(&tree, rec);
     for (unsigned i = 0; i < rec->range_count; i++)
         if (rec->ranges[i].kind == MEM_USABLE)
             early_ram_map(rec->ranges[i].start, rec->ranges[i].size);
@@ -80,7 +80,7 @@ BOOT_PROTOCOL(fdt, LOADER_LINUX_FDT, fdt_parse);
 
 static err_t service_find(const char *compatible, unsigned nth, struct device_node *out)
 {
-    err_t err = fdt_find(tree, compatible, nth, out);
+    err_t err = fdt_find(&tree, compatible, nth, out);
 
     if (err == -EINVAL)
         log_err("%s: registers or interrupts make no sense", compatible);
@@ -89,20 +89,19 @@ static err_t service_find(const char *compatible, unsigned nth, struct device_no
 
 static const void *service_property(const struct device_node *node, const char *name, size_t *size)
 {
-    return fdt_property_get(tree, node->offset, name, size);
+    return fdt_property_get(&tree, node->node, name, size);
 }
 
 static uint32_t service_clock_hz(const struct device_node *node)
 {
-    return fdt_clock_hz(tree, node->offset);
+    return fdt_clock_hz(&tree, node->node);
 }
 
 static paddr_t service_stdout(void)
 {
-    int node = fdt_stdout_node(tree);
-    struct fdt_reg reg;
+    int node;
 
-    return node >= 0 && fdt_regs(tree, node, &reg, 1) == 1 ? reg.start : 0;
+    return stdout_registers(&node);
 }
 
 static const struct device_tree_service service = {
@@ -114,9 +113,8 @@ static const struct device_tree_service service = {
 
 static err_t fdt_start(struct subsystem *self)
 {
-    if (tree == NULL)
+    if (tree.count == 0)
         return -ENODEV;
-    tree = phys_to_virt(boot_info()->fdt); /* the same address, now in the final direct map */
     return service_publish_device_tree("fdt", &service, 100, PRIV_DRIVER);
 }
 

@@ -68,18 +68,19 @@ KTEST(fdt, record)
 {
     void *blob = kzalloc(BLOB_SIZE);
     struct boot_record *rec = kzalloc(sizeof *rec);
-    uint64_t total;
+    struct fdt_view *v = kzalloc(sizeof *v);
 
-    KTEST_REQUIRE(blob != NULL && rec != NULL);
+    KTEST_REQUIRE(blob != NULL && rec != NULL && v != NULL);
     blob_build(blob);
-    KTEST_EQ(fdt_check(blob, BLOB_SIZE, &total), 0);
+    KTEST_EQ(fdt_open(v, blob, BLOB_SIZE), 0);
     record_empty(rec);
-    KTEST_EQ(fdt_read_record(blob, rec), 0);
+    KTEST_EQ(fdt_read_record(v, rec), 0);
     KTEST_STR_EQ(rec->cmdline, "console=ttyAMA0 quiet");
     KTEST_EQ(rec->module_count, 1);
     KTEST_EQ(rec->modules[0].start, 0x48000000);
     KTEST_EQ(rec->modules[0].size, 0x12345);
     KTEST_EQ(rec->ranges[0].start, 0x40000000);
+    kfree(v);
     kfree(rec);
     kfree(blob);
 }
@@ -87,32 +88,39 @@ KTEST(fdt, record)
 KTEST(fdt, lookups)
 {
     void *blob = kzalloc(BLOB_SIZE);
+    struct fdt_view *v = kzalloc(sizeof *v);
     struct device_node node;
 
-    KTEST_REQUIRE(blob != NULL);
+    KTEST_REQUIRE(blob != NULL && v != NULL);
     blob_build(blob);
-    KTEST_EQ(fdt_find(blob, "arm,primecell", 0, &node), 0);
+    KTEST_EQ(fdt_open(v, blob, BLOB_SIZE), 0);
+    KTEST_EQ(v->count, 6);
+    KTEST_EQ(fdt_find(v, "arm,primecell", 0, &node), 0);
+    KTEST_STR_EQ(node.name, "serial@1800");
     KTEST_EQ(node.reg_count, 1);
     KTEST_EQ(node.reg[0].start, 0x09000800);
     KTEST_EQ(node.reg[0].size, 0x100);
     KTEST_EQ(node.irq_count, 1);
     KTEST_EQ(node.irq[0], 33);
-    KTEST_EQ(fdt_stdout_node(blob), node.offset);
-    KTEST_EQ(fdt_find(blob, "arm,primecell", 1, &node), (uint64_t)-ENOENT);
-    KTEST_EQ(fdt_find(blob, "acme,none", 0, &node), (uint64_t)-ENOENT);
+    KTEST_EQ(fdt_stdout_node(v), node.node);
+    KTEST_EQ(fdt_find(v, "arm,primecell", 1, &node), (uint64_t)-ENOENT);
+    KTEST_EQ(fdt_find(v, "acme,none", 0, &node), (uint64_t)-ENOENT);
+    kfree(v);
     kfree(blob);
 }
 
 KTEST(fdt, refuses)
 {
-    uint64_t *blob = kzalloc(BLOB_SIZE), total;
+    uint64_t *blob = kzalloc(BLOB_SIZE);
+    struct fdt_view *v = kzalloc(sizeof *v);
 
-    KTEST_REQUIRE(blob != NULL);
-    KTEST_EQ(fdt_check(blob, BLOB_SIZE, &total), (uint64_t)-EINVAL);
+    KTEST_REQUIRE(blob != NULL && v != NULL);
+    KTEST_EQ(fdt_open(v, blob, BLOB_SIZE), (uint64_t)-EINVAL);
     blob_build(blob);
-    KTEST_EQ(fdt_check((char *)blob + 4, BLOB_SIZE - 4, &total), (uint64_t)-EINVAL);
-    KTEST_EQ(fdt_check(blob, 8, &total), (uint64_t)-EINVAL);
-    KTEST_EQ(fdt_check(blob, fdt_totalsize(blob) - 1, &total), (uint64_t)-EINVAL);
+    KTEST_EQ(fdt_open(v, (char *)blob + 4, BLOB_SIZE - 4), (uint64_t)-EINVAL);
+    KTEST_EQ(fdt_open(v, blob, 8), (uint64_t)-EINVAL);
+    KTEST_EQ(fdt_open(v, blob, fdt_totalsize(blob) - 1), (uint64_t)-EINVAL);
+    kfree(v);
     kfree(blob);
 }
 
@@ -121,11 +129,12 @@ KTEST(fdt, hostile)
 {
     uint8_t *good = kzalloc(BLOB_SIZE), *bad;
     struct boot_record *rec = kzalloc(sizeof *rec);
-    uint64_t seed = 1, total, size;
+    struct fdt_view *v = kzalloc(sizeof *v);
+    uint64_t seed = 1, size;
     struct device_node node;
     unsigned level = log_console_level();
 
-    KTEST_REQUIRE(good != NULL && rec != NULL);
+    KTEST_REQUIRE(good != NULL && rec != NULL && v != NULL);
     blob_build(good);
     size = fdt_totalsize(good);
     bad = kzalloc(size);
@@ -137,16 +146,17 @@ KTEST(fdt, hostile)
             seed = seed * 6364136223846793005ull + 1442695040888963407ull;
             bad[(seed >> 33) % size] = (uint8_t)(seed >> 25);
         }
-        if (fdt_check(bad, size, &total) != 0)
+        if (fdt_open(v, bad, size) != 0)
             continue;
         record_empty(rec);
-        (void)(fdt_read_record(bad, rec) == 0);
-        (void)(fdt_find(bad, "arm,pl011", 0, &node) == 0);
-        fdt_stdout_node(bad);
-        fdt_clock_hz(bad, 0);
+        (void)(fdt_read_record(v, rec) == 0);
+        (void)(fdt_find(v, "arm,pl011", 0, &node) == 0);
+        fdt_stdout_node(v);
+        fdt_clock_hz(v, 0);
     }
     log_console_level_set(level);
     kfree(bad);
+    kfree(v);
     kfree(rec);
     kfree(good);
 }

@@ -229,6 +229,7 @@ static size_t fdt_build(void *blob, size_t size)
 
 KTEST(fuzz, fdt)
 {
+    static struct fdt_view view;
     unsigned console = log_console_level(), accepted = 0;
 
     log_console_level_set(0);
@@ -236,23 +237,22 @@ KTEST(fuzz, fdt)
         size_t size = fdt_build(area, sizeof(area));
         uint8_t *blob = area + sizeof(area) - ALIGN_UP(size, (size_t)8);
         struct device_node node;
-        uint64_t total;
 
         memmove(blob, area, size);
         size = (size_t)(area + sizeof(area) - blob);
         begin(round, blob, size);
         if (round > 0)
             mutate(blob, size);
-        if (fdt_check(blob, size, &total) != 0)
+        if (fdt_open(&view, blob, size) != 0)
             continue;
-        KTEST_TRUE(total <= size);
-        (void)fdt_stdout_node(blob);
-        if (fdt_find(blob, "arm,pl011", 0, &node) == 0)
-            (void)fdt_clock_hz(blob, node.offset);
+        KTEST_TRUE(view.size <= size);
+        (void)fdt_stdout_node(&view);
+        if (fdt_find(&view, "arm,pl011", 0, &node) == 0)
+            (void)fdt_clock_hz(&view, node.node);
         handoff.image_start = 0x40200000;
         handoff.image_end = 0x40400000;
         record_init(&rec, &handoff);
-        accepted += finish(t, round, fdt_read_record(blob, &rec));
+        accepted += finish(t, round, fdt_read_record(&view, &rec));
     }
     log_console_level_set(console);
     KTEST_TRUE(accepted > 0 && accepted < ROUNDS);

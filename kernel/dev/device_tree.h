@@ -15,8 +15,8 @@
 #define DEVICE_IRQS_MAX 8
 
 struct device_node {
-    int offset; /* of the node in the blob; for property() */
-    const char *path_name; /* last part of its path */
+    unsigned node; /* for property() and clock_hz() */
+    const char *name;
     unsigned reg_count, irq_count;
     struct {
         paddr_t start;
