@@ -220,7 +220,7 @@ void hal_ipi_resched(struct cpu *cpu)
 void hal_cpu_init(struct cpu *cpu)
 {
     cpu->self = cpu;
-    cpu->arch = (struct arch_cpu){ .timer_at = NS_NEVER, .started = true };
+    cpu->arch = (struct arch_cpu){ .timer_at = NS_NEVER, .started = cpu->id == 0 };
     if (cpus[cpu->id] == NULL) {
         cpus[cpu->id] = cpu;
         cpu_count = MAX(cpu_count, cpu->id + 1);
@@ -246,6 +246,7 @@ void host_cpu_start(struct cpu *cpu, uintptr_t stack_top)
     cpu->current = ctx;
     cpu->arch.suspended = ctx;
     cpu->arch.sp = ctx->sp;
+    cpu->arch.started = true;
 }
 
 void hal_halt(void)

@@ -31,7 +31,7 @@ static struct hal_context boot_context;
 static uintptr_t process_stack;
 static void *process_fake;
 
-static uint64_t env_mib(const char *name, uint64_t fallback)
+static uint64_t env_number(const char *name, uint64_t fallback)
 {
     const char *text = os_getenv(name);
     uint64_t v;
@@ -41,7 +41,7 @@ static uint64_t env_mib(const char *name, uint64_t fallback)
 
 void host_ram_init(void)
 {
-    uint64_t bytes = CLAMP(env_mib("DEVINE_RAM_MIB", 128), 4, 32 * 1024) * MiB;
+    uint64_t bytes = CLAMP(env_number("DEVINE_RAM_MIB", 128), 4, 32 * 1024) * MiB;
     uint64_t low = MIN(bytes * 3 / 4, 448 * MiB);
 
     ram[0] = (struct mem_range){ .start = HOST_RAM_LOW_START, .size = low, .kind = MEM_USABLE };
@@ -83,6 +83,11 @@ void host_boot_record(struct boot_record *rec)
     rec->range_count = ARRAY_SIZE(ram);
     rec->image_start = HOST_RAM_LOW_START;
     rec->image_end = HOST_RAM_LOW_START + HOST_IMAGE_BYTES;
+}
+
+unsigned host_cpu_wanted(void)
+{
+    return (unsigned)MIN(env_number("DEVINE_CPUS", 1), 16);
 }
 
 const char *host_test_pattern(void)

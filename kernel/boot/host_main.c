@@ -129,11 +129,6 @@ __attribute__((weak)) void upcall_fatal(struct hal_regs *r, const char *what, va
     panic_regs(r, "%s at %#lx (%#llx)", what, addr, (unsigned long long)info);
 }
 
-__attribute__((weak)) void kmain_secondary(struct cpu *cpu)
-{
-    panic("CPU %u was started and there is no code for it", cpu->id);
-}
-
 /* --- start --- */
 
 static void mm_start(const struct boot_record *rec)
@@ -170,10 +165,42 @@ static void tests_main(void *arg)
     host_exit(failed != 0 || ran == 0);
 }
 
+/* --- further CPUs: DEVINE_CPUS --- */
+
+static void secondary_idles(void)
+{
+}
+
+void kmain_secondary(struct cpu *cpu)
+{
+    sched_start_cpu(cpu, secondary_idles);
+}
+
+static void cpus_start(void)
+{
+    unsigned count = host_cpu_wanted();
+
+    for (unsigned id = 1; id < count; id++) {
+        struct cpu *cpu = kzalloc(sizeof(*cpu));
+        uintptr_t stack = vmap_stack_alloc();
+
+        if (cpu == NULL || stack == 0)
+            panic("no memory for CPU %u", id);
+        cpu->id = id;
+        cpu->hw_id = id;
+        frame_init_cpu(cpu);
+        heap_init_cpu(cpu);
+        if (sched_init_cpu(cpu) != 0)
+            panic("no memory for the scheduler of CPU %u", id);
+        host_cpu_start(cpu, stack);
+    }
+}
+
 /* On the idle thread, interrupts off. */
 static void kmain_threads(void)
 {
     time_start();
+    cpus_start();
     if (kthread_start("tests", LEVEL_NORMAL, tests_main, NULL) == NULL)
         panic("no memory for the thread of the tests");
 }

@@ -37,6 +37,7 @@ void host_irq_raise(struct cpu *cpu, unsigned irq);
 /* The seed of the schedule, from DEVINE_SEED; chooses CPUs and moments of interrupts. */
 uint64_t host_seed(void);
 uint32_t host_random(void);
+unsigned host_cpu_wanted(void); /* DEVINE_CPUS, 1 without it */
 /* Starts a secondary CPU: kmain_secondary(cpu) runs on `stack_top`. */
 void host_cpu_start(struct cpu *cpu, uintptr_t stack_top);
 
