@@ -27,6 +27,9 @@ static err_t blob_check(const void *blob, uint64_t size)
         return -EINVAL;
     if (fdt_magic(blob) != FDT_MAGIC || fdt_totalsize(blob) > MIN(size, FDT_SIZE_MAX))
         return -EINVAL;
+    /* Since version 16 a node's name is not a path; libfdt 1.6.1 dereferences NULL over older ones. */
+    if (fdt_version(blob) < 16)
+        return -EINVAL;
     return fdt_check_full(blob, fdt_totalsize(blob)) == 0 ? 0 : -EINVAL;
 }
 
