@@ -46,6 +46,7 @@ static uint16_t port; /* 0: not there; set by the early console or the driver */
 static struct spinlock tx_lock = SPINLOCK_INIT(LOCK_CONSOLE);
 static void (*receive)(void *arg, const uint8_t *data, size_t n);
 static void *receive_arg;
+static bool console_used; /* boot: somebody writes to ttyS0, so the early console keeps quiet */
 
 static void fifo_write(const char *s, size_t n)
 {
@@ -71,6 +72,7 @@ static void uart_write(const char *s, size_t n)
 {
     unsigned long flags;
 
+    console_used = true;
     if (atomic_load_relaxed(&panicking)) { /* the lock's holder may be the one that panics */
         bytes_write(s, n);
         return;
@@ -155,13 +157,14 @@ static void line_init(uint16_t at)
 static void early_write(struct log_sink *sink, const char *text, size_t n)
 {
     (void)sink;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !console_used; i++) {
         if (text[i] == '\n')
             fifo_write("\r", 1);
         fifo_write(text + i, 1);
     }
 }
 
+static bool early_started; /* boot */
 static struct log_sink early_sink = { .name = "earlycon", .write = early_write, .level = LOG_DEBUG };
 
 static void early_start(paddr_t at)
@@ -170,6 +173,7 @@ static void early_start(paddr_t at)
         return;
     port = (uint16_t)at;
     line_init(port);
+    early_started = true;
     log_sink_add(&early_sink, true);
 }
 EARLYCON(uart16550, "pc,com1", early_start);
@@ -183,9 +187,7 @@ static err_t uart_start(struct subsystem *self)
     (void)self;
     if (!port && !uart_probe(COM1_PORT))
         return -ENODEV;
-    if (port)
-        log_sink_remove(&early_sink);
-    else
+    if (!port)
         line_init(COM1_PORT);
     port = COM1_PORT;
     err = irq_register(COM1_IRQ, "ttyS0", on_interrupt, NULL);
@@ -195,11 +197,21 @@ static err_t uart_start(struct subsystem *self)
     return service_publish_console("ttyS0", &console, 100, PRIV_DRIVER);
 }
 
+/* A panic before the log has found its consoles must still be seen, so not earlier. */
+static err_t uart_late(struct subsystem *self)
+{
+    (void)self;
+    if (early_started)
+        log_sink_remove(&early_sink);
+    return 0;
+}
+
 static const char *const needs[] = { "pic", NULL };
 static struct subsystem uart_subsystem = {
     .name = "uart16550",
     .privilege = PRIV_DRIVER,
     .needs = needs,
     .early_init = uart_start,
+    .late_init = uart_late,
 };
 REGISTER_SUBSYSTEM(uart_subsystem);
