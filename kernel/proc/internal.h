@@ -29,10 +29,6 @@ void task_leave_user(struct task *t);
 void process_stop_timers(struct process *p);
 /* In the interrupt of ITIMER_REAL. */
 void itimer_real_fire(struct timer *timer);
-/* Called for each process that ends or (exec true) starts another program; the owner of POSIX timers
- * registers it. */
-extern void (*process_timers_hook)(struct process *p);
-
 /* A zombie or an auto-reaped process leaves the tree; tree_lock held; the caller puts the
  * reference afterwards. */
 void process_reap_locked(struct process *p);

@@ -254,3 +254,7 @@ struct itimer_value {
 };
 err_t process_get_itimer(int which, struct itimer_value *out);
 err_t process_set_itimer(int which, const struct itimer_value *new, struct itimer_value *old);
+
+/* Called for each process that ends or starts another program; the owner of POSIX timers registers
+ * it. */
+extern void (*process_timers_hook)(struct process *p);

@@ -81,6 +81,8 @@ static err_t queue_add(struct process *p, struct signal_queue *q, int sig, const
     return 0;
 }
 
+void (*signal_taken_hook)(struct process *p, siginfo_t *info);
+
 /* Takes the first info of `sig` off; without one it was sent when memory was short. */
 static void queue_take(struct process *p, struct signal_queue *q, int sig, siginfo_t *info)
 {
@@ -120,6 +122,8 @@ static int queue_dequeue(struct process *p, struct signal_queue *q, uint64_t set
         set &= SIGNALS_FAULT;
     sig = __builtin_ctzll(set) + 1;
     queue_take(p, q, sig, info);
+    if (unlikely(!list_empty(&p->posix_timers)))
+        signal_taken_hook(p, info);
     return sig;
 }
 

@@ -124,3 +124,7 @@ static inline bool signal_action_ignores(const struct signal_action *a, int sig)
 bool signal_ignored_by_current(int sig);
 /* Sets PENDING_SIGNAL when something is deliverable; signal_lock held, running task. */
 void signal_recheck(struct task *t);
+
+/* Called for each signal that is taken off a queue, before its siginfo is used, with p's signal_lock
+ * held: the owner of POSIX timers registers it to fill in si_overrun. */
+extern void (*signal_taken_hook)(struct process *p, siginfo_t *info);
