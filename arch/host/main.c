@@ -4,7 +4,8 @@
  *
  * Model: RAM is a sparse file with three ranges, so that the frame allocator sees more than one
  * region and holes: low memory from 1 MiB (DEVINE_RAM_MIB of it less the rest), a small range of
- * odd size, and one above 4 GiB.  The first pages of low memory pretend to be the image; the
+ * odd size, and one above 4 GiB
+ * that is a second memory node.  The first pages of low memory pretend to be the image; the
  * kernel's root table lies there.
  */
 #include <hal/boot.h>
@@ -47,7 +48,7 @@ void host_ram_init(void)
     ram[0] = (struct mem_range){ .start = HOST_RAM_LOW_START, .size = low, .kind = MEM_USABLE };
     ram[1] = (struct mem_range){ .start = RAM_ODD_START, .size = RAM_ODD_BYTES, .kind = MEM_USABLE };
     ram[2] = (struct mem_range){ .start = RAM_HIGH_START, .size = ALIGN_DOWN(bytes - low, PAGE_SIZE),
-                                 .kind = MEM_USABLE };
+                                 .kind = MEM_USABLE, .node = 1 };
     os_ram_create(RAM_END);
     for (unsigned i = 0; i < ARRAY_SIZE(ram); i++)
         os_ram_map(DIRECT_BASE + ram[i].start, ram[i].size, ram[i].start, OS_READ | OS_WRITE);

@@ -21,6 +21,7 @@
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/heap.h>
+#include <mm/numa.h>
 #include <mm/vmap.h>
 #include <sched/clock.h>
 #include <sched/sched.h>
@@ -133,6 +134,10 @@ __attribute__((weak)) void upcall_fatal(struct hal_regs *r, const char *what, va
 
 static void mm_start(const struct boot_record *rec)
 {
+    static const uint8_t distance[] = { 10, 20, 20, 10 }; /* the record's two nodes */
+
+    if (numa_set(2, distance) != 0)
+        panic("the host's memory nodes are unsound");
     frame_init(rec);
     if (mmu_kernel_init(rec) != 0)
         panic("no memory for the kernel's page tables");

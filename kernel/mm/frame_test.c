@@ -166,13 +166,20 @@ KTEST(frame, random_stress)
 
 KTEST(frame, nodes)
 {
-    unsigned node = cpu_current()->node;
-    paddr_t pa = frame_alloc_node(node, FRAME_NODE_ONLY);
+    uint64_t before = frame_free_count();
 
-    KTEST_REQUIRE(pa != PADDR_NONE);
-    KTEST_EQ(frame_of(pa)->node, node);
-    frame_put(pa);
-    KTEST_TRUE(frame_node_free(node) > 0);
+    for (unsigned node = 0; node < numa.count; node++) {
+        paddr_t pa = frame_alloc_node(node, FRAME_NODE_ONLY);
+
+        KTEST_REQUIRE(pa != PADDR_NONE);
+        KTEST_EQ(frame_of(pa)->node, node);
+        frame_put(pa);
+        pa = frame_alloc_node(node, 0);
+        KTEST_REQUIRE(pa != PADDR_NONE);
+        frame_put(pa);
+        KTEST_TRUE(frame_node_free(node) > 0);
+    }
+    KTEST_EQ(frame_free_count(), before);
 }
 
 KTEST(numa, matrices)
