@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: CC0-1.0
 """Purpose: tests that need no machine: unit tests under the sanitizers, the layer check, the tools."""
+import os
 import subprocess
 import tempfile
 
@@ -23,6 +24,17 @@ def unit(ctx):
     cases = parse_ktap(output)
     cases["devine-host's status"] = None if status == 0 else f"{status}:\n{output[-3000:]}"
     return cases
+
+
+@test("unit tests on the host with several CPUs, whose turns differ by a seed", archs=HOST)
+def unit_smp(ctx):
+    for seed in range(1, 9):
+        cpus = 2 + seed % 3
+        status, output = run([BUILD / "host/devine-host"],
+                             env=dict(os.environ, DEVINE_CPUS=str(cpus), DEVINE_SEED=str(seed)))
+        if status:
+            raise Failure(f"DEVINE_CPUS={cpus} DEVINE_SEED={seed}: status {status}\n{output[-3000:]}")
+        expect_match(r"[1-9]\d* passed, 0 failed", output)
 
 
 def layer_check(arch):
