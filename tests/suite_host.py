@@ -28,7 +28,7 @@ def unit(ctx):
 
 @test("unit tests on the host with several CPUs, whose turns differ by a seed", archs=HOST)
 def unit_smp(ctx):
-    for seed in range(1, 9):
+    for seed in range(1, 6):
         cpus = 2 + seed % 3
         status, output = run([BUILD / "host/devine-host"],
                              env=dict(os.environ, DEVINE_CPUS=str(cpus), DEVINE_SEED=str(seed)))

@@ -6,7 +6,10 @@
  * random-number generators", 2017): a refill makes BUFFER_BYTES under the key, of which the first
  * 32 become the next key at once and the rest is handed out and wiped as it goes; so what was given
  * out cannot be computed from memory later.  The pool is a sponge over ChaCha's permutation with
- * 32 of 64 bytes as rate.  When 256 bits have been credited since the last time, a refill mixes the
+ * 32 of 64 bytes as rate.  It is fed by the hardware generator, the loader's seed, the moments of
+ * interrupts, and, while somebody asks for readiness in vain, by the jitter of the CPU's own timing
+ * (Mueller, "CPU time jitter based non-physical true random number generator", 2013): a sample counts
+ * only when its duration and that duration's change are both new.  When 256 bits have been credited since the last time, a refill mixes the
  * pool's output into the key.
  * Locking: LOCK_RANDOM guards all but the interrupt words, which are atomic.
  */
@@ -21,6 +24,8 @@
 #define BUFFER_BYTES (BLOCKS * BLOCK_WORDS * 4)
 #define KEY_BYTES (KEY_WORDS * 4)
 #define CREDIT_READY 256
+#define JITTER_SAMPLES 256
+#define JITTER_PER_BIT 2 /* good samples for one bit of credit */
 
 static struct spinlock random_lock = SPINLOCK_INIT(LOCK_RANDOM);
 static uint32_t key[KEY_WORDS]; /* random_lock, as all to the next blank line */
@@ -113,6 +118,28 @@ static void pool_add_hardware(void)
         n++;
     pool_add(word, sizeof(word));
     pool_credit_add(n * 64);
+}
+
+/* Times permutations of the pool, whose duration depends on caches, frequency and interruptions. */
+static void pool_add_jitter(void)
+{
+    uint64_t last = hal_cycles(), delta = 0, change = 0;
+    unsigned good = 0;
+
+    for (unsigned i = 0; i < JITTER_SAMPLES; i++) {
+        uint64_t now, d, c;
+
+        pool_add(&last, sizeof(last));
+        now = hal_cycles();
+        d = now - last;
+        c = d - delta;
+        if (d != delta && c != change && d != 0)
+            good++;
+        last = now;
+        delta = d;
+        change = c;
+    }
+    pool_credit_add(good / JITTER_PER_BIT);
 }
 
 /* --- the generator; random_lock held --- */
@@ -223,8 +250,13 @@ bool random_ready(void)
     unsigned long flags = spin_lock_irqsave(&random_lock);
     bool yes;
 
-    if (!ready)
+    if (!ready) {
         key_reseed();
+        if (!ready) {
+            pool_add_jitter();
+            key_reseed();
+        }
+    }
     yes = ready;
     spin_unlock_irqrestore(&random_lock, flags);
     return yes;
