@@ -26,6 +26,8 @@
 #include <sched/clock.h>
 #include <sched/sched.h>
 #include <sched/timer.h>
+#include <svc/boot_info.h>
+#include <svc/subsystem.h>
 #include <vm/space.h>
 
 /* --- console --- */
@@ -164,6 +166,9 @@ static void tests_main(void *arg)
     char line[64];
 
     (void)arg;
+    failed = subsystems_init_early() + subsystems_init_late();
+    if (failed != 0)
+        panic("%u subsystems failed to start", failed);
     failed = ktest_run(host_test_pattern(), test_line, &ran);
     fmt_snprintf(line, sizeof(line), "%u passed, %u failed\n", ran - failed, failed);
     test_line(line);
@@ -219,6 +224,7 @@ void kmain(const struct loader_handoff *h)
     panic_set_action(host_end);
     host_boot_record(&rec);
     params_parse(rec.cmdline);
+    boot_info_set(&rec);
     mm_start(&rec);
     sched_start(kmain_threads);
 }

@@ -22,6 +22,7 @@
     X(LOCK_SVC)          /* service table */                                                       \
     X(LOCK_DEVICE)       /* a driver's registers */                                                \
     X(LOCK_WAITQ)        /* a wait queue */                                                        \
+    X(LOCK_EPOLL)        /* an epoll's ready list: taken by callbacks of wait queues */            \
     X(LOCK_TIMER)        /* a CPU's timer queue */                                                 \
     X(LOCK_THREAD)       /* one thread's scheduling state */                                       \
     X(LOCK_RUNQ)         /* a CPU's run queues (two: ascending CPU) */                             \

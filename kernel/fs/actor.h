@@ -8,6 +8,7 @@
 
 #include <core/spinlock.h>
 #include <lib/atomic.h>
+#include <lib/list.h>
 #include <sched/thread.h>
 
 #define CRED_GROUPS_MAX 65536
@@ -41,9 +42,9 @@ struct path {
 
 struct fs_context {
     refcount_t refs;
-    struct spinlock lock; /* LOCK_FILES */
-    struct path root, cwd; /* lock; with references */
-    unsigned umask; /* lock */
+    struct path root, cwd; /* LOCK_FS (see vfs.h); with references */
+    unsigned umask; /* atomic */
+    struct list link; /* of all contexts; LOCK_FS */
 };
 
 struct fdtable;
@@ -55,7 +56,13 @@ struct actor {
 };
 
 /* The running thread's; kernel threads act as root at the root of the first mount. */
-struct actor *actor_current(void);
+extern struct actor actor_kernel;
+static inline struct actor *actor_current(void)
+{
+    struct actor *a = thread_current()->actor;
+
+    return likely(a != NULL) ? a : &actor_kernel;
+}
 static inline const struct cred *cred_current(void)
 {
     return actor_current()->cred;
@@ -64,3 +71,6 @@ static inline const struct cred *cred_current(void)
 struct fs_context *__must_check fs_context_copy(struct fs_context *fs);
 void fs_context_get(struct fs_context *fs);
 void fs_context_put(struct fs_context *fs);
+/* Copies with references, for /proc/PID/root and cwd. */
+void fs_context_root(struct fs_context *fs, struct path *out);
+void fs_context_cwd(struct fs_context *fs, struct path *out);

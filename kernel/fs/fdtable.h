@@ -25,7 +25,11 @@ struct fd {
 /* Of the running thread; O_PATH files are not given by fd_get, but by fd_get_raw. */
 struct fd fd_get(int fd);
 struct fd fd_get_raw(int fd);
-void fd_put(struct fd f);
+static inline void fd_put(struct fd f)
+{
+    if (f.counted)
+        file_put(f.file);
+}
 /* A new descriptor >= min for `file` (whose reference it takes over).  -EMFILE, -ENOMEM. */
 int __must_check fd_install(struct file *file, int min, bool cloexec);
 /* Reserve first, fill later (nothing can fail then). */

@@ -31,12 +31,34 @@ REGISTRY_DECLARE(pseudo, const struct pseudo_entry);
     REGISTRY_ADD(pseudo, pseudo_##id)
 #define PROC_FILE(id, path_, mode_, show_) PSEUDO_FILE(id, "proc", path_, mode_, show_, NULL)
 
-/* proc/ registers: the numbered directories. */
+/*
+ * What inode->data of /proc's and /sys' own inodes points to, also of those that proc/ makes (as
+ * the first member of its own record).  `evict` is called when the inode goes and frees the record.
+ */
+struct pseudo_data {
+    const struct pseudo_file *file; /* of text files: show and store; constant for the inode's life */
+    void *arg; /* for show and store, in place of file->arg */
+    void (*evict)(struct inode *i); /* NULL: nothing to free */
+};
+/* Operations of text files: the text is made when it is read from its beginning. */
+extern const struct file_ops pseudo_text_ops;
+/* An inode of a text file, a directory (then set ops and fops) or a link for `data`.  ERR_PTR. */
+struct inode *__must_check pseudo_inode(struct superblock *sb, unsigned mode,
+                                        struct pseudo_data *data);
+/* For readdir of other directories: emits "." and ".." and leaves ctx->pos at 2 or more.
+ * Return: false when the buffer is full. */
+bool pseudo_emit_dots(struct file *f, struct dir_context *ctx);
+off_t pseudo_dir_seek(struct file *f, off_t offset, int whence);
+
+/* proc/ registers: the numbered directories.  Their dentries are volatile: looked up anew each
+ * time by way of inode_ops.revalidate, which must be there. */
 struct proc_pid_ops {
     pid_t (*next)(pid_t from); /* first process id >= from, or 0 */
     bool (*exists)(pid_t pid, bool thread_of_any);
     pid_t (*self)(bool thread); /* the caller's process or thread id */
-    /* Builds inode `i` (directory of process pid): file systems ops and data. */
+    pid_t (*last)(void); /* the id given out last, for /proc/loadavg; may be NULL */
+    /* Builds inode `i` (directory of process pid): ops, fops and data (see pseudo_data). */
     err_t (*make)(struct superblock *sb, pid_t pid, struct inode **out);
 };
 void procfs_set_pid_ops(const struct proc_pid_ops *ops);
+const struct proc_pid_ops *procfs_pid_ops(void); /* NULL: no processes yet */

@@ -11,6 +11,7 @@
 
 #define UIO_INLINE 8
 #define UIO_MAXIOV 1024
+#define UIO_BYTES_MAX 0x7ffff000ul /* what one call moves at most, as on Linux */
 
 struct uio {
     const struct iovec *iov; /* checked: lengths add up below SSIZE_MAX; iov_base is a user address */

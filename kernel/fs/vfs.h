@@ -6,8 +6,10 @@
  * hash of parent and name, negative entries too), a mount joins a tree of dentries to a place in
  * another, a path is (mount, dentry), a file is one opening.  Regular files' bytes are the pages of
  * the inode's memory object, so read, write and mmap see the same frames.
- * Locking: inode->mutex serialises changes of a directory and writes of a file; LOCK_FS the
- * dentry hash and mount tree; LOCK_INODE times, size, link count.  Order of inode mutexes:
+ * Locking: inode->mutex serialises changes of a directory and writes of a file; LOCK_FS (fs_lock)
+ * the dentry tree and hash, the mount tree and every process' root and current directory, so a walk
+ * through cached names takes it once and no reference before its end; LOCK_INODE times, size, link
+ * count.  Order of inode mutexes:
  * parents before children, rename takes the two parents by ancestry (then address) under the
  * superblock's rename mutex.
  */
@@ -38,7 +40,7 @@ struct attributes { /* what chmod, chown, utimes, truncate change */
     int64_t atime, mtime; /* ns since 1970 */
 };
 enum { ATTR_MODE = 1, ATTR_UID = 2, ATTR_GID = 4, ATTR_SIZE = 8, ATTR_ATIME = 16, ATTR_MTIME = 32,
-       ATTR_CTIME = 64 };
+       ATTR_CTIME = 64, ATTR_TOUCH = 128 /* times become now: who may write the file may do it */ };
 
 /* All are called with the directory's mutex held, unless said otherwise; errors are errnos. */
 struct inode_ops {
@@ -106,8 +108,10 @@ struct inode {
     struct superblock *sb;
     void *data; /* the file system's or driver's */
     struct flock_state *flocks; /* advisory locks; lock */
-    uint32_t writers; /* opened for writing (>0) or executed (deny write) as in Linux; lock */
-    int32_t deny_write; /* lock */
+    uint32_t writers; /* files opened for writing; lock */
+    uint32_t deny_write; /* programs being executed; lock */
+    uint64_t charged; /* pages that are charged to the superblock; atomic */
+    uint32_t seals; /* F_SEAL_* of a memfd; mutex */
 };
 
 #define DNAME_INLINE 32
@@ -115,7 +119,7 @@ struct dentry {
     refcount_t refs;
     uint32_t hash; /* of the name; constant while hashed */
     uint16_t length;
-    uint16_t flags;
+    uint16_t flags; /* DENTRY_*; LOCK_FS */
     const char *name; /* LOCK_FS for writers */
     char inline_name[DNAME_INLINE];
     struct inode *inode; /* NULL: negative; with a reference; LOCK_FS for writers */
@@ -125,28 +129,44 @@ struct dentry {
     struct list children, sibling; /* LOCK_FS */
     struct list lru; /* LOCK_FS */
     uint32_t mounts; /* how many mounts stand on it; LOCK_FS */
+    uint64_t cookie; /* position in its directory for readdir, > 1; LOCK_FS */
+    uint64_t next_cookie; /* for its next child; LOCK_FS */
+};
+enum {
+    DENTRY_HASHED = 1u << 0,
+    DENTRY_DELETED = 1u << 1, /* its file or directory was removed */
+    DENTRY_VOLATILE = 1u << 2, /* ask inode_ops.revalidate at each look-up; not kept when unused */
 };
 
 struct superblock {
     const struct filesystem *type;
     refcount_t refs;
     unsigned dev; /* st_dev */
-    unsigned long flags; /* SB_RDONLY ... as MS_* */
+    unsigned long flags; /* MS_RDONLY ...; LOCK_FS */
+    unsigned kind; /* SB_*; constant */
+    const struct pager *pager; /* of its inodes' objects; may be NULL; constant */
     struct dentry *root;
     struct mutex rename_mutex;
     uint64_t next_ino; /* atomic */
     void *data;
     uint64_t pages_max, pages_used; /* tmpfs size=; atomic */
-    uint64_t inodes_max, inodes_used;
+    uint64_t inodes_max, inodes_used; /* atomic; a maximum of 0: none */
+    uint32_t writers; /* files open for writing; atomic */
+    struct superblock *next; /* of those that are kept once (filesystem.single); mount mutex */
+};
+enum {
+    SB_TREE = 1u << 0, /* the dentries are the truth (tmpfs): a name that is not cached is absent */
 };
 
 struct filesystem {
     const char *name;
     bool nodev; /* needs no device */
+    bool single; /* all mounts show the same superblock */
     unsigned long magic;
     /* data: mount options or NULL. 0, or an errno (EINVAL for an unknown option). */
     err_t (*mount)(const struct filesystem *fs, struct superblock *sb, const char *source,
                    const char *data);
+    err_t (*remount)(struct superblock *sb, const char *data); /* NULL: no options */
     void (*unmount)(struct superblock *sb);
     void (*statfs)(struct superblock *sb, struct statfs *st); /* <asm/statfs.h> */
     void (*evict)(struct inode *inode); /* last reference of an inode is gone */
@@ -173,7 +193,7 @@ struct file {
     unsigned fmode; /* FMODE_*; constant */
     off_t pos; /* pos_mutex when shared */
     struct mutex pos_mutex;
-    struct spinlock lock; /* LOCK_PIPE: flags, owner */
+    struct spinlock lock; /* LOCK_PIPE: flags, owner, epolls */
     const struct file_ops *ops;
     struct path path; /* with references; dentry NULL never */
     struct inode *inode;
@@ -184,7 +204,8 @@ struct file {
     struct list epolls; /* epoll items that watch it; LOCK_PIPE */
 };
 enum { FMODE_READ = 1, FMODE_WRITE = 2, FMODE_PATH = 4, FMODE_STREAM = 8 /* no position */,
-       FMODE_EXEC = 16 };
+       FMODE_EXEC = 16, FMODE_SHARED_POS = 32 /* position is locked when the file is shared */,
+       FMODE_WRITER = 64 /* counted in inode->writers */, FMODE_PREAD = 128 /* has offsets */ };
 
 /* ---- inodes and dentries: for file systems ------------------------------------------------- */
 
@@ -202,6 +223,9 @@ void dentry_put(struct dentry *d);
 /* Child `name` of `parent` in the cache or by lookup; with a reference.  Takes parent's mutex
  * on a miss.  ERR_PTR. */
 struct dentry *__must_check dentry_lookup(struct dentry *parent, const char *name, size_t length);
+/* As dentry_lookup, with parent's mutex held; a name that is absent gives a negative dentry. */
+struct dentry *__must_check dentry_lookup_locked(struct dentry *parent, const char *name,
+                                                 size_t length);
 void dentry_drop(struct dentry *d); /* forget the name: next look-up asks the file system */
 
 /* ---- paths --------------------------------------------------------------------------------- */
@@ -267,6 +291,16 @@ err_t vfs_setattr(const struct path *p, const struct attributes *a);
 err_t vfs_mount(const char *source, const char *dir, const char *type, unsigned long flags,
                 const char *data);
 err_t vfs_umount(const char *dir, int flags);
+err_t vfs_truncate(const struct path *p, uint64_t size);
+err_t vfs_pivot_root(const char *new_root, const char *put_old);
+err_t vfs_chdir(const struct path *p); /* takes references of its own; -EACCES, -ENOTDIR */
+err_t vfs_chroot(const struct path *p); /* -EPERM, -EACCES, -ENOTDIR */
+/* The lists of mounts in /proc/PID/{mounts,mountinfo}, as seen from `fs` (NULL: the caller's). */
+enum mount_list { MOUNT_LIST_MOUNTS, MOUNT_LIST_INFO, MOUNT_LIST_STATS };
+struct fs_context;
+void mounts_show(struct textbuf *out, struct fs_context *fs, enum mount_list what);
+/* Fills *st from the superblock, as statfs(2). */
+void vfs_statfs(const struct path *p, struct statfs *st);
 /* The generic read, write, seek, mmap of files whose bytes are in inode->object. */
 extern const struct file_ops object_file_ops;
 

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: epoll: a set of files, and a list of those that are ready.
+ *
+ * Model: an item stands for (file, descriptor) in one set.  When it is added it hangs callbacks on
+ * the file's wait queues; one that fires puts the item on the ready list and wakes a sleeper.  Who
+ * waits takes items off the list, asks each file what is ready, and puts level-triggered ones that
+ * were ready back at the end.  A set is itself a file that can be polled, so sets can hold sets: the
+ * wake of an outer set goes through a timer, since it may not happen under the inner queue's lock.
+ *
+ * Locking: `mutex` for the items and for taking events; `lock` (LOCK_EPOLL, interrupts off) for the
+ * ready list and the sleepers; `topology` before it when a set or a file goes, or sets are nested.
+ * Invariants: (1) ready_link is linked = on the ready list; (2) an item's hooks are on queues of its
+ * file, which exists as long as the item.
+ * Source: epoll(7), epoll_ctl(2), epoll_wait(2).
+ */
+#include <fs/epoll.h>
+
+#include <core/panic.h>
+#include <fs/internal.h>
+#include <fs/poll.h>
+#include <lib/tree.h>
+#include <mm/heap.h>
+#include <sched/clock.h>
+#include <sched/timer.h>
+
+#include <asm/poll.h>
+
+#define DEPTH_MAX 5 /* of sets in sets */
+#define EVENTS_ALWAYS (EPOLLERR | EPOLLHUP)
+#define EVENTS_PRIVATE (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
+
+struct epoll {
+    struct mutex mutex;
+    struct tree items; /* by (file, fd); mutex */
+    struct spinlock lock;
+    struct list ready; /* lock */
+    struct list sleepers; /* lock */
+    struct waitq poll_wait; /* of those that poll the set */
+    struct timer outer; /* wakes them */
+};
+
+struct epoll_sleeper {
+    struct list link; /* epoll's lock */
+    struct thread *thread;
+};
+
+struct epoll_hook {
+    struct waiter waiter; /* with its callback */
+    struct waitq *queue;
+    struct epoll_item *item;
+    struct epoll_hook *next;
+};
+
+struct epoll_item {
+    struct tree_node node; /* epoll's mutex */
+    struct list ready_link; /* epoll's lock */
+    struct list again_link; /* epoll's mutex: to be put back after a round */
+    struct list file_link; /* file's lock */
+    struct epoll *epoll;
+    struct file *file; /* no reference: the item goes when the file does */
+    int fd;
+    uint32_t events; /* atomic */
+    uint64_t data; /* epoll's mutex */
+    struct epoll_hook first; /* most files have one queue */
+    struct epoll_hook *hooks;
+    bool failed; /* no memory for a further hook */
+};
+
+static struct mutex topology = MUTEX_INIT(topology);
+static const struct file_ops epoll_ops;
+
+bool file_is_epoll(const struct file *f)
+{
+    return f->ops == &epoll_ops;
+}
+
+/* ---- becoming ready ---- */
+
+static void outer_fire(struct timer *t)
+{
+    waitq_wake_all(&container_of(t, struct epoll, outer)->poll_wait);
+}
+
+/* Any context.  Return: whether a sleeper was woken. */
+static bool item_ready(struct epoll_item *item)
+{
+    struct epoll *ep = item->epoll;
+    bool woke = false;
+    unsigned long flags = spin_lock_irqsave(&ep->lock);
+
+    if (!list_linked(&item->ready_link))
+        list_add_tail(&ep->ready, &item->ready_link);
+    struct epoll_sleeper *s = list_first_or_null(&ep->sleepers, struct epoll_sleeper, link);
+    if (s) {
+        list_del(&s->link);
+        woke = thread_wake(s->thread);
+    }
+    spin_unlock_irqrestore(&ep->lock, flags);
+    if (unlikely(waitq_active(&ep->poll_wait)))
+        timer_set(&ep->outer, clock_monotonic());
+    return woke;
+}
+
+static bool hook_fire(struct waiter *w, uintptr_t key)
+{
+    struct epoll_item *item = container_of(w, struct epoll_hook, waiter)->item;
+    uint32_t events = atomic_load_relaxed(&item->events);
+
+    if (!(events & ~(uint32_t)EVENTS_PRIVATE) || !(events & (uint32_t)key))
+        return false;
+    return item_ready(item);
+}
+
+struct item_table {
+    struct poll_table table;
+    struct epoll_item *item;
+};
+
+static void item_hook(struct poll_table *pt, struct file *f, struct waitq *q)
+{
+    struct epoll_item *item = container_of(pt, struct item_table, table)->item;
+    struct epoll_hook *h = item->hooks ? kmalloc(sizeof *h) : &item->first;
+
+    if (!h) {
+        item->failed = true;
+        return;
+    }
+    *h = (struct epoll_hook){ .queue = q, .item = item, .next = item->hooks };
+    list_init(&h->waiter.link);
+    h->waiter.callback = hook_fire;
+    h->waiter.exclusive = item->events & EPOLLEXCLUSIVE;
+    item->hooks = h;
+    waitq_add(q, &h->waiter);
+}
+
+static void item_unhook(struct epoll_item *item)
+{
+    while (item->hooks) {
+        struct epoll_hook *h = item->hooks;
+
+        item->hooks = h->next;
+        waitq_remove(h->queue, &h->waiter);
+        if (h != &item->first)
+            kfree(h);
+    }
+}
+
+static uint32_t item_poll(struct epoll_item *item, struct poll_table *pt)
+{
+    return item->file->ops->poll(item->file, pt) & item->events;
+}
+
+/* ---- items ---- */
+
+static int item_compare(const struct epoll_item *item, const struct file *f, int fd)
+{
+    if (item->file != f)
+        return f < item->file ? -1 : 1;
+    return fd < item->fd ? -1 : fd > item->fd;
+}
+
+/* The item of (f, fd), or NULL with the place for it. */
+static struct epoll_item *item_find(struct epoll *ep, const struct file *f, int fd,
+                                    struct tree_node **parent, struct tree_node ***link)
+{
+    *parent = NULL;
+    *link = &ep->items.root;
+    while (**link) {
+        struct epoll_item *item = tree_entry(**link, struct epoll_item, node);
+        int way = item_compare(item, f, fd);
+
+        if (way == 0)
+            return item;
+        *parent = **link;
+        *link = way < 0 ? &(**link)->left : &(**link)->right;
+    }
+    return NULL;
+}
+
+/* epoll's mutex held. */
+static void item_remove(struct epoll_item *item)
+{
+    struct epoll *ep = item->epoll;
+
+    item_unhook(item); /* no callback from here on */
+    unsigned long flags = spin_lock_irqsave(&ep->lock);
+    list_del(&item->ready_link);
+    spin_unlock_irqrestore(&ep->lock, flags);
+    tree_erase(&ep->items, &item->node);
+    spin_lock(&item->file->lock);
+    list_del(&item->file_link);
+    spin_unlock(&item->file->lock);
+    kfree(item);
+}
+
+static err_t item_add(struct epoll *ep, struct file *f, int fd, const struct epoll_event *e)
+{
+    struct tree_node *parent, **link;
+
+    if (item_find(ep, f, fd, &parent, &link))
+        return -EEXIST;
+    struct epoll_item *item = kzalloc(sizeof *item);
+    if (!item)
+        return -ENOMEM;
+    list_init(&item->ready_link);
+    list_init(&item->again_link);
+    list_init(&item->file_link);
+    item->epoll = ep;
+    item->file = f;
+    item->fd = fd;
+    item->events = e->events | EVENTS_ALWAYS;
+    item->data = e->data;
+    tree_insert(&ep->items, &item->node, parent, link);
+    spin_lock(&f->lock);
+    list_add_tail(&f->epolls, &item->file_link);
+    spin_unlock(&f->lock);
+    struct item_table table = { { item_hook }, item };
+    uint32_t now = item_poll(item, &table.table);
+    if (item->failed) {
+        item_remove(item);
+        return -ENOMEM;
+    }
+    if (now)
+        item_ready(item);
+    return 0;
+}
+
+static err_t item_modify(struct epoll_item *item, const struct epoll_event *e)
+{
+    if (e->events & EPOLLEXCLUSIVE || item->events & EPOLLEXCLUSIVE)
+        return -EINVAL;
+    atomic_store(&item->events, e->events | EVENTS_ALWAYS);
+    item->data = e->data;
+    if (item_poll(item, NULL))
+        item_ready(item);
+    return 0;
+}
+
+/* Does `ep`'s set lead to `target`, and how deep does it go?  topology held. */
+static bool leads_to(struct epoll *ep, const struct epoll *target, unsigned depth)
+{
+    if (ep == target || depth > DEPTH_MAX)
+        return true;
+    bool found = false;
+    mutex_lock(&ep->mutex);
+    for (struct tree_node *n = tree_first(&ep->items); n && !found; n = tree_next(n)) {
+        struct epoll_item *item = tree_entry(n, struct epoll_item, node);
+
+        if (file_is_epoll(item->file))
+            found = leads_to(item->file->data, target, depth + 1);
+    }
+    mutex_unlock(&ep->mutex);
+    return found;
+}
+
+static err_t control_check(struct file *epoll, int op, struct file *f, const struct epoll_event *e)
+{
+    if (!f->ops->poll)
+        return -EPERM;
+    if (!file_is_epoll(epoll) || f == epoll)
+        return -EINVAL;
+    if (op == EPOLL_CTL_DEL)
+        return 0;
+    if (e->events & EPOLLEXCLUSIVE &&
+        (op == EPOLL_CTL_MOD || file_is_epoll(f) ||
+         e->events & ~(uint32_t)(EPOLLIN | EPOLLOUT | EVENTS_ALWAYS | EPOLLWAKEUP | EPOLLET |
+                                 EPOLLEXCLUSIVE)))
+        return -EINVAL;
+    return 0;
+}
+
+err_t epoll_control(struct file *epoll, int op, struct file *f, int fd, const struct epoll_event *e)
+{
+    err_t err = control_check(epoll, op, f, e);
+
+    if (err != 0)
+        return err;
+    struct epoll *ep = epoll->data;
+    bool nests = op == EPOLL_CTL_ADD && file_is_epoll(f);
+    if (nests) {
+        mutex_lock(&topology);
+        if (leads_to(f->data, ep, 0)) {
+            mutex_unlock(&topology);
+            return -ELOOP;
+        }
+    }
+    mutex_lock(&ep->mutex);
+    struct tree_node *parent, **link;
+    struct epoll_item *item = item_find(ep, f, fd, &parent, &link);
+    switch (op) {
+    case EPOLL_CTL_ADD:
+        err = item ? -EEXIST : item_add(ep, f, fd, e);
+        break;
+    case EPOLL_CTL_MOD:
+        err = item ? item_modify(item, e) : -ENOENT;
+        break;
+    case EPOLL_CTL_DEL:
+        err = item ? 0 : -ENOENT;
+        if (item)
+            item_remove(item);
+        break;
+    default:
+        err = -EINVAL;
+    }
+    mutex_unlock(&ep->mutex);
+    if (nests)
+        mutex_unlock(&topology);
+    return err;
+}
+
+void epoll_file_gone(struct file *f)
+{
+    mutex_lock(&topology);
+    while (!list_empty(&f->epolls)) {
+        struct epoll_item *item = list_first(&f->epolls, struct epoll_item, file_link);
+        struct epoll *ep = item->epoll;
+
+        mutex_lock(&ep->mutex);
+        item_remove(item);
+        mutex_unlock(&ep->mutex);
+    }
+    mutex_unlock(&topology);
+}
+
+/* ---- taking events ---- */
+
+static struct epoll_item *ready_take(struct epoll *ep)
+{
+    unsigned long flags = spin_lock_irqsave(&ep->lock);
+    struct epoll_item *item = list_first_or_null(&ep->ready, struct epoll_item, ready_link);
+
+    if (item)
+        list_del(&item->ready_link);
+    spin_unlock_irqrestore(&ep->lock, flags);
+    return item;
+}
+
+static void ready_put_back(struct epoll *ep, struct epoll_item *item)
+{
+    unsigned long flags = spin_lock_irqsave(&ep->lock);
+
+    if (!list_linked(&item->ready_link))
+        list_add_tail(&ep->ready, &item->ready_link);
+    spin_unlock_irqrestore(&ep->lock, flags);
+}
+
+/* One round over the ready list; mutex held.  Return: events written; -EFAULT. */
+static long collect_locked(struct epoll *ep, struct epoll_event __user *out, int max)
+{
+    struct list again = LIST_INIT(again);
+    struct epoll_item *item, *next;
+    long n = 0;
+
+    while (n < max && (item = ready_take(ep)) != NULL) {
+        uint32_t now = item_poll(item, NULL);
+
+        if (!now)
+            continue;
+        struct epoll_event e = { .events = now, .data = item->data };
+        if (copy_to_user(out + n, &e, sizeof e) != 0) {
+            list_add_tail(&again, &item->again_link);
+            n = n ? n : -EFAULT;
+            break;
+        }
+        n++;
+        if (item->events & EPOLLONESHOT)
+            atomic_store(&item->events, item->events & EVENTS_PRIVATE);
+        else if (!(item->events & EPOLLET))
+            list_add_tail(&again, &item->again_link);
+    }
+    list_for_each_safe(item, next, &again, again_link)
+    {
+        list_del(&item->again_link);
+        ready_put_back(ep, item);
+    }
+    return n;
+}
+
+/* Sleeps until something may be ready. */
+static err_t sleep_ready(struct epoll *ep, ns_t deadline)
+{
+    struct epoll_sleeper s = { .thread = thread_current() };
+    unsigned long flags;
+    bool empty;
+
+    list_init(&s.link);
+    flags = spin_lock_irqsave(&ep->lock);
+    empty = list_empty(&ep->ready);
+    if (empty) {
+        list_add_tail(&ep->sleepers, &s.link);
+        atomic_store_relaxed(&s.thread->state, THREAD_SLEEPING_INTR);
+    }
+    spin_unlock_irqrestore(&ep->lock, flags);
+    if (!empty)
+        return 0;
+    err_t err = wait_sleep(THREAD_SLEEPING_INTR, deadline);
+    atomic_store_relaxed(&s.thread->state, THREAD_RUNNABLE);
+    flags = spin_lock_irqsave(&ep->lock);
+    list_del(&s.link);
+    spin_unlock_irqrestore(&ep->lock, flags);
+    return err;
+}
+
+long epoll_wait_events(struct file *epoll, struct epoll_event __user *events, int max,
+                       ns_t deadline)
+{
+    struct epoll *ep = epoll->data;
+
+    for (;;) {
+        mutex_lock(&ep->mutex);
+        long n = collect_locked(ep, events, max);
+        mutex_unlock(&ep->mutex);
+        if (n != 0 || deadline == 0)
+            return n;
+        err_t err = sleep_ready(ep, deadline);
+        if (err == -ETIMEDOUT)
+            deadline = 0; /* one more look */
+        else if (err != 0)
+            return err;
+    }
+}
+
+/* ---- the set as a file ---- */
+
+static unsigned epoll_poll(struct file *f, struct poll_table *pt)
+{
+    struct epoll *ep = f->data;
+    struct epoll_item *item;
+    unsigned mask = 0;
+
+    poll_wait(pt, f, &ep->poll_wait);
+    mutex_lock(&ep->mutex);
+    while (!mask && (item = ready_take(ep)) != NULL)
+        if (item_poll(item, NULL)) {
+            ready_put_back(ep, item);
+            mask = POLLIN | POLLRDNORM;
+        }
+    mutex_unlock(&ep->mutex);
+    return mask;
+}
+
+static void epoll_release(struct file *f)
+{
+    struct epoll *ep = f->data;
+    struct tree_node *n;
+
+    mutex_lock(&topology);
+    mutex_lock(&ep->mutex);
+    while ((n = tree_first(&ep->items)) != NULL)
+        item_remove(tree_entry(n, struct epoll_item, node));
+    mutex_unlock(&ep->mutex);
+    mutex_unlock(&topology);
+    timer_cancel(&ep->outer);
+    kfree(ep);
+}
+
+static const struct file_ops epoll_ops = { .poll = epoll_poll, .release = epoll_release };
+
+err_t epoll_create_file(unsigned flags, struct file **out)
+{
+    struct epoll *ep = kzalloc(sizeof *ep);
+
+    if (!ep)
+        return -ENOMEM;
+    mutex_init(&ep->mutex);
+    spin_init(&ep->lock, LOCK_EPOLL);
+    list_init(&ep->ready);
+    list_init(&ep->sleepers);
+    waitq_init(&ep->poll_wait);
+    timer_init(&ep->outer, outer_fire);
+    err_t err = file_create_anon("anon_inode:[eventpoll]", &epoll_ops, ep, O_RDWR | flags, out);
+    if (err != 0)
+        kfree(ep);
+    return err;
+}
