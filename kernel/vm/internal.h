@@ -169,7 +169,7 @@ bool fault_wait_for_memory(struct space *s);
 err_t unmap_locked(struct space *s, vaddr_t start, vaddr_t end);
 err_t __must_check map_check_limits(struct space *s, uint64_t bytes, unsigned flags);
 err_t __must_check map_place(struct space *s, vaddr_t addr, size_t length, int map_flags,
-                             vaddr_t *out);
+                             vaddr_t below, vaddr_t *out);
 /* Reclaims [start, end) of what is there and accounts; then links r. */
 struct region *map_commit(struct space *s, struct region *r);
 

@@ -23,7 +23,8 @@ static bool range_free(struct space *s, vaddr_t start, vaddr_t end)
     return low >= end;
 }
 
-err_t map_place(struct space *s, vaddr_t addr, size_t length, int map_flags, vaddr_t *out)
+err_t map_place(struct space *s, vaddr_t addr, size_t length, int map_flags,
+                vaddr_t below, vaddr_t *out)
 {
     bool fixed = map_flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
     struct region *r;
@@ -46,12 +47,13 @@ err_t map_place(struct space *s, vaddr_t addr, size_t length, int map_flags, vad
     addr = ALIGN_UP(MIN(addr, USER_TOP), PAGE_SIZE);
     if (addr != 0)
         addr = MAX(addr, USER_BOTTOM);
-    if (addr != 0 && range_valid(addr, length) && range_free(s, addr, addr + length)) {
+    if (addr != 0 && range_valid(addr, length) && (below == 0 || addr + length <= below) &&
+        range_free(s, addr, addr + length)) {
         *out = addr;
         return 0;
     }
-    addr = region_find_gap(s, length, USER_BOTTOM, s->mmap_top);
-    if (addr == 0)
+    addr = region_find_gap(s, length, USER_BOTTOM, below != 0 ? below : s->mmap_top);
+    if (addr == 0 && below == 0)
         addr = region_find_gap(s, length, USER_BOTTOM, USER_TOP);
     *out = addr;
     return addr != 0 ? 0 : -ENOMEM;
@@ -114,7 +116,7 @@ static err_t map_locked(struct space *s, const struct map_request *q, struct reg
 {
     struct region *r;
     vaddr_t addr;
-    err_t err = map_place(s, q->addr, length, q->map_flags, &addr);
+    err_t err = map_place(s, q->addr, length, q->map_flags, q->below, &addr);
 
     if (err)
         return err;

@@ -142,7 +142,7 @@ static err_t remap_to(struct remap *m, vaddr_t want)
         if (err)
             return err;
     }
-    err = map_place(m->s, want, m->new_len, fixed ? MAP_FIXED : 0, &m->new);
+    err = map_place(m->s, want, m->new_len, fixed ? MAP_FIXED : 0, 0, &m->new);
     return err ? err : remap_move(m, r);
 }
 
@@ -180,7 +180,7 @@ static err_t remap_locked(struct remap *m, vaddr_t want)
         return 0;
     if (!(m->flags & MREMAP_MAYMOVE))
         return -ENOMEM;
-    err = map_place(m->s, 0, m->new_len, 0, &m->new);
+    err = map_place(m->s, 0, m->new_len, 0, 0, &m->new);
     return err ? err : remap_move(m, r);
 }
 

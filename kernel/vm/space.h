@@ -111,6 +111,7 @@ struct map_request {
     uint64_t offset;
     struct file *file;
     const char *name;
+    vaddr_t below; /* not 0: end of the place it may be given (MAP_32BIT) */
     bool may_lock; /* privileged: RLIMIT_MEMLOCK does not count */
 };
 

@@ -41,7 +41,7 @@ err_t space_map_vdso(struct space *s)
         return 0;
     bytes = ALIGN_UP(bytes, PAGE_SIZE);
     rwlock_write(&s->lock);
-    err = map_place(s, 0, bytes + PAGE_SIZE, 0, &addr);
+    err = map_place(s, 0, bytes + PAGE_SIZE, 0, 0, &addr);
     if (err == 0)
         err = map_image(s, addr, vdso_data_page(), PAGE_SIZE, VM_READ, "[vvar]");
     if (err == 0) {
