@@ -268,6 +268,34 @@ void frame_free(paddr_t pa)
     hal_irq_restore(irqs);
 }
 
+#define PUT_RUN 32 /* frames between two looks at interrupts */
+
+static void put_run(const paddr_t *frame, size_t count)
+{
+    unsigned long irqs = hal_irq_save();
+    struct frame_cache *c = cpu_current()->frames;
+
+    for (size_t i = 0; i < count; i++) {
+        if (atomic_sub_fetch(&frame_of(frame[i])->refs, 1) != 0)
+            continue;
+        if (unlikely(c == NULL)) {
+            frame_free(frame[i]);
+            continue;
+        }
+        san_poison(phys_to_virt(frame[i]), PAGE_SIZE);
+        if (unlikely(c->count == CACHE_FRAMES))
+            cache_drain(c);
+        c->frame[c->count++] = frame[i];
+    }
+    hal_irq_restore(irqs);
+}
+
+void frame_put_bulk(const paddr_t *frame, size_t count)
+{
+    for (size_t done = 0; done < count; done += PUT_RUN)
+        put_run(frame + done, MIN(count - done, PUT_RUN));
+}
+
 size_t frame_alloc_bulk(paddr_t *out, size_t count, unsigned flags)
 {
     unsigned long irqs = spin_lock_irqsave(&frame_lock);

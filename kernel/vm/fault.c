@@ -85,11 +85,9 @@ static void note_private(struct region *r)
 /* Entry of a frame that belongs to this table alone. */
 static pte_t private_entry(const struct fault *f, paddr_t pa)
 {
-    unsigned prot = region_prot(f->r);
-
-    if (prot & MMU_EXEC)
+    if (unlikely(f->r->flags & VM_EXEC))
         mmu_sync_icache(phys_to_virt(pa), PAGE_SIZE);
-    return pte_make(pa, prot, 0);
+    return f->r->entry | pa;
 }
 
 /* ---- anonymous ----------------------------------------------------------------------------- */
@@ -248,12 +246,12 @@ static void frame_make_fetchable(paddr_t pa)
  */
 static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
 {
-    unsigned prot = region_prot(f->r), before = 0, after = 1;
+    pte_t *pte = f->pte, entry = f->r->entry;
     uint64_t in_node = index % RADIX_SLOTS, entered = 0;
-    pte_t *pte = f->pte;
+    unsigned before = 0, after = 1;
 
     if (region_private(f->r))
-        prot &= ~MMU_WRITE;
+        entry = pte_protect(entry, region_prot(f->r) & ~MMU_WRITE);
     if (!f->write && f->r->object->height > 0) {
         uint64_t in_group = (f->addr >> PAGE_SHIFT) % FAULT_AROUND_PAGES;
         uint64_t limit = object_pages_limit(f->r->object) - index;
@@ -270,9 +268,9 @@ static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
         if (!slot_ready(found) || pte_load(pte) != 0)
             continue;
         frame_get(slot_frame(found));
-        if (prot & MMU_EXEC)
+        if (f->r->flags & VM_EXEC)
             frame_make_fetchable(slot_frame(found));
-        pte_store(pte, pte_make(slot_frame(found), prot, 0));
+        pte_store(pte, entry | slot_frame(found));
         entered++;
     }
     *(f->r->file != NULL ? &f->s->resident_file : &f->s->resident_shared) += entered;

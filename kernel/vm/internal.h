@@ -51,8 +51,10 @@ bool region_alike(const struct region *low, const struct region *high);
 /* Appends behind all others without repairing the gaps; regions_rebuild does that at the end. */
 void region_append(struct space *s, struct region *r, struct region *last);
 void regions_rebuild(struct space *s);
-/* Highest hole of `length` bytes within [low, high); 0: none. */
-vaddr_t region_find_gap(struct space *s, uint64_t length, vaddr_t low, vaddr_t high);
+/* Highest place for `length` bytes within [low, high); 0: none.  *above: the region right above the
+ * hole, NULL when there is none. */
+vaddr_t region_find_gap(struct space *s, uint64_t length, vaddr_t low, vaddr_t high,
+                        struct region **above);
 bool region_check_tree(struct space *s);
 /* Counts pages of `r` in (sign 1) or out (-1) of the space's sums. */
 void region_account(struct space *s, const struct region *r, int64_t pages);

@@ -52,9 +52,10 @@ err_t map_place(struct space *s, vaddr_t addr, size_t length, int map_flags,
         *out = addr;
         return 0;
     }
-    addr = region_find_gap(s, length, USER_BOTTOM, below != 0 ? below : s->mmap_top);
+    addr = region_find_gap(s, length, USER_BOTTOM, below != 0 ? below : s->mmap_top, &r);
     if (addr == 0 && below == 0)
-        addr = region_find_gap(s, length, USER_BOTTOM, USER_TOP);
+        addr = region_find_gap(s, length, USER_BOTTOM, USER_TOP, &r);
+    s->placed_below = r;
     *out = addr;
     return addr != 0 ? 0 : -ENOMEM;
 }
@@ -77,19 +78,28 @@ err_t map_check_limits(struct space *s, uint64_t bytes, unsigned flags)
     return 0;
 }
 
+/* The first region above `addr`, where nothing is. */
+static struct region *region_above(struct space *s, vaddr_t addr, vaddr_t end)
+{
+    struct region *r = s->placed_below;
+
+    if (r != NULL && r->start >= end && r->start - r->gap <= addr)
+        return r;
+    return space_find(s, addr);
+}
+
 /* Grows a neighbour of the same kind instead of making a region.  Return: it, or NULL. */
 static struct region *map_extend(struct space *s, const struct region *want)
 {
-    struct region *next = space_find(s, want->start);
-    struct region *prev = next != NULL ? region_prev(next)
-                                       : tree_entry_or_null(tree_last(&s->regions), struct region,
-                                                            node);
+    struct region *next = region_above(s, want->start, want->end), *prev;
 
     if (next != NULL && region_alike(want, next)) {
         region_set_bounds(next, want->start, next->end);
         next->has_anon |= want->has_anon;
-        return prev != NULL && region_alike(prev, next) ? region_merge(next) : next;
+        return next->gap == 0 ? region_merge(next) : next;
     }
+    prev = next != NULL ? region_prev(next)
+                        : tree_entry_or_null(tree_last(&s->regions), struct region, node);
     if (prev != NULL && region_alike(prev, want)) {
         region_set_bounds(prev, prev->start, want->end);
         prev->has_anon |= want->has_anon;
@@ -103,11 +113,13 @@ struct region *map_commit(struct space *s, struct region *want)
 {
     struct region *r = map_extend(s, want);
 
-    if (r != NULL)
-        return r;
-    r = region_clone(want, s);
-    if (r != NULL)
+    if (r == NULL) {
+        r = region_clone(want, s);
+        if (r == NULL)
+            return NULL;
         region_insert(s, r);
+    }
+    atomic_store_relaxed(&s->last_found, r);
     return r;
 }
 

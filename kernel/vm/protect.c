@@ -39,6 +39,7 @@ static err_t protect_part(struct space *s, struct region *r, vaddr_t start, vadd
     }
     region_account(s, r, -(int64_t)region_pages(r));
     r->flags = flags;
+    r->entry = pte_make(0, region_prot(r), 0);
     region_account(s, r, region_pages(r));
     table_protect(r, r->start, r->end);
     *out = region_merge(r);

@@ -60,14 +60,19 @@ static struct tree_node *parent_of(const struct tree_node *n)
     return (struct tree_node *)(n->parent_color & ~(uintptr_t)1);
 }
 
+/* End of the hole below r. */
+static vaddr_t hole_end(const struct region *r)
+{
+    if (!(r->flags & VM_STACK))
+        return r->start;
+    return r->start > STACK_GUARD_BYTES ? r->start - STACK_GUARD_BYTES : 0;
+}
+
 static uint64_t gap_below(const struct region *r, const struct region *prev)
 {
-    vaddr_t floor = prev != NULL ? prev->end : 0;
-    vaddr_t start = r->start;
+    vaddr_t floor = prev != NULL ? prev->end : 0, top = hole_end(r);
 
-    if (r->flags & VM_STACK)
-        start = start > STACK_GUARD_BYTES ? start - STACK_GUARD_BYTES : 0;
-    return start > floor ? start - floor : 0;
+    return top > floor ? top - floor : 0;
 }
 
 static uint64_t gap_max_of(const struct tree_node *n)
@@ -113,39 +118,67 @@ static void gap_update(struct region *r, const struct region *prev)
     gap_propagate(&r->node);
 }
 
-static vaddr_t gap_search(const struct tree_node *n, uint64_t length, vaddr_t low, vaddr_t high)
+static bool may_hold(const struct tree_node *n, uint64_t length)
 {
-    while (n != NULL && entry(n)->gap_max >= length) {
-        const struct region *r = entry(n);
-        vaddr_t top = r->start, bottom, found;
-
-        if (r->flags & VM_STACK)
-            top = top > STACK_GUARD_BYTES ? top - STACK_GUARD_BYTES : 0;
-        /* What lies to the right begins at r->end. */
-        if (n->right != NULL && r->end < high && high - r->end >= length) {
-            found = gap_search(n->right, length, low, high);
-            if (found != 0)
-                return found;
-        }
-        bottom = MAX(top - r->gap, low);
-        top = MIN(top, high);
-        if (r->gap >= length && top > bottom && top - bottom >= length)
-            return top - length;
-        if (r->start <= low)
-            return 0;
-        n = n->left;
-    }
-    return 0;
+    return n != NULL && entry(n)->gap_max >= length;
 }
 
-vaddr_t region_find_gap(struct space *s, uint64_t length, vaddr_t low, vaddr_t high)
+/*
+ * The region with the highest hole of `length` within [low, high) below it.  Goes right while there
+ * may be one, then looks at the node itself, then left, then up: each node at most twice, and only
+ * holes cut by `low` or `high` can mislead it, of which there is one each.
+ */
+static struct region *gap_search(struct tree_node *n, uint64_t length, vaddr_t low, vaddr_t high)
+{
+    struct tree_node *from;
+    struct region *r;
+    vaddr_t top;
+
+    if (!may_hold(n, length))
+        return NULL;
+down:
+    r = entry(n);
+    if (may_hold(n->right, length) && r->end + length <= high) {
+        n = n->right;
+        goto down;
+    }
+here:
+    r = entry(n);
+    top = hole_end(r);
+    if (top < low + length)
+        return NULL; /* all others lie lower still */
+    if (r->gap >= length && MIN(top, high) - MAX(top - r->gap, low) >= length &&
+        top - r->gap < high)
+        return r;
+    if (may_hold(n->left, length)) {
+        n = n->left;
+        goto down;
+    }
+    do {
+        from = n;
+        n = parent_of(n);
+        if (n == NULL)
+            return NULL;
+    } while (n->right != from);
+    goto here;
+}
+
+vaddr_t region_find_gap(struct space *s, uint64_t length, vaddr_t low, vaddr_t high,
+                        struct region **above)
 {
     struct tree_node *last = tree_last(&s->regions);
     vaddr_t bottom = last != NULL ? MAX(entry(last)->end, low) : low;
+    struct region *r;
 
+    *above = NULL;
     if (high > bottom && high - bottom >= length)
         return high - length;
-    return gap_search(s->regions.root, length, low, high);
+    if (high < low + length)
+        return 0;
+    *above = r = gap_search(s->regions.root, length, low, high);
+    if (r == NULL)
+        return 0;
+    return MIN(hole_end(r), high) - length;
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -202,6 +235,7 @@ void region_link(struct space *s, struct region *r)
     tree_insert(&s->regions, &r->node, parent, link);
     prev = region_prev(r);
     next = region_next(r);
+    r->entry = pte_make(0, region_prot(r), 0);
     r->gap = gap_below(r, prev);
     if (next != NULL)
         next->gap = gap_below(next, r);
@@ -253,6 +287,7 @@ void region_remove(struct space *s, struct region *r)
     s->region_count--;
     region_account(s, r, -(int64_t)region_pages(r));
     atomic_store_relaxed(&s->last_found, NULL);
+    s->placed_below = NULL;
 }
 
 void region_append(struct space *s, struct region *r, struct region *last)
@@ -282,9 +317,9 @@ void regions_rebuild(struct space *s)
 
 void region_set_bounds(struct region *r, vaddr_t start, vaddr_t end)
 {
-    struct object *o = r->object;
-    struct region *next = region_next(r);
+    bool start_moves = start != r->start, end_moves = end != r->end;
     int64_t more = (int64_t)(end - start) - (int64_t)(r->end - r->start);
+    struct object *o = r->object;
 
     if (o != NULL)
         mutex_lock(&o->maps_lock);
@@ -294,8 +329,10 @@ void region_set_bounds(struct region *r, vaddr_t start, vaddr_t end)
     if (o != NULL)
         mutex_unlock(&o->maps_lock);
     region_account(r->space, r, more / (int64_t)PAGE_SIZE);
-    gap_update(r, region_prev(r));
-    gap_update(next, r);
+    if (start_moves)
+        gap_update(r, region_prev(r));
+    if (end_moves)
+        gap_update(region_next(r), r);
 }
 
 /* ---- split and merge ----------------------------------------------------------------------- */
@@ -367,6 +404,8 @@ static bool check_region(const struct region *r, const struct region *prev)
     if (prev != NULL && prev->end > r->start)
         return false;
     if ((r->object != NULL) != list_linked(&r->object_link))
+        return false;
+    if (r->entry != pte_make(0, region_prot(r), 0))
         return false;
     return r->gap == gap_below(r, prev) && r->gap_max == gap_max_of(&r->node);
 }

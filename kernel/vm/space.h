@@ -57,6 +57,7 @@ struct region {
     /* start, end and offset change with object->maps_lock held as well. */
     struct object *object; /* NULL: private anonymous; has a reference; constant */
     uint64_t offset; /* of `start` in the object, bytes; space->lock */
+    pte_t entry; /* with the region's rights and address 0; space->lock */
     struct file *file; /* for maps and msync; reference through vm_file_ops; may be NULL */
     struct space *space;
     struct list object_link; /* object->maps_lock */
@@ -73,6 +74,7 @@ struct space {
     refcount_t refs;
     struct tree regions; /* lock */
     struct region *last_found; /* cache of look-ups; atomic; cleared by writers */
+    struct region *placed_below; /* where the last search for a hole ended; lock */
     unsigned region_count; /* lock */
     uint64_t resident_anon, resident_file, resident_shared; /* pages; pt_lock */
     uint64_t resident_max;

@@ -30,46 +30,43 @@ static void gather_done(struct gather *g)
         else
             mmu_flush_range(&g->s->hal, g->low, g->high);
     }
-    for (unsigned i = 0; i < g->n; i++)
-        frame_put(g->frames[i]);
+    frame_put_bulk(g->frames, g->n);
     g->n = 0;
     g->low = g->high;
+}
+
+/* Should the entry go, and whose frame is it?  *cached: an object's. */
+static bool zap_wants(const struct region *r, pte_t e, unsigned flags, bool *cached)
+{
+    const struct frame *f = frame_of(pte_addr(e));
+
+    *cached = !pte_special(e) && r->object != NULL && (f->flags & FRAME_IS_CACHE);
+    return !(flags & ZAP_CACHE_ONLY) || (*cached && f->owner == r->object);
 }
 
 /* Empties up to GATHER_MAX entries of a run; returns where it stopped. pt_lock held. */
 static vaddr_t zap_run(struct gather *g, struct region *r, pte_t *pte, vaddr_t addr, vaddr_t stop,
                        unsigned flags)
 {
-    uint64_t anon = 0, cached = 0;
+    unsigned n = g->n, cached_frames = 0;
+    bool cached;
 
-    for (; addr < stop && g->n < GATHER_MAX; addr += PAGE_SIZE, pte++) {
+    for (; addr < stop && n < GATHER_MAX; addr += PAGE_SIZE, pte++) {
         pte_t e = pte_load(pte);
-        struct frame *f;
 
-        if (e == 0)
+        if (e == 0 || !zap_wants(r, e, flags, &cached))
             continue;
-        f = frame_of(pte_addr(e));
-        if (pte_special(e)) {
-            if (flags & ZAP_CACHE_ONLY)
-                continue;
-        } else if (f->flags & FRAME_IS_CACHE) {
-            if ((flags & ZAP_CACHE_ONLY) && f->owner != r->object)
-                continue;
-            cached++;
-            g->frames[g->n++] = pte_addr(e);
-        } else {
-            if (flags & ZAP_CACHE_ONLY)
-                continue;
-            anon++;
-            g->frames[g->n++] = pte_addr(e);
-        }
         pte_store(pte, 0);
+        cached_frames += cached;
+        if (!pte_special(e))
+            g->frames[n++] = pte_addr(e);
         if (g->high == g->low)
             g->low = addr;
         g->high = addr + PAGE_SIZE;
     }
-    r->space->resident_anon -= anon;
-    *(r->file != NULL ? &r->space->resident_file : &r->space->resident_shared) -= cached;
+    r->space->resident_anon -= n - g->n - cached_frames;
+    *(r->file != NULL ? &r->space->resident_file : &r->space->resident_shared) -= cached_frames;
+    g->n = n;
     return addr;
 }
 

@@ -62,7 +62,7 @@ err_t unmap_locked(struct space *s, vaddr_t start, vaddr_t end)
             return err;
     }
     for (; r != NULL && r->start < end; r = next) {
-        next = region_next(r);
+        next = r->end < end ? region_next(r) : NULL;
         tables |= unmap_part(s, r, MAX(start, r->start), MIN(end, r->end));
     }
     if (tables)
