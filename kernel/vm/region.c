@@ -86,15 +86,24 @@ static uint64_t gap_max_of(const struct tree_node *n)
     return max;
 }
 
-/* One value changed at n and the shape did not. */
+/* n's gap_max became stale and the shape did not change: repairs it and what lies above. */
 static void gap_propagate(struct tree_node *n)
 {
-    for (; n != NULL; n = parent_of(n)) {
-        uint64_t max = gap_max_of(n);
+    uint64_t old = entry(n)->gap_max, max = gap_max_of(n);
 
-        if (entry(n)->gap_max == max)
-            return;
+    while (max != old) {
         entry(n)->gap_max = max;
+        n = parent_of(n);
+        if (n == NULL)
+            return;
+        if (max > old) { /* grew: a larger one elsewhere ends it */
+            old = entry(n)->gap_max;
+            max = MAX(max, old);
+        } else if (entry(n)->gap_max != old) { /* shrank, but was not the largest here */
+            return;
+        } else {
+            max = gap_max_of(n);
+        }
     }
 }
 
