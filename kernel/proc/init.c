@@ -188,6 +188,7 @@ static err_t proc_init(struct subsystem *self)
     job_init();
     oom_init();
     itimer_init();
+    procfs_pid_init();
     return 0;
 }
 

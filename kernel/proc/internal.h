@@ -37,3 +37,4 @@ void process_reap_locked(struct process *p);
 void futex_init(void);
 void oom_init(void);
 void itimer_init(void);
+void procfs_pid_init(void);

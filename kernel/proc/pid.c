@@ -76,6 +76,11 @@ pid_t pid_next(pid_t from)
     return pid == BITMAP_NONE ? 0 : (pid_t)pid;
 }
 
+pid_t pid_last(void)
+{
+    return atomic_load_relaxed(&last_pid);
+}
+
 struct process *process_find(pid_t pid)
 {
     struct pid_slot *s = pid_slot(pid);

@@ -28,3 +28,5 @@ struct pid_slot *pid_slot(pid_t pid);
 void pid_release(pid_t pid);
 /* First number >= from that is taken, or 0. */
 pid_t pid_next(pid_t from);
+/* The number given out last. */
+pid_t pid_last(void);
