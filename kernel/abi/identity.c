@@ -1,55 +1,29 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: uname, host and domain name, sysinfo, getcpu-like facts about the machine.
- * Locking: the names by a mutex.
+ * Purpose: uname, host and domain name, sysinfo.
  */
-#include <abi/identity.h>
 #include <abi/syscalls_gen.h>
 #include <fs/procfs.h>
-#include <hal/abi.h>
+#include <fs/uts.h>
 #include <hal/usercopy.h>
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <proc/process.h>
 #include <sched/clock.h>
-#include <sched/mutex.h>
 
 #include <linux/capability.h>
 #include <linux/sysinfo.h>
 #include <linux/utsname.h>
 
-static struct mutex names_mutex = MUTEX_INIT(names_mutex);
-static char host_name[__NEW_UTS_LEN + 1] = "(none)";
-static char domain_name[__NEW_UTS_LEN + 1] = "(none)";
-
 long sys_uname(struct new_utsname __user *buf)
 {
     struct new_utsname u;
 
-    memset(&u, 0, sizeof u);
-    str_copy(u.sysname, IDENTITY_SYSNAME, sizeof u.sysname);
-    str_copy(u.release, IDENTITY_RELEASE, sizeof u.release);
-    str_copy(u.version, IDENTITY_VERSION, sizeof u.version);
-    str_copy(u.machine, ABI_UNAME_MACHINE, sizeof u.machine);
-    mutex_lock(&names_mutex);
-    memcpy(u.nodename, host_name, sizeof host_name);
-    memcpy(u.domainname, domain_name, sizeof domain_name);
-    mutex_unlock(&names_mutex);
+    uts_get(&u);
     return copy_to_user(buf, &u, sizeof u);
 }
 
-static err_t set_name(char *to, const char *from, size_t n)
-{
-    if (n > __NEW_UTS_LEN)
-        return -EINVAL;
-    mutex_lock(&names_mutex);
-    memset(to, 0, __NEW_UTS_LEN + 1);
-    memcpy(to, from, n);
-    mutex_unlock(&names_mutex);
-    return 0;
-}
-
-static long set_user_name(char *to, const char __user *name, int len)
+static long set_name(err_t (*set)(const char *, size_t), const char __user *name, int len)
 {
     char text[__NEW_UTS_LEN];
 
@@ -59,17 +33,17 @@ static long set_user_name(char *to, const char __user *name, int len)
         return -EINVAL;
     if (copy_from_user(text, name, (size_t)len))
         return -EFAULT;
-    return set_name(to, text, (size_t)len);
+    return set(text, (size_t)len);
 }
 
 long sys_sethostname(const char __user *name, int len)
 {
-    return set_user_name(host_name, name, len);
+    return set_name(uts_set_nodename, name, len);
 }
 
 long sys_setdomainname(const char __user *name, int len)
 {
-    return set_user_name(domain_name, name, len);
+    return set_name(uts_set_domainname, name, len);
 }
 
 long sys_sysinfo(struct sysinfo __user *out)
@@ -91,59 +65,43 @@ long sys_sysinfo(struct sysinfo __user *out)
 
 /* ---- /proc/sys/kernel ---------------------------------------------------------------------- */
 
-static void show_name(struct textbuf *out, void *arg)
-{
-    mutex_lock(&names_mutex);
-    text_printf(out, "%s\n", (const char *)arg);
-    mutex_unlock(&names_mutex);
-}
-
-static void show_hostname(struct textbuf *out, void *arg)
-{
-    show_name(out, host_name);
-}
-
-static void show_domainname(struct textbuf *out, void *arg)
-{
-    show_name(out, domain_name);
-}
-
-static err_t store_name(char *to, const char *text, size_t n)
+static err_t store_name(err_t (*set)(const char *, size_t), const char *text, size_t n)
 {
     const char *end = memchr(text, '\n', n);
 
-    return set_name(to, text, MIN(end ? (size_t)(end - text) : n, (size_t)__NEW_UTS_LEN));
+    return set(text, MIN(end ? (size_t)(end - text) : n, (size_t)__NEW_UTS_LEN));
 }
 
 static err_t store_hostname(const char *text, size_t n, void *arg)
 {
-    return store_name(host_name, text, n);
+    return store_name(uts_set_nodename, text, n);
 }
 
 static err_t store_domainname(const char *text, size_t n, void *arg)
 {
-    return store_name(domain_name, text, n);
+    return store_name(uts_set_domainname, text, n);
 }
 
-static void show_ostype(struct textbuf *out, void *arg)
-{
-    text_printf(out, "%s\n", IDENTITY_SYSNAME);
-}
+#define SHOW_NAME(field)                                                                           \
+    static void show_##field(struct textbuf *out, void *arg)                                       \
+    {                                                                                              \
+        struct new_utsname u;                                                                      \
+                                                                                                   \
+        uts_get(&u);                                                                               \
+        text_printf(out, "%s\n", u.field);                                                         \
+    }
+SHOW_NAME(nodename)
+SHOW_NAME(domainname)
+SHOW_NAME(sysname)
+SHOW_NAME(release)
+SHOW_NAME(version)
 
-static void show_osrelease(struct textbuf *out, void *arg)
+static void show_proc_version(struct textbuf *out, void *arg)
 {
-    text_printf(out, "%s\n", IDENTITY_RELEASE);
-}
+    struct new_utsname u;
 
-static void show_osversion(struct textbuf *out, void *arg)
-{
-    text_printf(out, "%s\n", IDENTITY_VERSION);
-}
-
-static void show_version(struct textbuf *out, void *arg)
-{
-    text_printf(out, "%s version %s (%s) %s\n", IDENTITY_SYSNAME, IDENTITY_RELEASE, "devine",
-                IDENTITY_VERSION);
+    uts_get(&u);
+    text_printf(out, "%s version %s (devine) %s\n", u.sysname, u.release, u.version);
 }
 
 static void show_pid_max(struct textbuf *out, void *arg)
@@ -151,10 +109,10 @@ static void show_pid_max(struct textbuf *out, void *arg)
     text_printf(out, "%d\n", PID_MAX);
 }
 
-PSEUDO_FILE(hostname, "proc", "sys/kernel/hostname", 0644, show_hostname, store_hostname);
+PSEUDO_FILE(hostname, "proc", "sys/kernel/hostname", 0644, show_nodename, store_hostname);
 PSEUDO_FILE(domainname, "proc", "sys/kernel/domainname", 0644, show_domainname, store_domainname);
-PROC_FILE(ostype, "sys/kernel/ostype", 0444, show_ostype);
-PROC_FILE(osrelease, "sys/kernel/osrelease", 0444, show_osrelease);
-PROC_FILE(osversion, "sys/kernel/version", 0444, show_osversion);
-PROC_FILE(version, "version", 0444, show_version);
+PROC_FILE(ostype, "sys/kernel/ostype", 0444, show_sysname);
+PROC_FILE(osrelease, "sys/kernel/osrelease", 0444, show_release);
+PROC_FILE(osversion, "sys/kernel/version", 0444, show_version);
+PROC_FILE(version, "version", 0444, show_proc_version);
 PROC_FILE(pid_max, "sys/kernel/pid_max", 0444, show_pid_max);
