@@ -34,7 +34,8 @@ struct tty_proc_ops {
     pid_t (*session)(void); /* its session's id */
     bool (*is_leader)(void); /* of its session */
     struct tty *(*controlling)(void); /* of its session, or NULL */
-    err_t (*attach)(struct tty *t, bool steal); /* make t the session's terminal: 0, -EPERM */
+    /* Makes t the session's terminal, with a reference; fs/ sets the tty's own side. 0, -EPERM */
+    err_t (*attach)(struct tty *t, bool steal);
     void (*detach)(void); /* the running process' session gives its terminal up */
     void (*detach_session)(pid_t session); /* t hung up */
     err_t (*signal_group)(pid_t pgid, int sig); /* any context but interrupts off with tree_lock */
