@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: CC0-1.0
 /* Purpose: arch_prctl(2) and getcpu(2): what a program asks about the CPU that it runs on. */
-#include <abi/syscall.h>
+#include <abi/syscalls_gen.h>
 
 #include <core/spinlock.h>
 #include <hal/abi.h>
