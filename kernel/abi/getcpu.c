@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: CC0-1.0
-/* Purpose: arch_prctl(2) and getcpu(2): what a program asks about the CPU that it runs on. */
+/* Purpose: getcpu(2). */
 #include <abi/syscalls_gen.h>
 
 #include <core/spinlock.h>
-#include <hal/abi.h>
 #include <hal/cpu.h>
 #include <hal/usercopy.h>
-
-long sys_arch_prctl(int code, unsigned long addr)
-{
-    return abi_arch_prctl(code, addr);
-}
 
 /* The answer may be old when it arrives, as on Linux.  `cache` has meant nothing since 2.6.24. */
 long sys_getcpu(unsigned __user *cpu, unsigned __user *node, void __user *cache)
