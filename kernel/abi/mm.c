@@ -15,6 +15,7 @@
 #include <vm/space.h>
 
 #include <linux/capability.h>
+#include <linux/fcntl.h>
 #include <linux/membarrier.h>
 #include <linux/mman.h>
 #include <linux/mount.h>
@@ -67,6 +68,11 @@ static err_t decode_file_shared(struct map_request *q, const struct file *f, int
     if (q->vm_flags & VM_WRITE) {
         if (!(f->fmode & FMODE_WRITE))
             return -EACCES;
+    }
+    if (atomic_load_relaxed(&f->inode->seals) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) {
+        if (q->vm_flags & VM_WRITE)
+            return -EPERM;
+        q->vm_flags &= ~VM_MAY_WRITE;
     }
     q->vm_flags |= VM_SHARED;
     if (!(f->fmode & FMODE_WRITE))
