@@ -164,7 +164,8 @@ static size_t output_block(struct tty *t, const uint8_t *data, size_t n)
             filled += output_byte(t, data[used++], out + filled);
         if (filled == 0)
             return used;
-        room -= MIN(room, t->ops->write(t, out, filled));
+        filled = t->ops->write(t, out, filled);
+        room -= MIN(room, filled);
     }
 }
 
