@@ -22,6 +22,7 @@ static struct hal_context *switched_from; /* between the two halves of a switch 
 void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size);
 void __sanitizer_finish_switch_fiber(void *fake, const void **bottom, size_t *size);
 void __asan_unpoison_memory_region(const volatile void *addr, size_t size);
+void __sanitizer_print_stack_trace(void);
 #else
 static void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size)
 {
@@ -37,7 +38,16 @@ static void __asan_unpoison_memory_region(const volatile void *addr, size_t size
 {
     (void)addr, (void)size;
 }
+
+static void __sanitizer_print_stack_trace(void)
+{
+}
 #endif
+
+void host_backtrace(void)
+{
+    __sanitizer_print_stack_trace();
+}
 
 uintptr_t host_stack_prepare(uintptr_t top)
 {

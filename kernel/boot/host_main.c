@@ -48,6 +48,7 @@ static void test_line(const char *line)
 static void host_end(bool reboot)
 {
     (void)reboot;
+    host_backtrace();
     host_exit(1);
 }
 

@@ -10,6 +10,7 @@
 #include <core/panic.h>
 #include <core/params.h>
 #include <hal/cpu.h>
+#include <lib/atomic.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 
@@ -40,14 +41,17 @@ static void backtrace_step(uintptr_t ip)
         log_write((enum log_level)backtrace_level, LOG_TAG, "  [<%#lx>]", ip);
 }
 
-void backtrace_log(int level, const struct hal_regs *r)
+__noinline void backtrace_log(int level, const struct hal_regs *r)
 {
+    /* A frame starts with the caller's frame pointer on every architecture. */
+    uintptr_t caller_fp = *(uintptr_t *)__builtin_frame_address(0);
+
     backtrace_level = level;
     if (r != NULL)
         hal_backtrace(regs_ip(r), regs_fp(r), 32, backtrace_step);
     else
-        hal_backtrace((uintptr_t)__builtin_return_address(0),
-                      (uintptr_t)__builtin_frame_address(0), 32, backtrace_step);
+        hal_backtrace((uintptr_t)__builtin_return_address(0), caller_fp, 32, backtrace_step);
+    compiler_barrier(); /* no tail call: it would reuse the frame that is being walked */
 }
 
 /* Waits without a scheduler; a clock that stands still ends the wait, too. */

@@ -151,7 +151,7 @@ static void key_reseed(void)
     hardware_asked = true;
     if (pool_credit >= CREDIT_READY) {
         pool_credit = 0;
-        ready = true;
+        atomic_store_relaxed(&ready, true);
     } else if (ready) {
         return;
     }
@@ -247,9 +247,12 @@ void random_add_irq(unsigned irq)
 
 bool random_ready(void)
 {
-    unsigned long flags = spin_lock_irqsave(&random_lock);
+    unsigned long flags;
     bool yes;
 
+    if (atomic_load_relaxed(&ready))
+        return true; /* for ever */
+    flags = spin_lock_irqsave(&random_lock);
     if (!ready) {
         key_reseed();
         if (!ready) {

@@ -25,6 +25,7 @@ const char *host_test_pattern(void);
 /* Writes to the process's standard output. */
 void host_write(const char *s, size_t n);
 __noreturn void host_exit(int status);
+void host_backtrace(void); /* with names and lines, where the sanitizer is there */
 
 /* Virtual time: goes on only at scheduling points, in idle (to the next timer), and by advance. */
 ns_t host_clock_ns(void);
