@@ -4,6 +4,11 @@
  *
  * Model: every table is reached through the direct map.  The user half hangs off its space's own
  * root (TTBR0), the kernel half off kernel_space's (TTBR1), whatever space is asked.
+ *
+ * So that pruning need not look at all 512 entries of a nearly empty table, the entry that points to
+ * a table also says which sixteenths of it hold tables, in bits that hardware ignores (Arm ARM
+ * D5.3.1: 11:2 and 58:52 of a table descriptor); hal_space.tables says it of the root.  Bits are set
+ * when a table is added and may outlive it.
  * Locking: the owner of the space; see <hal/mmu.h>.
  */
 #include <arch/mm.h>
@@ -20,6 +25,7 @@ SAME(MMU_WRITE_COMBINE);
 SAME(MMU_SPECIAL);
 
 #define TABLE_BITS (PTE_VALID | PTE_TABLE)
+#define SUMMARY_BITS 16
 #define USER_END (1ul << 48) /* of the tables; USER_TOP leaves a page free below it */
 
 struct hal_space kernel_space;
@@ -72,31 +78,53 @@ pte_t *mmu_walk(struct hal_space *s, vaddr_t va, unsigned *level)
     }
 }
 
-/* Hangs a new table into the empty entry `e`. */
-static err_t table_add(pte_t *e)
+/* Which sixteenth of its table an entry lies in: as a bit of the table's summary. */
+static unsigned summary_bit(unsigned index)
+{
+    return 1u << index / (MMU_ENTRIES / SUMMARY_BITS);
+}
+
+static unsigned summary_get(pte_t e)
+{
+    return (e >> 2 & 0x3ff) | (e >> 52 & 0x3f) << 10;
+}
+
+static pte_t summary_put(unsigned summary)
+{
+    return (pte_t)(summary & 0x3ff) << 2 | (pte_t)(summary >> 10) << 52;
+}
+
+/* Hangs a new table into the empty entry `e` of the table that `above` (NULL: the root's) points
+ * to, at `index`. */
+static __noinline err_t table_add(struct hal_space *s, pte_t *above, pte_t *e, unsigned index)
 {
     paddr_t pa = source->alloc();
 
     if (pa == PADDR_NONE)
         return -ENOMEM;
     pte_store(e, pa | TABLE_BITS);
+    if (above != NULL)
+        __atomic_store_n(above, *above | summary_put(summary_bit(index)), __ATOMIC_RELAXED);
+    else
+        s->tables |= summary_bit(index);
     return 0;
 }
 
 err_t mmu_walk_alloc(struct hal_space *s, vaddr_t va, unsigned level, pte_t **out)
 {
-    pte_t *table = root_of(s, va);
+    pte_t *table = root_of(s, va), *above = NULL;
 
     for (unsigned l = MMU_LEVELS - 1; l > level; l--) {
         pte_t *e = &table[MMU_INDEX(va, l)], v = pte_load(e);
 
         if (unlikely(!pte_is_table(v, l))) {
-            err_t err = pte_present(v) ? -EEXIST : table_add(e);
+            err_t err = pte_present(v) ? -EEXIST : table_add(s, above, e, MMU_INDEX(va, l));
 
             if (err != 0)
                 return err;
             v = pte_load(e);
         }
+        above = e;
         table = table_of(pte_addr(v));
     }
     *out = &table[MMU_INDEX(va, level)];
@@ -114,12 +142,8 @@ struct prune {
     vaddr_t va[PRUNE_FLUSH_MAX]; /* of the first ones */
 };
 
-static bool entries_empty(const pte_t *e)
-{
-    return (e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) == 0;
-}
-
-static void prune_table(struct prune *p, pte_t *table, unsigned level, vaddr_t start, vaddr_t end);
+static void prune_table(struct prune *p, pte_t *table, unsigned summary, unsigned level,
+                        vaddr_t start, vaddr_t end);
 
 static void prune_entry(struct prune *p, pte_t *e, unsigned level, vaddr_t va, vaddr_t start,
                         vaddr_t end)
@@ -130,7 +154,8 @@ static void prune_entry(struct prune *p, pte_t *e, unsigned level, vaddr_t va, v
     if (!pte_is_table(v, level))
         return;
     if (level > 1)
-        prune_table(p, table_of(pte_addr(v)), level - 1, MAX(va, start), MIN(next, end));
+        prune_table(p, table_of(pte_addr(v)), summary_get(v), level - 1, MAX(va, start),
+                    MIN(next, end));
     if (va < start || next > end)
         return;
     __atomic_store_n(e, 0, __ATOMIC_RELAXED);
@@ -142,19 +167,19 @@ static void prune_entry(struct prune *p, pte_t *e, unsigned level, vaddr_t va, v
 }
 
 /* [start, end) lies within what `table`, of entries of `level`, maps. */
-static void prune_table(struct prune *p, pte_t *table, unsigned level, vaddr_t start, vaddr_t end)
+static void prune_table(struct prune *p, pte_t *table, unsigned summary, unsigned level,
+                        vaddr_t start, vaddr_t end)
 {
-    vaddr_t size = MMU_LEVEL_SIZE(level);
     unsigned first = MMU_INDEX(start, level), last = MMU_INDEX(end - 1, level);
-    vaddr_t va = ALIGN_DOWN(start, size);
+    vaddr_t base = ALIGN_DOWN(start, MMU_LEVEL_SIZE(level + 1));
 
-    for (unsigned i = first; i <= last; i++, va += size) {
-        if (i % 8 == 0 && i + 7 <= last && entries_empty(&table[i])) {
-            i += 7;
-            va += 7 * size;
-            continue;
-        }
-        prune_entry(p, &table[i], level, va, start, end);
+    for (; summary != 0; summary &= summary - 1) {
+        unsigned from = (unsigned)__builtin_ctz(summary) * (MMU_ENTRIES / SUMMARY_BITS);
+        unsigned to = MIN(from + MMU_ENTRIES / SUMMARY_BITS - 1, last);
+
+        for (unsigned i = MAX(from, first); i <= to; i++)
+            if (table[i] != 0)
+                prune_entry(p, &table[i], level, base + i * MMU_LEVEL_SIZE(level), start, end);
     }
 }
 
@@ -177,7 +202,7 @@ void mmu_prune(struct hal_space *s, vaddr_t start, vaddr_t end)
         end = USER_END;
     if (start >= end)
         return;
-    prune_table(&p, table_of(s->root), MMU_LEVELS - 1, start, end);
+    prune_table(&p, table_of(s->root), s->tables, MMU_LEVELS - 1, start, end);
     if (p.head == 0)
         return;
     prune_flush(&p);
