@@ -1,52 +1,242 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: opening, reading, writing, seeking, closing.  Source: open(2), openat2(2), read(2), readv(2), lseek(2).
+ * Purpose: opening, closing, reading and writing.
+ * Model: a call finds the file, describes the user's memory as a uio, and lets the file layer do it.
+ * Source: open(2), openat2(2), close_range(2), read(2), readv(2), pread(2), lseek(2).
  */
 #include <abi/syscalls_gen.h>
 
+#include <arch/layout.h>
 #include <fs/fdtable.h>
-#include <fs/internal.h>
 #include <fs/uio.h>
+#include <fs/vfs.h>
+#include <hal/usercopy.h>
+#include <lib/string.h>
 #include <mm/heap.h>
 
+#include <linux/close_range.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <linux/stat.h>
 
-#define IO_MAX (INT_MAX & PAGE_MASK) /* what one call moves at most */
+#define OPEN_HOW_SIZE_VER0 24
+
+/* ---- read, write ---- */
+
+typedef ssize_t (*transfer_fn)(struct file *f, struct uio *u);
+
+/* Does [base, base + n) lie below the end of user memory?  Linux says so before anything else. */
+static inline bool user_range(const void __user *base, size_t n)
+{
+    return likely(USER_ADDR(base) <= USER_TOP && n <= USER_TOP - USER_ADDR(base));
+}
+
+static __always_inline long transfer(int fd, const void __user *buf, size_t count, transfer_fn move)
+{
+    struct fd f = fd_get(fd);
+    struct uio u;
+    ssize_t n;
+
+    if (unlikely(!f.file))
+        return -EBADF;
+    if (unlikely(!user_range(buf, count))) {
+        fd_put(f);
+        return -EFAULT;
+    }
+    uio_init_user(&u, USER_ADDR(buf), MIN(count, UIO_BYTES_MAX));
+    n = move(f.file, &u);
+    fd_put(f);
+    return n;
+}
+
+__hot long sys_read(int fd, char __user *buf, size_t count)
+{
+    return transfer(fd, buf, count, file_read);
+}
+
+__hot long sys_write(int fd, const char __user *buf, size_t count)
+{
+    return transfer(fd, buf, count, file_write);
+}
+
+/* ---- at a position ---- */
+
+static ssize_t file_transfer_at(struct file *f, struct uio *u, off_t pos, bool write)
+{
+    if (!(f->fmode & FMODE_PREAD))
+        return -ESPIPE;
+    if (!(f->fmode & (write ? FMODE_WRITE : FMODE_READ)))
+        return -EBADF;
+    if (S_ISDIR(f->inode->mode))
+        return -EISDIR;
+    if (write)
+        return f->ops->write ? f->ops->write(f, u, &pos) : -EINVAL;
+    return f->ops->read ? f->ops->read(f, u, &pos) : -EINVAL;
+}
+
+static long transfer_at(int fd, const void __user *buf, size_t count, off_t pos, bool write)
+{
+    struct fd f;
+    struct uio u;
+
+    if (pos < 0)
+        return -EINVAL;
+    f = fd_get(fd);
+    if (!f.file)
+        return -EBADF;
+    ssize_t n = -EFAULT;
+    if (user_range(buf, count)) {
+        uio_init_user(&u, USER_ADDR(buf), MIN(count, UIO_BYTES_MAX));
+        n = file_transfer_at(f.file, &u, pos, write);
+    }
+    fd_put(f);
+    return n;
+}
+
+long sys_pread64(int fd, char __user *buf, size_t count, off_t pos)
+{
+    return transfer_at(fd, buf, count, pos, false);
+}
+
+long sys_pwrite64(int fd, const char __user *buf, size_t count, off_t pos)
+{
+    return transfer_at(fd, buf, count, pos, true);
+}
+
+/* ---- vectors ---- */
+
+#define POS_CURRENT INT64_MIN
+
+static ssize_t file_transfer_vector(struct file *f, struct uio *u, off_t pos, bool write)
+{
+    if (pos != POS_CURRENT)
+        return file_transfer_at(f, u, pos, write);
+    return write ? file_write(f, u) : file_read(f, u);
+}
+
+static long transfer_vector(int fd, const struct iovec __user *iov, int n, off_t pos, bool write)
+{
+    struct iovec few[UIO_INLINE], *heap;
+    struct fd f = fd_get(fd);
+    struct uio u;
+
+    if (!f.file)
+        return -EBADF;
+    ssize_t ret = n < 0 ? -EINVAL : uio_init_vector(&u, iov, (unsigned)n, few, &heap);
+    if (ret == 0) {
+        ret = file_transfer_vector(f.file, &u, pos, write);
+        kfree(heap);
+    }
+    fd_put(f);
+    return ret;
+}
+
+long sys_readv(int fd, const struct iovec __user *iov, int n)
+{
+    return transfer_vector(fd, iov, n, POS_CURRENT, false);
+}
+
+long sys_writev(int fd, const struct iovec __user *iov, int n)
+{
+    return transfer_vector(fd, iov, n, POS_CURRENT, true);
+}
+
+/* `hi` is the upper half on machines whose registers are too small for an offset. */
+long sys_preadv(int fd, const struct iovec __user *iov, int n, unsigned long lo, unsigned long hi)
+{
+    return (off_t)lo < 0 ? -EINVAL : transfer_vector(fd, iov, n, (off_t)lo, false);
+}
+
+long sys_pwritev(int fd, const struct iovec __user *iov, int n, unsigned long lo, unsigned long hi)
+{
+    return (off_t)lo < 0 ? -EINVAL : transfer_vector(fd, iov, n, (off_t)lo, true);
+}
+
+/* Hints and durability mean nothing for files in memory; the others are not there. */
+static long transfer_flags(int fd, const struct iovec __user *iov, int n, off_t pos, int flags,
+                           bool write)
+{
+    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+        return -EOPNOTSUPP;
+    if (pos < -1)
+        return -EINVAL;
+    return transfer_vector(fd, iov, n, pos == -1 ? POS_CURRENT : pos, write);
+}
+
+long sys_preadv2(int fd, const struct iovec __user *iov, int n, unsigned long lo, unsigned long hi,
+                 int flags)
+{
+    return transfer_flags(fd, iov, n, (off_t)lo, flags, false);
+}
+
+long sys_pwritev2(int fd, const struct iovec __user *iov, int n, unsigned long lo, unsigned long hi,
+                  int flags)
+{
+    return transfer_flags(fd, iov, n, (off_t)lo, flags, true);
+}
+
+long sys_lseek(int fd, off_t offset, int whence)
+{
+    struct fd f = fd_get(fd);
+    off_t ret = -ESPIPE;
+
+    if (!f.file)
+        return -EBADF;
+    if (whence < 0 || whence > SEEK_MAX) {
+        ret = -EINVAL;
+    } else if (f.file->ops->seek) {
+        bool shared = ref_read(&f.file->refs) > 1 && f.file->fmode & FMODE_SHARED_POS;
+
+        if (shared)
+            mutex_lock(&f.file->pos_mutex);
+        ret = f.file->ops->seek(f.file, offset, whence);
+        if (shared)
+            mutex_unlock(&f.file->pos_mutex);
+    }
+    fd_put(f);
+    return ret;
+}
+
+/* ---- open ---- */
+
 #define OPEN_FLAGS                                                                                 \
-    (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC |         \
-     O_SYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
-     O_TMPFILE | FASYNC)
+    (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | \
+     FASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH |  \
+     __O_TMPFILE)
 
-/* ---- opening --------------------------------------------------------------------------------- */
+static long open_install(int dirfd, const char *name, unsigned flags, unsigned mode,
+                         unsigned lookup)
+{
+    struct file *f;
+    int fd = fd_reserve(0, flags & O_CLOEXEC);
 
-static long open_name(int dirfd, const char __user *path, unsigned flags, unsigned mode,
+    if (fd < 0)
+        return fd;
+    err_t err = file_open_lookup(dirfd, name, flags, mode, lookup, &f);
+    if (unlikely(err != 0)) {
+        fd_unreserve(fd);
+        return err;
+    }
+    fd_fill(fd, f);
+    return fd;
+}
+
+static long open_user(int dirfd, const char __user *path, unsigned flags, unsigned mode,
                       unsigned lookup)
 {
     char *name = path_string(path, 0);
-    struct file *f;
 
     if (IS_ERR(name))
         return PTR_ERR(name);
-    int fd = fd_reserve(0, flags & O_CLOEXEC);
-    if (fd >= 0) {
-        err_t err = path_open(NULL, dirfd, name, flags, mode, lookup, &f);
-        if (err) {
-            fd_unreserve(fd);
-            fd = err;
-        } else {
-            fd_fill(fd, f);
-        }
-    }
+    long fd = open_install(dirfd, name, flags, mode, lookup);
     path_string_free(name);
     return fd;
 }
 
 long sys_openat(int dirfd, const char __user *path, int flags, unsigned mode)
 {
-    /* Unknown flags are ignored by open(2), as they always were: openat2 is for who must know. */
-    return open_name(dirfd, path, ((unsigned)flags & OPEN_FLAGS) | O_LARGEFILE, mode & 07777, 0);
+    return open_user(dirfd, path, ((unsigned)flags & OPEN_FLAGS) | O_LARGEFILE, mode & 07777, 0);
 }
 
 long sys_open(const char __user *path, int flags, unsigned mode)
@@ -59,195 +249,117 @@ long sys_creat(const char __user *path, unsigned mode)
     return sys_openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-static unsigned resolve_flags(uint64_t resolve)
+/* What openat2 is stricter about than open. */
+static err_t how_check(const struct open_how *how)
 {
-    return (resolve & RESOLVE_NO_SYMLINKS ? LOOKUP_NO_SYMLINKS : 0) |
-           (resolve & RESOLVE_BENEATH ? LOOKUP_BENEATH : 0) |
-           (resolve & RESOLVE_IN_ROOT ? LOOKUP_IN_ROOT : 0) |
-           (resolve & RESOLVE_NO_XDEV ? LOOKUP_NO_XDEV : 0) |
-           (resolve & RESOLVE_NO_MAGICLINKS ? LOOKUP_NO_MAGICLINKS : 0);
+    const uint64_t resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
+                             RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
+
+    if (how->flags & ~(uint64_t)OPEN_FLAGS || how->resolve & ~resolve)
+        return -EINVAL;
+    if ((how->resolve & RESOLVE_BENEATH) && (how->resolve & RESOLVE_IN_ROOT))
+        return -EINVAL;
+    if (how->flags & (O_CREAT | __O_TMPFILE) ? how->mode & ~07777ull : how->mode != 0)
+        return -EINVAL;
+    if (how->flags & O_PATH &&
+        how->flags & ~(uint64_t)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
+        return -EINVAL;
+    if (how->resolve & RESOLVE_CACHED)
+        return how->flags & (O_TRUNC | O_CREAT | __O_TMPFILE) ? -EINVAL : -EAGAIN;
+    return 0;
 }
 
-long sys_openat2(int dirfd, const char __user *path, struct open_how __user *how, size_t size)
+static unsigned how_lookup(uint64_t resolve)
 {
-    struct open_how h;
+    unsigned lookup = 0;
 
-    if (size < sizeof h)
+    lookup |= resolve & RESOLVE_NO_XDEV ? LOOKUP_NO_XDEV : 0;
+    lookup |= resolve & RESOLVE_NO_MAGICLINKS ? LOOKUP_NO_MAGICLINKS : 0;
+    lookup |= resolve & RESOLVE_NO_SYMLINKS ? LOOKUP_NO_SYMLINKS : 0;
+    lookup |= resolve & RESOLVE_BENEATH ? LOOKUP_BENEATH : 0;
+    lookup |= resolve & RESOLVE_IN_ROOT ? LOOKUP_IN_ROOT : 0;
+    return lookup;
+}
+
+/* A structure that grows: bytes beyond what we know must be 0. */
+static err_t how_copy(struct open_how *how, const struct open_how __user *from, size_t size)
+{
+    char rest[64];
+
+    if (size < OPEN_HOW_SIZE_VER0)
         return -EINVAL;
     if (size > PAGE_SIZE)
         return -E2BIG;
-    for (size_t at = sizeof h; at < size; at++) {
-        char c;
-        if (copy_from_user(&c, (const char __user *)how + at, 1))
-            return -EFAULT;
-        if (c)
-            return -E2BIG;
-    }
-    if (copy_from_user(&h, how, sizeof h))
+    memset(how, 0, sizeof *how);
+    if (copy_from_user(how, from, MIN(size, sizeof *how)) != 0)
         return -EFAULT;
-    const uint64_t known = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT |
-                           RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
-    if (h.flags & ~(uint64_t)OPEN_FLAGS || h.resolve & ~known || h.mode & ~07777ull)
-        return -EINVAL;
-    bool makes = (h.flags & O_CREAT) || (h.flags & O_TMPFILE) == O_TMPFILE;
-    if ((!makes && h.mode) || ((h.resolve & RESOLVE_BENEATH) && (h.resolve & RESOLVE_IN_ROOT)))
-        return -EINVAL;
-    return open_name(dirfd, path, (unsigned)h.flags | O_LARGEFILE, (unsigned)h.mode,
-                     resolve_flags(h.resolve));
+    for (size_t at = sizeof *how; at < size;) {
+        size_t n = MIN(size - at, sizeof rest);
+
+        if (copy_from_user(rest, (const char __user *)from + at, n) != 0)
+            return -EFAULT;
+        for (size_t i = 0; i < n; i++)
+            if (rest[i])
+                return -E2BIG;
+        at += n;
+    }
+    return 0;
 }
+
+long sys_openat2(int dirfd, const char __user *path, struct open_how __user *uhow, size_t size)
+{
+    struct open_how how;
+    err_t err = how_copy(&how, uhow, size);
+
+    if (err == 0)
+        err = how_check(&how);
+    if (err != 0)
+        return err;
+    return open_user(dirfd, path, (unsigned)how.flags | O_LARGEFILE, (unsigned)how.mode,
+                     how_lookup(how.resolve));
+}
+
+/* ---- close ---- */
 
 long sys_close(int fd)
 {
     return fd_close(fd);
 }
 
-/* ---- reading and writing --------------------------------------------------------------------- */
-
-long sys_read(int fd, char __user *buf, size_t count)
+/* Gives the caller a table of its own. */
+static err_t table_unshare(void)
 {
-    struct fd f = fd_get(fd);
-    struct uio u;
+    struct actor *a = actor_current();
+    struct fdtable *old = a->files, *mine;
 
-    if (unlikely(!f.file))
-        return -EBADF;
-    uio_init_user(&u, USER_ADDR(buf), MIN(count, (size_t)IO_MAX));
-    long n = (ssize_t)count < 0 ? -EINVAL : file_read(f.file, &u);
-    fd_put(f);
-    return n;
+    if (!fdtable_shared(old))
+        return 0;
+    mine = fdtable_copy(old);
+    if (!mine)
+        return -ENOMEM;
+    a->files = mine;
+    fdtable_put(old);
+    return 0;
 }
 
-long sys_write(int fd, const char __user *buf, size_t count)
+long sys_close_range(unsigned first, unsigned last, unsigned flags)
 {
-    struct fd f = fd_get(fd);
-    struct uio u;
+    struct fdtable *t;
+    err_t err = 0;
 
-    if (unlikely(!f.file))
-        return -EBADF;
-    uio_init_user(&u, USER_ADDR(buf), MIN(count, (size_t)IO_MAX));
-    long n = (ssize_t)count < 0 ? -EINVAL : file_write(f.file, &u);
-    fd_put(f);
-    return n;
-}
-
-/* At an offset, without the position. */
-static ssize_t transfer_at(struct file *f, struct uio *u, off_t pos, bool write)
-{
-    if (pos < 0)
+    if (flags & ~(unsigned)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || first > last)
         return -EINVAL;
-    if (!(f->fmode & FMODE_PREAD))
-        return -ESPIPE;
-    if (!(f->fmode & (write ? FMODE_WRITE : FMODE_READ)))
-        return -EBADF;
-    if (write)
-        return f->ops->write ? f->ops->write(f, u, &pos) : -EINVAL;
-    if (f->ops->read)
-        return f->ops->read(f, u, &pos);
-    return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
-}
-
-static long one_at(int fd, vaddr_t buf, size_t count, off_t pos, bool write)
-{
-    struct fd f;
-    struct uio u;
-
-    if (pos < 0)
-        return -EINVAL;
-    f = fd_get(fd);
-    if (unlikely(!f.file))
-        return -EBADF;
-    uio_init_user(&u, buf, MIN(count, (size_t)IO_MAX));
-    long n = transfer_at(f.file, &u, pos, write);
-    fd_put(f);
-    return n;
-}
-
-long sys_pread64(int fd, char __user *buf, size_t count, off_t pos)
-{
-    return one_at(fd, USER_ADDR(buf), count, pos, false);
-}
-
-long sys_pwrite64(int fd, const char __user *buf, size_t count, off_t pos)
-{
-    return one_at(fd, USER_ADDR(buf), count, pos, true);
-}
-
-/* pos NULL: the file's position. */
-static long vector(int fd, const struct iovec __user *iov, int n, const off_t *pos, bool write)
-{
-    struct iovec fast[UIO_INLINE], *heap = NULL;
-    struct fd f = fd_get(fd);
-    struct uio u;
-
-    if (!f.file)
-        return -EBADF;
-    long ret = n < 0 ? -EINVAL : uio_init_vector(&u, iov, (unsigned)n, fast, &heap);
-    if (!ret && pos)
-        ret = transfer_at(f.file, &u, *pos, write);
-    else if (!ret)
-        ret = write ? file_write(f.file, &u) : file_read(f.file, &u);
-    kfree(heap);
-    fd_put(f);
-    return ret;
-}
-
-long sys_readv(int fd, const struct iovec __user *iov, int n)
-{
-    return vector(fd, iov, n, NULL, false);
-}
-
-long sys_writev(int fd, const struct iovec __user *iov, int n)
-{
-    return vector(fd, iov, n, NULL, true);
-}
-
-/* The offset comes in two halves; on 64-bit machines the first is all of it. */
-long sys_preadv(int fd, const struct iovec __user *iov, int n, unsigned long lo, unsigned long hi)
-{
-    off_t pos = (off_t)lo;
-
-    return pos < 0 ? -EINVAL : vector(fd, iov, n, &pos, false);
-}
-
-long sys_pwritev(int fd, const struct iovec __user *iov, int n, unsigned long lo, unsigned long hi)
-{
-    off_t pos = (off_t)lo;
-
-    return pos < 0 ? -EINVAL : vector(fd, iov, n, &pos, true);
-}
-
-static long vector2(int fd, const struct iovec __user *iov, int n, off_t pos, int flags, bool write)
-{
-    if (flags)
-        return -EOPNOTSUPP; /* RWF_*: none is supported */
-    if (pos < -1)
-        return -EINVAL;
-    return vector(fd, iov, n, pos == -1 ? NULL : &pos, write);
-}
-
-long sys_preadv2(int fd, const struct iovec __user *iov, int n, unsigned long lo, unsigned long hi,
-                 int flags)
-{
-    return vector2(fd, iov, n, (off_t)lo, flags, false);
-}
-
-long sys_pwritev2(int fd, const struct iovec __user *iov, int n, unsigned long lo,
-                  unsigned long hi, int flags)
-{
-    return vector2(fd, iov, n, (off_t)lo, flags, true);
-}
-
-long sys_lseek(int fd, off_t offset, int whence)
-{
-    struct fd f = fd_get(fd);
-
-    if (!f.file)
-        return -EBADF;
-    bool locked = file_pos_lock(f.file);
-    long ret = whence < SEEK_SET || whence > SEEK_MAX ? -EINVAL
-               : f.file->ops->seek                    ? f.file->ops->seek(f.file, offset, whence)
-                                                      : -ESPIPE;
-    if (locked)
-        mutex_unlock(&f.file->pos_mutex);
-    fd_put(f);
-    return ret;
+    if (flags & CLOSE_RANGE_UNSHARE)
+        err = table_unshare();
+    if (err != 0 || first > INT_MAX)
+        return err;
+    t = actor_current()->files;
+    for (int fd = fdtable_next(t, (int)first); fd >= 0 && (unsigned)fd <= last;
+         fd = fdtable_next(t, fd + 1)) {
+        if (flags & CLOSE_RANGE_CLOEXEC)
+            fd_cloexec(fd, 1);
+        else if (fd_close(fd) != 0)
+            continue; /* another thread was faster */
+    }
+    return 0;
 }

@@ -1,47 +1,35 @@
 // SPDX-License-Identifier: CC0-1.0
-/* Purpose: memfd_create: a file of shared memory without a name in any directory. */
+/* Purpose: memfd_create.  Source: memfd_create(2). */
 #include <abi/syscalls_gen.h>
+
 #include <fs/fdtable.h>
+#include <fs/memfd.h>
 #include <hal/usercopy.h>
-#include <lib/string.h>
 
-#include <linux/fcntl.h>
 #include <linux/memfd.h>
-#include <linux/stat.h>
 
-#define MEMFD_PREFIX "/memfd:"
-#define MEMFD_NAME_MAX (255 - (sizeof("memfd:") - 1)) /* as Linux: without the NUL */
+#define MEMFD_NAME_MAX 249 /* NAME_MAX less "memfd:" */
 
-static err_t memfd_name(const char __user *user, char *name, size_t size)
+long sys_memfd_create(const char __user *uname, unsigned flags)
 {
-    ssize_t n;
+    char name[MEMFD_NAME_MAX + 1];
+    struct file *f;
 
-    str_copy(name, MEMFD_PREFIX, size);
-    n = user_copy_string(name + sizeof(MEMFD_PREFIX) - 1, user, MEMFD_NAME_MAX + 1);
+    if (flags & ~(unsigned)(MFD_CLOEXEC | MFD_ALLOW_SEALING))
+        return -EINVAL; /* huge pages among them */
+    ssize_t n = user_copy_string(name, uname, sizeof name);
     if (n < 0)
         return n;
-    return n > (ssize_t)MEMFD_NAME_MAX ? -EINVAL : 0;
-}
-
-long sys_memfd_create(const char __user *user, unsigned flags)
-{
-    char name[sizeof(MEMFD_PREFIX) + MEMFD_NAME_MAX + 1];
-    struct file *f;
-    err_t err;
-    int fd;
-
-    if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING))
+    if (n > MEMFD_NAME_MAX)
         return -EINVAL;
-    err = memfd_name(user, name, sizeof name);
-    if (err)
-        return err;
-    err = file_create_anon(name, &object_file_ops, NULL, O_RDWR | O_LARGEFILE, &f);
-    if (err)
-        return err;
-    f->inode->mode = S_IFREG | 0777;
-    f->inode->seals = flags & MFD_ALLOW_SEALING ? 0 : F_SEAL_SEAL;
-    fd = fd_install(f, 0, flags & MFD_CLOEXEC);
+    int fd = fd_reserve(0, flags & MFD_CLOEXEC);
     if (fd < 0)
-        file_put(f);
+        return fd;
+    err_t err = memfd_create_file(name, flags & MFD_ALLOW_SEALING, &f);
+    if (err != 0) {
+        fd_unreserve(fd);
+        return err;
+    }
+    fd_fill(fd, f);
     return fd;
 }

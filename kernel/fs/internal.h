@@ -151,8 +151,6 @@ bool file_pos_lock(struct file *f);
 void file_touch_read(struct file *f);
 /* Bytes that may be written at *pos; -EFBIG (with SIGXFSZ). */
 ssize_t file_limit(struct file *f, off_t pos, size_t n);
-extern void (*fs_sigpipe_hook)(void);
-extern void (*fs_sigxfsz_hook)(void);
 
 /* ---- treedir.c ---- */
 bool dir_emit_dots(struct file *f, struct dir_context *ctx);

@@ -64,6 +64,8 @@ static err_t open_check(const struct path *p, unsigned flags, bool created)
         if (err != 0)
             return err;
     }
+    if (flags & O_DIRECT && S_ISREG(i->mode))
+        return -EINVAL; /* its pages are all that there is */
     if (flags & O_NOATIME && !inode_owner_or_capable(i))
         return -EPERM;
     return 0;
@@ -276,6 +278,12 @@ err_t path_open(const struct path *base, int dirfd, const char *name, unsigned f
 err_t file_open(int dirfd, const char *name, unsigned flags, unsigned mode, struct file **out)
 {
     return path_open(NULL, dirfd, name, flags, mode, 0, out);
+}
+
+err_t file_open_lookup(int dirfd, const char *name, unsigned flags, unsigned mode, unsigned lookup,
+                       struct file **out)
+{
+    return path_open(NULL, dirfd, name, flags, mode, lookup, out);
 }
 
 err_t file_open_path(const struct path *p, unsigned flags, struct file **out)

@@ -633,7 +633,8 @@ char *path_name_from(const struct path *p, const struct path *root, char *buf, s
 
 char *path_name(const struct path *p, char *buf, size_t size)
 {
-    if (p->mount == mount_anonymous && p->dentry != mount_anonymous->root)
+    /* A dentry that is nobody's child and no root: it was made without a place. */
+    if (p->dentry->parent == p->dentry && p->dentry != p->dentry->sb->root)
         return name_anonymous(p, buf, size);
     return path_name_from(p, NULL, buf, size, NULL);
 }

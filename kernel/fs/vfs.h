@@ -264,6 +264,9 @@ err_t inode_permission(struct inode *i, unsigned may, const struct cred *c);
 
 err_t __must_check file_open(int dirfd, const char *name, unsigned flags, unsigned mode,
                              struct file **out); /* kernel string */
+/* With LOOKUP_NO_* and such of openat2. */
+err_t __must_check file_open_lookup(int dirfd, const char *name, unsigned flags, unsigned mode,
+                                    unsigned lookup, struct file **out);
 err_t __must_check file_open_path(const struct path *p, unsigned flags, struct file **out);
 /* For execve: regular, executable, not on noexec; writers denied until file_exec_done. */
 err_t __must_check file_open_exec(int dirfd, const char *name, unsigned at_flags, struct file **out);
@@ -276,6 +279,9 @@ void file_put(struct file *f);
 /* Kernel buffers; at an offset that does not move the position.  May be short. */
 ssize_t file_read_at(struct file *f, void *buf, size_t n, uint64_t offset);
 ssize_t file_write_at(struct file *f, const void *buf, size_t n, uint64_t offset);
+/* proc/ registers what to do for SIGPIPE and SIGXFSZ of the running task. */
+extern void (*fs_sigpipe_hook)(void);
+extern void (*fs_sigxfsz_hook)(void);
 /* What read(2), write(2) do, position and RLIMIT_FSIZE included. */
 ssize_t file_read(struct file *f, struct uio *u);
 ssize_t file_write(struct file *f, struct uio *u);

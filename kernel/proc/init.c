@@ -182,8 +182,32 @@ void proc_start_init(void)
 
 /* ---- the subsystem ------------------------------------------------------------------------- */
 
+/* What a broken pipe and a file beyond its limit do to the running task. */
+static void signal_self(int sig)
+{
+    siginfo_t info;
+
+    if (!thread_current()->process)
+        return;
+    signal_info_user(&info, sig, SI_USER);
+    if (signal_send_task(task_current(), sig, &info))
+        log_once(LOG_WARN, "no memory for a signal of the file layer");
+}
+
+static void broken_pipe(void)
+{
+    signal_self(SIGPIPE);
+}
+
+static void file_too_large(void)
+{
+    signal_self(SIGXFSZ);
+}
+
 static err_t proc_init(struct subsystem *self)
 {
+    fs_sigpipe_hook = broken_pipe;
+    fs_sigxfsz_hook = file_too_large;
     futex_init();
     job_init();
     oom_init();

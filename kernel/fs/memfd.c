@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: memfd files: a tmpfs inode that no directory holds.
+ * Model: they live in a tmpfs of their own that is never mounted; inode->seals says what may no
+ * longer change.  SEAL_KNOWN marks the inodes that can have seals at all.
+ * Locking: the inode's mutex for seals.
+ */
+#include <fs/memfd.h>
+
+#include <fs/internal.h>
+#include <fs/tmpfs.h>
+#include <lib/fmt.h>
+#include <mm/heap.h>
+#include <svc/subsystem.h>
+#include <vm/space.h>
+
+#define SEALS_ALL (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
+#define SEAL_KNOWN 0x80000000u
+
+static struct mount *memfd_mount;
+
+err_t memfd_create_file(const char *name, bool sealing, struct file **out)
+{
+    struct superblock *sb = memfd_mount->sb;
+    char *full = kmalloc(PATH_BYTES);
+
+    if (!full)
+        return -ENOMEM;
+    fmt_snprintf(full, PATH_BYTES, "/memfd:%s", name);
+    struct inode *i = inode_create(sb, NULL, S_IFREG | 0777);
+    struct dentry *d = IS_ERR(i) ? NULL : dentry_make_anonymous(sb, full, i);
+    kfree(full);
+    if (IS_ERR(i))
+        return PTR_ERR(i);
+    if (!d) {
+        inode_put(i);
+        return -ENOMEM;
+    }
+    i->fops = &object_file_ops;
+    i->nlink = 0;
+    i->seals = SEAL_KNOWN | (sealing ? 0 : F_SEAL_SEAL);
+    mount_get(memfd_mount);
+    struct path p = { memfd_mount, d };
+    *out = file_on_path(&p, &object_file_ops, NULL, O_RDWR | O_LARGEFILE);
+    path_put(&p);
+    return *out ? 0 : -ENOMEM;
+}
+
+long memfd_get_seals(struct file *f)
+{
+    uint32_t seals = atomic_load_relaxed(&f->inode->seals);
+
+    return seals & SEAL_KNOWN ? (long)(seals & SEALS_ALL) : -EINVAL;
+}
+
+/* Is the file mapped so that it may be written? */
+static bool mapped_writable(struct object *o)
+{
+    struct region *r;
+    bool found = false;
+
+    spin_lock(&o->lock);
+    list_for_each(r, &o->regions, object_link)
+        if (r->flags & VM_SHARED && r->flags & (VM_WRITE | VM_MAY_WRITE)) {
+            found = true;
+            break;
+        }
+    spin_unlock(&o->lock);
+    return found;
+}
+
+long memfd_add_seals(struct file *f, unsigned seals)
+{
+    struct inode *i = f->inode;
+    err_t err = 0;
+
+    if (!(f->fmode & FMODE_WRITE))
+        return -EPERM;
+    if (seals & ~(unsigned)SEALS_ALL || !(i->seals & SEAL_KNOWN))
+        return -EINVAL;
+    mutex_lock(&i->mutex);
+    if (i->seals & F_SEAL_SEAL)
+        err = -EPERM;
+    else if (seals & F_SEAL_WRITE && !(i->seals & F_SEAL_WRITE) && mapped_writable(&i->object))
+        err = -EBUSY;
+    else
+        i->seals |= seals;
+    mutex_unlock(&i->mutex);
+    return err;
+}
+
+static err_t memfd_fs_mount(const struct filesystem *fs, struct superblock *sb, const char *source,
+                            const char *data)
+{
+    return tmpfs_fill(sb, &(struct tmpfs_limits){ .mode = 0700 });
+}
+
+static const struct filesystem memfd_fs = { .name = "memfd", .nodev = true,
+                                            .magic = 0x01021994, .mount = memfd_fs_mount };
+
+static err_t memfd_start(struct subsystem *self)
+{
+    return mount_create(&memfd_fs, "memfd", 0, NULL, &memfd_mount);
+}
+
+static const char *const memfd_needs[] = { "vfs", NULL };
+static struct subsystem memfd_subsystem = { .name = "memfd", .privilege = PRIV_KERNEL,
+                                            .needs = memfd_needs, .late_init = memfd_start };
+REGISTER_SUBSYSTEM(memfd_subsystem);

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: CC0-1.0
+/* Purpose: files of memory without a name, and their seals.  Source: memfd_create(2), fcntl(2). */
+#pragma once
+
+#include <fs/vfs.h>
+
+err_t __must_check memfd_create_file(const char *name, bool sealing, struct file **out);
+/* fcntl F_ADD_SEALS, F_GET_SEALS: -EINVAL not such a file; -EPERM sealed or not writable;
+ * -EBUSY mapped writable. */
+long memfd_add_seals(struct file *f, unsigned seals);
+long memfd_get_seals(struct file *f);
