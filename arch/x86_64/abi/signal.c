@@ -16,16 +16,22 @@
 #include <cpu/fpu.h>
 #include <hal/context.h>
 #include <hal/usercopy.h>
+#include <lib/string.h>
 
 #include <asm/sigcontext.h>
 #include <asm/siginfo.h>
 #include <asm/ucontext.h>
 
 #define RED_ZONE 128
+#define XSAVE_HEADER 64 /* SDM vol. 1, 13.4.2 */
 
-struct frame {
+struct frame_head {
     uint64_t restorer;
     struct ucontext uc;
+};
+
+struct frame {
+    struct frame_head head;
     siginfo_t info;
 };
 _Static_assert(sizeof(struct ucontext) == 304, "Linux's struct ucontext");
@@ -37,65 +43,93 @@ static size_t fpstate_size(void)
     return features.xsave ? features.fpu_size + FP_XSTATE_MAGIC2_SIZE : features.fpu_size;
 }
 
-static err_t fpstate_out(vaddr_t at)
+/* What Linux writes into the 48 bytes of the FXSAVE image that belong to software. */
+static err_t software_bytes_out(vaddr_t at)
 {
-    struct _fpstate *fp = fpu_sync_current();
+    struct _fpx_sw_bytes sw = { .magic1 = FP_XSTATE_MAGIC1 };
+    vaddr_t to = at + offsetof(struct _fpstate, sw_reserved);
 
-    fp->sw_reserved = (struct _fpx_sw_bytes){ 0 };
-    if (features.xsave) {
-        uint32_t magic2 = FP_XSTATE_MAGIC2;
-
-        fp->sw_reserved.magic1 = FP_XSTATE_MAGIC1;
-        fp->sw_reserved.extended_size = (uint32_t)fpstate_size();
-        fp->sw_reserved.xfeatures = features.xcr0;
-        fp->sw_reserved.xstate_size = features.fpu_size;
-        if (copy_to_user(USER_PTR(void, at + features.fpu_size), &magic2, sizeof(magic2)))
-            return -EFAULT;
-    }
-    return copy_to_user(USER_PTR(void, at), fp, features.fpu_size);
+    if (!features.xsave)
+        return user_store_u32(USER_PTR(uint32_t, to), 0);
+    sw.extended_size = (uint32_t)fpstate_size();
+    sw.xfeatures = features.xcr0;
+    sw.xstate_size = features.fpu_size;
+    if (copy_to_user(USER_PTR(void, to), &sw, sizeof(sw)))
+        return -EFAULT;
+    return user_store_u32(USER_PTR(uint32_t, at + features.fpu_size), FP_XSTATE_MAGIC2);
 }
 
+static err_t fpstate_out(vaddr_t at)
+{
+    if (features.xsave && user_zero(USER_PTR(void, at + sizeof(struct _fpstate)), XSAVE_HEADER))
+        return -EFAULT;
+    if (!fpu_save_user(at) &&
+        copy_to_user(USER_PTR(void, at), fpu_sync_current(), features.fpu_size))
+        return -EFAULT;
+    return software_bytes_out(at);
+}
+
+/* Field by field: a literal would first clear all of it. */
 static void sigcontext_fill(struct sigcontext *sc, const struct hal_regs *r,
-                            const struct abi_signal_frame *f)
+                            const struct abi_signal_frame *f, vaddr_t fpstate)
 {
     const struct arch_context *arch = &hal_current()->arch;
 
-    *sc = (struct sigcontext){
-        .r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11,
-        .r12 = r->r12, .r13 = r->r13, .r14 = r->r14, .r15 = r->r15,
-        .rdi = r->di, .rsi = r->si, .rbp = r->bp, .rbx = r->bx,
-        .rdx = r->dx, .rax = r->ax, .rcx = r->cx, .rsp = r->sp,
-        .rip = r->ip, .eflags = r->flags, .cs = USER_CS, .ss = USER_DS,
-        .err = arch->error, .trapno = arch->trap, .oldmask = f->mask, .cr2 = arch->cr2,
-    };
+    sc->r8 = r->r8;
+    sc->r9 = r->r9;
+    sc->r10 = r->r10;
+    sc->r11 = r->r11;
+    sc->r12 = r->r12;
+    sc->r13 = r->r13;
+    sc->r14 = r->r14;
+    sc->r15 = r->r15;
+    sc->rdi = r->di;
+    sc->rsi = r->si;
+    sc->rbp = r->bp;
+    sc->rbx = r->bx;
+    sc->rdx = r->dx;
+    sc->rax = r->ax;
+    sc->rcx = r->cx;
+    sc->rsp = r->sp;
+    sc->rip = r->ip;
+    sc->eflags = r->flags;
+    sc->cs = USER_CS;
+    sc->gs = 0;
+    sc->fs = 0;
+    sc->ss = USER_DS;
+    sc->err = arch->error;
+    sc->trapno = arch->trap;
+    sc->oldmask = f->mask;
+    sc->cr2 = arch->cr2;
+    sc->fpstate = (struct _fpstate *)fpstate;
+    memset(sc->reserved1, 0, sizeof(sc->reserved1));
 }
 
 err_t abi_signal_setup(struct hal_regs *r, const struct abi_signal_frame *f)
 {
     vaddr_t fpstate = f->stack == r->sp ? f->stack - RED_ZONE : f->stack, at;
-    struct frame frame;
+    struct frame_head frame;
 
     if (f->restorer == 0)
         return -EFAULT;
     fpstate = ALIGN_DOWN(fpstate - fpstate_size(), 64);
-    at = ALIGN_DOWN(fpstate - sizeof(frame), 16) - 8;
+    at = ALIGN_DOWN(fpstate - sizeof(struct frame), 16) - 8;
     if (fpstate_out(fpstate))
         return -EFAULT;
-    sigcontext_fill(&frame.uc.uc_mcontext, r, f);
-    frame.uc.uc_mcontext.fpstate = (struct _fpstate *)fpstate;
+    sigcontext_fill(&frame.uc.uc_mcontext, r, f, fpstate);
     frame.restorer = f->restorer;
     frame.uc.uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (features.xsave ? UC_FP_XSTATE : 0);
     frame.uc.uc_link = NULL;
     frame.uc.uc_stack = f->altstack;
     frame.uc.uc_sigmask = f->mask;
-    frame.info = *f->info;
-    if (copy_to_user(USER_PTR(void, at), &frame, sizeof(frame)))
+    if (copy_to_user(USER_PTR(void, at), &frame, sizeof(frame)) ||
+        copy_to_user(USER_PTR(void, at + offsetof(struct frame, info)), f->info, sizeof(*f->info)))
         return -EFAULT;
     fpu_reset_current();
     r->ax = 0; /* no vector registers in the arguments of a variadic handler */
     r->di = (uint64_t)f->sig;
     r->si = at + offsetof(struct frame, info);
-    r->dx = at + offsetof(struct frame, uc);
+    r->dx = at + offsetof(struct frame_head, uc);
     regs_set_ip(r, f->handler);
     r->sp = at;
     r->flags &= ~(RFLAGS_DF | RFLAGS_RF | RFLAGS_TF);
@@ -126,38 +160,39 @@ static void sigcontext_take(struct hal_regs *r, const struct sigcontext *sc)
     r->orig_ax = (uint64_t)-1; /* nothing to restart */
 }
 
-/* Is the state at `at` an XSAVE area, as its first 512 bytes in `fp` claim? */
-static bool fpstate_extended(const struct _fpstate *fp, vaddr_t at)
+/* Is the state at `at` an XSAVE area, as its software bytes claim? */
+static bool fpstate_extended(vaddr_t at)
 {
-    const struct _fpx_sw_bytes *sw = &fp->sw_reserved;
+    struct _fpx_sw_bytes sw;
     uint32_t magic2;
 
-    if (!features.xsave || sw->magic1 != FP_XSTATE_MAGIC1 ||
-        sw->xstate_size != features.fpu_size || sw->extended_size != fpstate_size())
+    if (copy_from_user(&sw, USER_PTR(void, at + offsetof(struct _fpstate, sw_reserved)),
+                       sizeof(sw)) ||
+        sw.magic1 != FP_XSTATE_MAGIC1 || sw.xstate_size != features.fpu_size ||
+        sw.extended_size != fpstate_size())
         return false;
-    return !copy_from_user(&magic2, USER_PTR(void, at + sw->xstate_size), sizeof(magic2)) &&
+    return !user_load_u32(USER_PTR(uint32_t, at + features.fpu_size), &magic2) &&
            magic2 == FP_XSTATE_MAGIC2;
 }
 
 static err_t fpstate_in(vaddr_t at)
 {
-    struct _fpstate *fp = fpu_detach_current();
-    size_t rest = features.fpu_size - sizeof(*fp);
+    bool whole = !features.xsave || fpstate_extended(at);
+    struct _fpstate *fp;
 
-    if (copy_from_user(fp, USER_PTR(void, at), sizeof(*fp)))
+    if (whole && IS_ALIGNED(at, 64) && fpu_load_user(at))
+        return 0;
+    fp = fpu_detach_current();
+    if (copy_from_user(fp, USER_PTR(void, at), whole ? features.fpu_size : sizeof(*fp)))
         return -EFAULT;
-    if (fpstate_extended(fp, at)) {
-        if (copy_from_user(fp + 1, USER_PTR(void, at + sizeof(*fp)), rest))
-            return -EFAULT;
-    } else {
+    if (!whole)
         fpu_area_legacy(fp);
-    }
     return fpu_area_valid(fp) ? 0 : -EINVAL;
 }
 
 err_t abi_signal_return(struct hal_regs *r, uint64_t *mask, stack_t *altstack)
 {
-    vaddr_t at = r->sp - 8 + offsetof(struct frame, uc); /* the handler popped its return address */
+    vaddr_t at = r->sp - 8 + offsetof(struct frame_head, uc); /* the handler popped its return address */
     struct ucontext uc;
     err_t err = 0;
 

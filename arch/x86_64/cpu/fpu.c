@@ -12,6 +12,7 @@
 #include <cpu/fpu.h>
 
 #include <cpu/feature.h>
+#include <hal/mmu.h>
 #include <lib/atomic.h>
 #include <lib/string.h>
 
@@ -21,6 +22,10 @@
 #define FPU_AREA_MAX 2696 /* x87 to AVX-512 */
 #define FCW_DEFAULT 0x37f
 #define MXCSR_DEFAULT 0x1f80
+
+/* lib/usercopy.S */
+err_t user_fpu_save(void __user *area, bool xsave);
+err_t user_fpu_load(const void __user *area, bool xsave);
 
 struct fxsave_area {
     uint16_t fcw, fsw;
@@ -183,6 +188,38 @@ void hal_fpu_restore(void)
     area_load(c->fpu);
     cpu->fpu_owner = c;
     c->arch.fpu_cpu = cpu;
+}
+
+static bool user_area_fits(vaddr_t at)
+{
+    return at < USER_TOP && features.fpu_size <= USER_TOP - at;
+}
+
+/*
+ * Interrupts stay off, so that nobody else's registers get into the CPU: a fault is not resolved
+ * then, and the caller takes the long way.
+ */
+bool fpu_save_user(vaddr_t at)
+{
+    unsigned long flags = hal_irq_save();
+    struct hal_context *c = hal_current();
+    bool ok = cpu_current()->fpu_owner == c && fpu_live(c) && user_area_fits(at) &&
+              user_fpu_save(USER_PTR(void, at), features.xsave) == 0;
+
+    hal_irq_restore(flags);
+    return ok;
+}
+
+bool fpu_load_user(vaddr_t at)
+{
+    unsigned long flags = hal_irq_save();
+    struct hal_context *c = hal_current();
+    struct cpu *cpu = cpu_current();
+    bool ok = cpu->fpu_owner == c && fpu_live(c) && user_area_fits(at) &&
+              user_fpu_load(USER_PTR(const void, at), features.xsave) == 0;
+
+    hal_irq_restore(flags);
+    return ok;
 }
 
 bool fpu_area_valid(const void *area)

@@ -223,6 +223,44 @@ FUNC user_cas_u32
     FIXUP 1b, word_fault
 ENDFUNC user_cas_u32
 
+/*
+ * err_t user_fpu_save(void *area, bool xsave), err_t user_fpu_load(const void *area, bool xsave)
+ * The running thread's registers; the range was checked.  A state that the CPU refuses is -EFAULT.
+ */
+FUNC user_fpu_save
+    movl %esi, %ecx
+    movl $-1, %eax
+    movl %eax, %edx
+    STAC
+    testl %ecx, %ecx
+    jz 2f
+1:  xsave64 (%rdi)
+    jmp 3f
+2:  fxsave64 (%rdi)
+3:  CLAC
+    xorl %eax, %eax
+    ret
+    FIXUP 1b, word_fault
+    FIXUP 2b, word_fault
+ENDFUNC user_fpu_save
+
+FUNC user_fpu_load
+    movl %esi, %ecx
+    movl $-1, %eax
+    movl %eax, %edx
+    STAC
+    testl %ecx, %ecx
+    jz 2f
+1:  xrstor64 (%rdi)
+    jmp 3f
+2:  fxrstor64 (%rdi)
+3:  CLAC
+    xorl %eax, %eax
+    ret
+    FIXUP 1b, word_fault
+    FIXUP 2b, word_fault
+ENDFUNC user_fpu_load
+
 word_fault:
     CLAC
 word_bad:
