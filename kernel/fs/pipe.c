@@ -541,3 +541,83 @@ ssize_t pipe_tee(struct file *from, struct file *to, size_t n, bool nonblock)
             return err;
     }
 }
+
+/* ---- for splice ---- */
+
+/* Takes n bytes out that somebody has read already. */
+static void pipe_consume(struct pipe *p, size_t n)
+{
+    atomic_store(&p->tail, p->tail + n);
+    if (p->tail == p->head) {
+        atomic_store(&p->head, 0);
+        atomic_store(&p->tail, 0);
+    }
+}
+
+static ssize_t drain_locked(struct pipe *p, size_t n, ssize_t (*sink)(void *arg, struct uio *u),
+                            void *arg)
+{
+    size_t done = 0;
+
+    while (done < n && p->head != p->tail) {
+        size_t at = p->tail & (p->size - 1);
+        size_t piece = MIN(MIN(PAGE_SIZE - at % PAGE_SIZE, n - done), p->head - p->tail);
+        struct uio u;
+
+        uio_init_kernel(&u, (char *)phys_to_virt(p->pages[at / PAGE_SIZE]) + at % PAGE_SIZE, piece);
+        ssize_t got = sink(arg, &u);
+        if (got <= 0)
+            return done ? (ssize_t)done : got;
+        pipe_consume(p, (size_t)got);
+        done += (size_t)got;
+        if ((size_t)got < piece)
+            break;
+    }
+    return (ssize_t)done;
+}
+
+ssize_t pipe_drain(struct file *f, size_t n, bool nonblock,
+                   ssize_t (*sink)(void *arg, struct uio *u), void *arg)
+{
+    struct pipe *p = pipe_of(f);
+
+    mutex_lock(&p->mutex);
+    while (p->head == p->tail) {
+        bool ended = p->writers == 0;
+
+        mutex_unlock(&p->mutex);
+        if (ended || nonblock || f->flags & O_NONBLOCK)
+            return ended ? 0 : -EAGAIN;
+        err_t err = wait_event_intr_excl(&p->read_wait, pipe_readable(p));
+        if (err != 0)
+            return err;
+        mutex_lock(&p->mutex);
+    }
+    ssize_t done = drain_locked(p, n, sink, arg);
+    bool more = p->head != p->tail;
+    mutex_unlock(&p->mutex);
+    pipe_wake_writers(p);
+    if (more)
+        pipe_wake_readers(p);
+    return done;
+}
+
+ssize_t pipe_room(struct file *f, bool nonblock)
+{
+    struct pipe *p = pipe_of(f);
+
+    for (;;) {
+        if (atomic_load(&p->readers) == 0) {
+            fs_sigpipe_hook();
+            return -EPIPE;
+        }
+        size_t room = p->size - pipe_used(p);
+        if (room != 0)
+            return (ssize_t)room;
+        if (nonblock || f->flags & O_NONBLOCK)
+            return -EAGAIN;
+        err_t err = wait_event_intr(&p->write_wait, pipe_writable(p));
+        if (err != 0)
+            return err;
+    }
+}

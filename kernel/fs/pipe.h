@@ -15,3 +15,9 @@ long pipe_size(struct file *f);
 long pipe_set_size(struct file *f, size_t bytes); /* -EBADF, -EBUSY, -EPERM, -ENOMEM */
 /* Copies what is in `from` to `to` without taking it out (tee).  Bytes or an errno. */
 ssize_t pipe_tee(struct file *from, struct file *to, size_t n, bool nonblock);
+/* Gives the pipe's bytes to `sink`, page by page, and takes out what it took; waits for the first.
+ * `sink` returns bytes or an errno.  Return: bytes, or an errno when there were none. */
+ssize_t pipe_drain(struct file *f, size_t n, bool nonblock,
+                   ssize_t (*sink)(void *arg, struct uio *u), void *arg);
+/* Waits until there is room and tells how much: -EPIPE, -EAGAIN, -ERESTARTSYS. */
+ssize_t pipe_room(struct file *f, bool nonblock);
