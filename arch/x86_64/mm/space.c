@@ -104,11 +104,6 @@ void mmu_space_fini(struct hal_space *s)
     s->root = PADDR_NONE;
 }
 
-bool space_loaded(const struct hal_space *s, vaddr_t va)
-{
-    return va >= DIRECT_BASE || cpu_current()->space == s;
-}
-
 void tlb_flush_local(void)
 {
     cr3_write(cr3_read());

@@ -2,6 +2,7 @@
 /* Purpose: what the page-table files share. */
 #pragma once
 
+#include <hal/cpu.h>
 #include <hal/mmu.h>
 #include <lib/types.h>
 
@@ -21,7 +22,10 @@ void tlb_flush_local(void);
 void tlb_flush_all_local(void);
 
 /* Is va's translation in what this CPU's CR3 holds?  The kernel's half is the same in all. */
-bool space_loaded(const struct hal_space *s, vaddr_t va);
+static inline bool space_loaded(const struct hal_space *s, vaddr_t va)
+{
+    return cpu_current()->space == s || va >= DIRECT_BASE;
+}
 
 /* mmu_walk_alloc through the direct map, whatever is loaded. */
 err_t __must_check tables_walk_alloc(paddr_t root, vaddr_t va, unsigned level, pte_t **out);

@@ -72,7 +72,7 @@ found:
 
 pte_t *mmu_walk(struct hal_space *s, vaddr_t va, unsigned *level)
 {
-    if (space_loaded(s, va))
+    if (likely(space_loaded(s, va)))
         return walk_window(va, level);
     return walk_direct(s->root, va, level);
 }

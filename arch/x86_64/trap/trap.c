@@ -17,6 +17,7 @@
 #define PF_USER 4u
 #define PF_RESERVED 8u
 #define PF_FETCH 16u
+#define PF_ALL (PF_PRESENT | PF_WRITE | PF_USER)
 
 #define DR6_SINGLE_STEP (1ul << 14)
 #define DR6_CLEAR 0xffff0ff0ul
@@ -60,20 +61,17 @@ static void note_user_trap(const struct hal_regs *r, uint64_t error, uint64_t cr
     arch->cr2 = cr2;
 }
 
-static unsigned fault_access(unsigned error)
-{
-    unsigned access = FAULT_READ;
+/* FAULT_* for each error code without its reserved-bit flag. */
+#define ACCESS(error)                                                                              \
+    [error] = ((error) & PF_WRITE ? FAULT_WRITE : (error) & PF_FETCH ? FAULT_EXEC : FAULT_READ) |  \
+              ((error) & PF_PRESENT ? FAULT_PRESENT : 0) | ((error) & PF_USER ? FAULT_USER : 0)
+#define ACCESS_ALL(base)                                                                           \
+    ACCESS((base) + 0), ACCESS((base) + 1), ACCESS((base) + 2), ACCESS((base) + 3),                \
+        ACCESS((base) + 4), ACCESS((base) + 5), ACCESS((base) + 6), ACCESS((base) + 7)
 
-    if (error & PF_WRITE)
-        access = FAULT_WRITE;
-    else if (error & PF_FETCH)
-        access = FAULT_EXEC;
-    if (error & PF_PRESENT)
-        access |= FAULT_PRESENT;
-    if (error & PF_USER)
-        access |= FAULT_USER;
-    return access;
-}
+static const uint8_t fault_access[PF_FETCH + PF_RESERVED] = { ACCESS_ALL(0), ACCESS_ALL(PF_FETCH) };
+#undef ACCESS
+#undef ACCESS_ALL
 
 __hot void trap_page_fault(struct hal_regs *r)
 {
@@ -87,7 +85,7 @@ __hot void trap_page_fault(struct hal_regs *r)
         note_user_trap(r, error, addr);
     if (r->flags & RFLAGS_IF)
         hal_irq_enable();
-    if (likely(upcall_fault(r, addr, fault_access(error))))
+    if (likely(upcall_fault(r, addr, fault_access[error & (PF_FETCH | PF_ALL)])))
         return;
     if (addr < USER_TOP && fault_fixup(r))
         return;
