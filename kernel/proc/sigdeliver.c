@@ -259,11 +259,14 @@ void signal_deliver(struct hal_regs *r)
     struct task *t = task_current();
     struct signal_action action;
     siginfo_t info;
+    uint32_t pending;
     int sig;
 
-    atomic_fetch_and(&t->thread.ctx.pending, ~(uint32_t)(PENDING_SIGNAL | PENDING_WORK));
+    pending = atomic_fetch_and(&t->thread.ctx.pending, ~(uint32_t)(PENDING_SIGNAL | PENDING_WORK));
     if (t->rseq)
         rseq_resume(t, r);
+    if (likely(!(pending & PENDING_SIGNAL)) && !t->restore_mask)
+        return; /* it has just come back from a switch */
     sig = deliver_next(t, &info, &action);
     if (sig) {
         call_handler(r, sig, &info, &action);

@@ -294,6 +294,11 @@ static bool mlfq_preempts(struct runqueue *rq __maybe_unused, const struct threa
     return woken->level == LEVEL_REALTIME && woken->rt_priority > running->rt_priority;
 }
 
+static bool mlfq_yields(const struct runqueue *rq, const struct thread *t)
+{
+    return atomic_load_relaxed(&rq->mlfq.levels) >> t->level != 0;
+}
+
 const struct sched_class sched_class_mlfq = {
     .name = "mlfq",
     .init = mlfq_init,
@@ -302,6 +307,7 @@ const struct sched_class sched_class_mlfq = {
     .pick = mlfq_pick,
     .put_back = mlfq_put_back,
     .account = mlfq_account,
+    .yields = mlfq_yields,
     .preempts = mlfq_preempts,
 };
 REGISTRY_ADD(sched_class, sched_class_mlfq);

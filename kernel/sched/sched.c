@@ -294,7 +294,10 @@ void schedule(void)
 
 void sched_yield(void)
 {
-    if (atomic_load_relaxed(&thread_current()->ctx.cpu->rq->queued) != 0)
+    struct thread *self = thread_current();
+    struct runqueue *rq = self->ctx.cpu->rq;
+
+    if (atomic_load_relaxed(&rq->queued) != 0 && rq->class->yields(rq, self))
         reschedule(true, true);
 }
 

@@ -29,6 +29,8 @@ struct sched_class {
     void (*put_back)(struct runqueue *rq, struct thread *t, bool yielded);
     /* `ran` more ns of CPU time; true when another thread should get the CPU. */
     bool (*account)(struct runqueue *rq, struct thread *t, ns_t ran);
+    /* Is there a queued thread that a yielding one would make way for?  Without the lock. */
+    bool (*yields)(const struct runqueue *rq, const struct thread *t);
     /* Should `woken` take the CPU from `running`? */
     bool (*preempts)(struct runqueue *rq, const struct thread *woken, const struct thread *running);
 };
