@@ -3,8 +3,8 @@
  * Purpose: the time-stamp counter as clock source (SDM vol. 3, 17.17).
  *
  * Model: its rate comes from the CPU (CPUID 0x15), from the hypervisor (leaf 0x40000010), or is
- * measured against the PIT: over 1 ms at boot, which is good to about a thousandth, and again with
- * the same start 40 ms later, when a second source of the better rate takes the first one's place.
+ * measured against the PIT: over 1 ms at boot, which is good to about a thousandth, and again over
+ * 40 ms while the rest starts, after which a second source of the better rate takes its place.
  * Locking: boot and one timer callback.
  */
 #define LOG_TAG "tsc"
@@ -46,6 +46,7 @@ static struct clock_source tsc_source = {
 };
 static struct sample first;
 static struct timer refine_timer;
+static unsigned refine_tries = 8;
 
 static void leaf_read(uint32_t leaf, uint32_t out[4])
 {
@@ -113,17 +114,27 @@ static uint64_t rate_measure(void)
     return rate_between(first, sample_take());
 }
 
+static void refine_begin(void)
+{
+    pit_reference_start();
+    first = sample_take();
+    timer_set(&refine_timer, clock_monotonic() + REFINE_NS);
+}
+
 static void refine(struct timer *t)
 {
     struct sample now = sample_take();
     uint64_t hz = 0;
 
     (void)t;
-    /* An interrupt that came too late measured a counter that has wrapped. */
+    /* An interrupt that came too late finds a counter that may have wrapped. */
     if (now.tsc - first.tsc < REFINE_COUNTS_MAX * x86_tsc_hz / PIT_HZ)
         hz = rate_between(first, now);
-    if (hz == 0)
+    if (hz == 0) {
+        if (--refine_tries > 0)
+            refine_begin();
         return;
+    }
     x86_tsc_hz = hz;
     tsc_source.hz = hz;
     clock_source_register(&tsc_source);
@@ -154,7 +165,7 @@ static err_t tsc_late(struct subsystem *self)
     (void)self;
     if (tsc_source.hz == 0) {
         timer_init(&refine_timer, refine);
-        timer_set(&refine_timer, clock_monotonic() + REFINE_NS);
+        refine_begin();
     }
     return 0;
 }
