@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: syslog(2): reading and clearing the log, the console's level.
- * Locking: `lock` guards where the readers are.
+ * Locking: `lock` guards since when it is shown, and the level.
  */
 #include <abi/syscalls_gen.h>
 #include <core/log.h>
+#include <fs/kmsg.h>
 #include <hal/usercopy.h>
 #include <mm/heap.h>
 #include <proc/process.h>
-#include <sched/clock.h>
 #include <sched/mutex.h>
 
 #include <linux/capability.h>
@@ -17,10 +17,9 @@ enum { LOG_CLOSE, LOG_OPEN, LOG_READ, LOG_READ_ALL, LOG_READ_CLEAR, LOG_CLEAR, L
        LOG_CONSOLE_ON, LOG_CONSOLE_LEVEL, LOG_SIZE_UNREAD, LOG_SIZE_BUFFER };
 
 #define RECORD_BYTES 1200
-#define POLL_NS (100 * NS_PER_MSEC)
 
 static struct mutex lock = MUTEX_INIT(lock);
-static uint64_t read_seq, clear_seq; /* lock */
+static uint64_t clear_seq; /* lock */
 static unsigned saved_level; /* lock; 0: none */
 
 /* Bytes of all records from seq on. */
@@ -33,40 +32,13 @@ static size_t bytes_from(uint64_t seq, char *record)
     return total;
 }
 
-/* Consumes: as many whole records as fit. */
-static long read_some(char __user *buf, size_t len, char *record)
+/* Consumes; shares its position with /proc/kmsg. */
+static long read_wait(char __user *buf, size_t len)
 {
-    size_t done = 0;
+    struct uio u;
 
-    for (;;) {
-        uint64_t seq = read_seq;
-        size_t n = log_read(&seq, record, RECORD_BYTES, true);
-
-        if (n == 0 || n > len - done)
-            return (long)done;
-        if (copy_to_user(buf + done, record, n))
-            return done ? (long)done : -EFAULT;
-        read_seq = seq;
-        done += n;
-    }
-}
-
-static long read_wait(char __user *buf, size_t len, char *record)
-{
-    for (;;) {
-        long n;
-        err_t err;
-
-        mutex_lock(&lock);
-        n = read_some(buf, len, record);
-        mutex_unlock(&lock);
-        if (n)
-            return n;
-        /* The log wakes nobody (it is the lowest layer of all), so look now and then. */
-        err = sleep_until(clock_monotonic() + POLL_NS, true);
-        if (err)
-            return err;
-    }
+    uio_init_user(&u, USER_ADDR(buf), len);
+    return kmsg_consume(&u, false);
 }
 
 /* The last records that fit, since the last clear. */
@@ -102,29 +74,14 @@ static long read_log(int type, char __user *buf, int len)
         return -EINVAL;
     if (len == 0)
         return 0;
+    if (type == LOG_READ)
+        return read_wait(buf, (size_t)len);
     record = kmalloc(RECORD_BYTES);
     if (!record)
         return -ENOMEM;
-    if (type == LOG_READ)
-        ret = read_wait(buf, (size_t)len, record);
-    else
-        ret = read_last(buf, (size_t)len, record, type == LOG_READ_CLEAR);
+    ret = read_last(buf, (size_t)len, record, type == LOG_READ_CLEAR);
     kfree(record);
     return ret;
-}
-
-static long unread_bytes(void)
-{
-    char *record = kmalloc(RECORD_BYTES);
-    long n;
-
-    if (!record)
-        return -ENOMEM;
-    mutex_lock(&lock);
-    n = (long)bytes_from(read_seq, record);
-    mutex_unlock(&lock);
-    kfree(record);
-    return n;
 }
 
 static void clear(void)
@@ -181,7 +138,7 @@ long sys_syslog(int type, char __user *buf, int len)
     case LOG_CONSOLE_LEVEL:
         return console_level(type, len);
     case LOG_SIZE_UNREAD:
-        return unread_bytes();
+        return kmsg_unread();
     case LOG_SIZE_BUFFER:
         return LOG_RING_BYTES;
     default:

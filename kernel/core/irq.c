@@ -155,3 +155,8 @@ uint64_t irq_total(void)
 {
     return atomic_load_relaxed(&total);
 }
+
+uint64_t irq_spurious(void)
+{
+    return atomic_load_relaxed(&spurious);
+}

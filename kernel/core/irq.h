@@ -34,3 +34,4 @@ void irq_dispatch(unsigned hint);
 /* For /proc/interrupts and /proc/stat: how often, and the name; false when nothing is there. */
 bool irq_info(unsigned irq, uint64_t *count, const char **name);
 uint64_t irq_total(void);
+uint64_t irq_spurious(void); /* that no line had raised */

@@ -16,12 +16,22 @@
 
 bool panicking; /* atomic; never false again */
 static void (*panic_action)(bool reboot); /* set at boot */
-static int64_t panic_timeout; /* seconds; -1: at once; 0: halt.  Set at boot */
+static int64_t panic_timeout; /* seconds; -1: at once; 0: halt; atomic */
 static int backtrace_level; /* of the back-trace being printed; a mixture does no harm */
 
 void panic_set_action(void (*action)(bool reboot))
 {
     panic_action = action;
+}
+
+int64_t panic_timeout_get(void)
+{
+    return atomic_load_relaxed(&panic_timeout);
+}
+
+void panic_timeout_set(int64_t seconds)
+{
+    atomic_store_relaxed(&panic_timeout, seconds);
 }
 
 static void line_emerg(const char *text)

@@ -30,6 +30,9 @@ extern bool panicking;
 
 /* Power services hook in here: called last with true to reboot, false to halt. */
 void panic_set_action(void (*action)(bool reboot));
+/* `panic=`: seconds until the reboot, -1: at once, 0: never. */
+int64_t panic_timeout_get(void);
+void panic_timeout_set(int64_t seconds);
 /* Prints a backtrace of the caller, or of a trap's registers, at the level given. */
 void backtrace_log(int level, const struct hal_regs *r);
 

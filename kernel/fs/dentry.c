@@ -458,6 +458,11 @@ void dentry_tree_destroy(struct dentry *root)
     dentry_put(root);
 }
 
+size_t dentry_cache_unused(void)
+{
+    return atomic_load_relaxed(&lru_count);
+}
+
 size_t dentry_cache_trim(size_t keep)
 {
     struct dentry *dead = NULL;

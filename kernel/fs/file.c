@@ -18,12 +18,20 @@ static void no_hook(void)
 void (*fs_sigpipe_hook)(void) = no_hook;
 void (*fs_sigxfsz_hook)(void) = no_hook;
 
+static uint64_t files; /* atomic */
+
+uint64_t file_count(void)
+{
+    return atomic_load_relaxed(&files);
+}
+
 struct file *file_alloc(void)
 {
     struct file *f = kzalloc(sizeof *f);
 
     if (!f)
         return NULL;
+    __atomic_fetch_add(&files, 1, __ATOMIC_RELAXED);
     ref_init(&f->refs, 1);
     mutex_init(&f->pos_mutex);
     spin_init(&f->lock, LOCK_PIPE);
@@ -50,6 +58,7 @@ static void file_destroy(struct file *f)
     path_put(&f->path);
     cred_put(f->cred);
     kfree(f);
+    __atomic_fetch_sub(&files, 1, __ATOMIC_RELAXED);
 }
 
 void file_get(struct file *f)

@@ -35,6 +35,13 @@ static void inode_inherit(struct inode *i, const struct inode *dir, const struct
         i->mode &= ~(unsigned)S_ISGID;
 }
 
+static uint64_t inodes; /* atomic */
+
+uint64_t inode_count(void)
+{
+    return atomic_load_relaxed(&inodes);
+}
+
 struct inode *inode_create(struct superblock *sb, const struct inode *dir, unsigned mode)
 {
     const struct cred *c = cred_current();
@@ -49,6 +56,7 @@ struct inode *inode_create(struct superblock *sb, const struct inode *dir, unsig
             atomic_fetch_sub(&sb->inodes_used, 1);
         return ERR_PTR(-ENOMEM);
     }
+    __atomic_fetch_add(&inodes, 1, __ATOMIC_RELAXED);
     ref_init(&i->refs, 1);
     i->mode = mode;
     i->uid = c->fsuid;
@@ -92,6 +100,7 @@ static void inode_destroy(struct inode *i)
     if (sb->inodes_max)
         atomic_fetch_sub(&sb->inodes_used, 1);
     kfree(i);
+    __atomic_fetch_sub(&inodes, 1, __ATOMIC_RELAXED);
 }
 
 void inode_get(struct inode *i)

@@ -50,6 +50,7 @@ struct dentry *dentry_make_anonymous(struct superblock *sb, const char *name, st
 void dentry_tree_destroy(struct dentry *root);
 /* Frees unused cached names; for tests and shrinking.  Return: how many. */
 size_t dentry_cache_trim(size_t keep);
+size_t dentry_cache_unused(void); /* how many there are */
 
 /* ---- inode.c ---- */
 void inode_special(struct inode *i, unsigned rdev); /* operations of devices and FIFOs */

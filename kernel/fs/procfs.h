@@ -15,6 +15,7 @@ struct pseudo_file {
     err_t (*store)(const char *text, size_t n, void *arg); /* NULL: not writable */
     void *arg;
     const char *link;
+    const struct file_ops *fops; /* of its own, in place of text; NULL: text */
 };
 /* Adds a file to /proc or /sys ("proc", "sysfs"); directories on the way are made. 0, -ENOMEM, -EEXIST. */
 err_t pseudo_add(const char *filesystem, const struct pseudo_file *f);
@@ -57,6 +58,7 @@ struct proc_pid_ops {
     bool (*exists)(pid_t pid, bool thread_of_any);
     pid_t (*self)(bool thread); /* the caller's process or thread id */
     pid_t (*last)(void); /* the id given out last, for /proc/loadavg; may be NULL */
+    uint64_t (*committed)(void); /* pages that all address spaces may yet ask for; may be NULL */
     /* Builds inode `i` (directory of process pid): ops, fops and data (see pseudo_data). */
     err_t (*make)(struct superblock *sb, pid_t pid, struct inode **out);
 };

@@ -106,6 +106,7 @@ static err_t tree_add(struct pseudo_tree *t, const struct pseudo_file *f)
     if (!c)
         return -ENOMEM;
     c->file = *f;
+    c->file.path = c->name; /* the caller's may go */
     c->data.arg = f->arg;
     if ((f->mode & S_IFMT) == 0)
         c->file.mode |= S_IFREG;
@@ -175,6 +176,8 @@ static struct inode *node_inode(struct superblock *sb, struct node *n)
     if (IS_ERR(i))
         return i;
     i->ino = n->ino;
+    if (n->file.fops)
+        i->fops = n->file.fops;
     if (S_ISDIR(n->file.mode)) {
         i->ops = &dir_inode_ops;
         i->fops = &dir_ops;

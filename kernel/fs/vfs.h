@@ -276,6 +276,8 @@ err_t __must_check file_create_anon(const char *name, const struct file_ops *ops
                                     unsigned flags, struct file **out);
 void file_get(struct file *f);
 void file_put(struct file *f);
+uint64_t file_count(void); /* openings that exist */
+uint64_t inode_count(void);
 /* Kernel buffers; at an offset that does not move the position.  May be short. */
 ssize_t file_read_at(struct file *f, void *buf, size_t n, uint64_t offset);
 ssize_t file_write_at(struct file *f, const void *buf, size_t n, uint64_t offset);

@@ -48,6 +48,8 @@ static struct frame_region regions[BOOT_RANGES_MAX]; /* frame_lock; the array it
 static unsigned region_count;
 static size_t pool_free; /* frame_lock: sum of regions' free */
 static size_t total; /* frame_lock */
+static size_t node_total[NODE_MAX]; /* frame_lock: its parts */
+static size_t tables; /* page tables; atomic */
 static size_t reserve; /* frames that FRAME_USER leaves; constant */
 static struct frame_cache boot_cache;
 static struct shrinker *shrinkers; /* frame_lock for writing; never removed */
@@ -407,6 +409,21 @@ uint64_t frame_node_free(unsigned node)
     return n;
 }
 
+uint64_t frame_node_total(unsigned node)
+{
+    return node < NODE_MAX ? atomic_load_relaxed(&node_total[node]) : 0;
+}
+
+uint64_t frame_reserve(void)
+{
+    return reserve;
+}
+
+uint64_t frame_tables(void)
+{
+    return atomic_load_relaxed(&tables);
+}
+
 static bool cache_check(const struct frame_cache *c)
 {
     for (size_t i = 0; i < c->count; i++) {
@@ -524,12 +541,21 @@ static paddr_t table_alloc(void)
 {
     paddr_t pa = frame_alloc(FRAME_ZERO);
 
-    if (pa != PADDR_NONE)
-        frame_of(pa)->flags = FRAME_IS_TABLE;
+    if (pa == PADDR_NONE)
+        return pa;
+    frame_of(pa)->flags = FRAME_IS_TABLE;
+    __atomic_fetch_add(&tables, 1, __ATOMIC_RELAXED);
     return pa;
 }
 
-static const struct mmu_frame_source frame_source = { table_alloc, frame_put };
+/* Those of start-up are not counted and not freed either. */
+static void table_free(paddr_t pa)
+{
+    __atomic_fetch_sub(&tables, 1, __ATOMIC_RELAXED);
+    frame_put(pa);
+}
+
+static const struct mmu_frame_source frame_source = { table_alloc, table_free };
 
 /* Does the range go on where the last region ends? */
 static bool range_joins(const struct mem_range *r)
@@ -674,6 +700,7 @@ static void stretch_free(struct frame_region *r, pfn_t start, pfn_t end)
 {
     region_give(r, start, end - start);
     pool_free += end - start;
+    node_total[r->node % NODE_MAX] += end - start;
 }
 
 /* Spans of `taken` may overlap (a module inside another): merge them for the walk above. */
@@ -737,6 +764,7 @@ static void boot_frame_release(pfn_t pfn)
     region_give(r, pfn, 1);
     pool_free++;
     total++;
+    node_total[r->node % NODE_MAX]++;
 }
 
 void frame_release_boot(paddr_t start, uint64_t bytes)

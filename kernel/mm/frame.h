@@ -87,6 +87,9 @@ bool frame_is_ram(paddr_t pa); /* has a struct frame */
 uint64_t frame_total(void); /* frames that can be allocated at all */
 uint64_t frame_free_count(void); /* per-CPU caches included */
 uint64_t frame_node_free(unsigned node);
+uint64_t frame_node_total(unsigned node); /* of what frame_total() counts */
+uint64_t frame_reserve(void); /* what FRAME_USER leaves alone */
+uint64_t frame_tables(void); /* that are page tables now */
 /* Gives memory of the boot record (initramfs, loader's tables) to the allocator. */
 void frame_release_boot(paddr_t start, uint64_t bytes);
 /* Walks everything; true when the invariants hold.  Slow, for tests. */

@@ -42,6 +42,7 @@ static uint64_t slots[BITMAP_WORDS(SLOTS)]; /* vmap_lock: 1 = in use */
 static size_t slot_hint; /* vmap_lock: no free slot below */
 static uintptr_t cache_first; /* vmap_lock: top of the latest freed stack, 0: none */
 static size_t cache_count; /* vmap_lock */
+static size_t stack_count; /* vmap_lock: slots in use */
 static struct window windows[DEVICES_MAX]; /* vmap_lock: sorted */
 static unsigned window_count; /* vmap_lock */
 
@@ -75,6 +76,7 @@ static void stack_unmap(uintptr_t top)
     for (vaddr_t va = top - KERNEL_STACK_SIZE; va < top; va += PAGE_SIZE)
         page_unmap(va);
     bitmap_clear(slots, slot);
+    stack_count--;
     slot_hint = MIN(slot_hint, slot);
 }
 
@@ -98,6 +100,7 @@ static uintptr_t stack_map(void)
     if (slot == BITMAP_NONE)
         return 0;
     bitmap_set(slots, slot);
+    stack_count++;
     slot_hint = slot + 1;
     top = slot_top(slot);
     for (vaddr_t va = top - KERNEL_STACK_SIZE; va < top; va += PAGE_SIZE)
@@ -139,6 +142,11 @@ void vmap_stack_free(uintptr_t top)
         stack_unmap(top);
     }
     spin_unlock_irqrestore(&vmap_lock, flags);
+}
+
+size_t vmap_stacks(void)
+{
+    return atomic_load_relaxed(&stack_count);
 }
 
 bool vmap_is_guard(vaddr_t addr)

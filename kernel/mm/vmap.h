@@ -16,6 +16,7 @@ void vmap_unmap_device(void *va, size_t bytes);
  * TLB work.  Return: its top, 0 when out of memory. */
 uintptr_t __must_check vmap_stack_alloc(void);
 void vmap_stack_free(uintptr_t top);
+size_t vmap_stacks(void); /* that hold memory, the cached ones included */
 /* Unmaps all cached stacks: before leak checks. */
 void vmap_trim(void);
 /* Tells whether addr lies in a guard page of a stack (a kernel stack overflow). */

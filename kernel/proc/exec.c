@@ -37,11 +37,11 @@
 #define SCRIPT_DEPTH 4
 #define HEAD_BYTES 1024
 
-static bool randomize = true; /* constant after boot */
+unsigned exec_randomize = 2; /* atomic */
 
 static err_t set_norandmaps(const char *value)
 {
-    randomize = false;
+    exec_randomize = 0;
     return 0;
 }
 PARAM(norandmaps, "no random places in address spaces", set_norandmaps);
@@ -236,7 +236,7 @@ static err_t exec_strings(struct exec *e, const struct exec_strings *s)
 
 static bool randomized(void)
 {
-    return randomize && !(process_current()->personality & ADDR_NO_RANDOMIZE);
+    return atomic_load_relaxed(&exec_randomize) != 0 && !(process_current()->personality & ADDR_NO_RANDOMIZE);
 }
 
 static uint64_t random_pages(unsigned bits)
@@ -306,7 +306,8 @@ static void place_program(struct exec *e)
         e->interp_bias = bias_below(&e->interp_plan, below);
     /* A static program that took its place among the mappings has its heap where others have theirs. */
     brk = p->position_independent && !e->interp ? exec_base() : e->bias + p->high;
-    brk += random_pages(BRK_RANDOM_BITS);
+    if (atomic_load_relaxed(&exec_randomize) == 2)
+        brk += random_pages(BRK_RANDOM_BITS);
     e->space->brk_start = e->space->brk = brk;
 }
 

@@ -9,6 +9,8 @@
 /* An unlinked process / task, zeroed but for what every one has. NULL: out of memory. */
 struct process *process_create(void);
 struct task *task_create(struct process *p);
+/* randomize_va_space: 0 nothing, 1 all but the heap, 2 all that execve places; atomic. */
+extern unsigned exec_randomize;
 /* Undoes task_create before thread_init. */
 void task_destroy(struct task *t);
 

@@ -209,8 +209,6 @@ void process_limits_to_space(struct process *p)
     space_take_limits(p);
 }
 
-#define NOFILE_MAX 1048576 /* fs.nr_open */
-
 static err_t limit_allowed(const struct rlimit64 *new, const struct rlimit64 *now,
                            unsigned resource)
 {

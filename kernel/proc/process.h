@@ -29,6 +29,7 @@
 struct tty;
 
 #define PID_MAX 32768
+#define NOFILE_MAX 1048576 /* fs.nr_open */
 
 struct session {
     pid_t id;

@@ -93,6 +93,11 @@ static err_t param_boost(const char *value)
 PARAM_NAMED(sched_boost_ms, "sched.boost_ms",
             "after how many ms waiting threads rise a level (400)", param_boost);
 
+ns_t sched_level_slice(enum sched_level level)
+{
+    return sched_slice_ns[level];
+}
+
 ns_t sched_slice(const struct thread *t)
 {
     ns_t slice = sched_slice_ns[t->level];

@@ -184,6 +184,19 @@ const char *clock_source_name(void)
     return now.source ? now.source->name : "none";
 }
 
+const char *clock_source_nth(unsigned n)
+{
+    const char *name = NULL;
+    struct clock_source *s;
+    unsigned long flags = spin_lock_irqsave(&lock);
+
+    list_for_each(s, &sources, link)
+        if (n-- == 0)
+            name = s->name;
+    spin_unlock_irqrestore(&lock, flags);
+    return name;
+}
+
 void clock_tick(void)
 {
     unsigned long flags = write_begin();

@@ -42,6 +42,8 @@ void clock_source_register(struct clock_source *s);
 void clock_event_register(struct clock_event *e);
 void clock_wall_register(const struct wall_clock *w);
 const char *clock_source_name(void);
+/* Name of the n-th source that was registered; NULL: there are fewer. */
+const char *clock_source_nth(unsigned n);
 struct clock_event *clock_event_current(void);
 
 /* The clock's present numbers; for clock_monotonic() and clock.c alone. */

@@ -81,6 +81,7 @@ static inline bool thread_wake(struct thread *t)
 err_t sched_set_policy(struct thread *t, int policy, int rt_priority);
 err_t sched_set_nice(struct thread *t, int nice);
 err_t sched_set_affinity(struct thread *t, const uint64_t mask[CPU_MAX / 64]);
+ns_t sched_level_slice(enum sched_level level); /* without nice values */
 ns_t sched_slice(const struct thread *t); /* of its present level; slices are parameters */
 
 struct sched_stats {

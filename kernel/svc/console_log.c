@@ -41,7 +41,7 @@ static void sink_write(struct log_sink *sink, const char *text, size_t n)
     }
 }
 
-static bool has_sink(const struct console_service *console)
+bool console_prints_log(const struct console_service *console)
 {
     for (const struct console_sink *s = sinks; s; s = s->next)
         if (s->console == console)
@@ -106,6 +106,6 @@ void console_log_attach(void)
     if (c.count == 0 && c.best && !sinks)
         c.named[c.count++] = c.best;
     for (unsigned i = 0; i < c.count; i++)
-        if (!has_sink(c.named[i]))
+        if (!console_prints_log(c.named[i]))
             sink_add(c.named[i]);
 }

@@ -19,6 +19,13 @@
 #include <vm/internal.h>
 #include <vm/radix.h>
 
+static uint64_t pages_total; /* atomic */
+
+uint64_t object_pages_total(void)
+{
+    return atomic_load_relaxed(&pages_total);
+}
+
 void object_init(struct object *o, const struct pager *pager, void *owner, uint64_t size)
 {
     memset(o, 0, sizeof(*o));
@@ -99,6 +106,7 @@ static err_t slot_fill(struct object *o, uint64_t index, paddr_t pa, unsigned st
         frame_adopt(o, pa);
         *slot = pa | state;
         o->pages++;
+        __atomic_fetch_add(&pages_total, 1, __ATOMIC_RELAXED);
         err = 0;
     }
     spin_unlock(&o->lock);
@@ -119,6 +127,7 @@ static void slot_finish(struct object *o, uint64_t index, paddr_t pa, bool ok)
     } else if (mine) {
         *slot = 0;
         o->pages--;
+        __atomic_fetch_sub(&pages_total, 1, __ATOMIC_RELAXED);
         frame_disown(pa);
     }
     spin_unlock(&o->lock);
@@ -271,6 +280,7 @@ static void remove_pages(struct object *o, uint64_t from, uint64_t to, bool mapp
         if (o->pages == 0)
             radix_free(o);
         spin_unlock(&o->lock);
+        __atomic_fetch_sub(&pages_total, n, __ATOMIC_RELAXED);
         if (mapped && n > 0)
             unmap_everywhere(o, start, next, ZAP_CACHE_ONLY);
         for (unsigned i = 0; i < n; i++) {

@@ -45,6 +45,9 @@ struct object {
     struct waitq busy;
 };
 
+/* Pages in all objects. */
+uint64_t object_pages_total(void);
+
 struct object *__must_check object_create(const struct pager *pager, void *owner, uint64_t size);
 void object_get(struct object *o);
 void object_put(struct object *o);

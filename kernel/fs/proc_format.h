@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the ways of writing numbers that /proc and /sys share.
+ */
+#pragma once
+
+#include <fs/vfs.h>
+
+#define USER_HZ 100 /* of all tick counts that programs see */
+
+/* Seconds with two decimals, cut off: "12.34". */
+void format_centiseconds(struct textbuf *out, ns_t ns);
+/* A load average with 16 fraction bits, rounded to two decimals: "0.07". */
+void format_load(struct textbuf *out, uint32_t load);
+/* One line of meminfo: name padded, kibibytes of `pages`. */
+void format_kib(struct textbuf *out, const char *name, uint64_t pages);
+/* The set of numbers from..to as a list, "0-3" or "2", with its newline; empty when to < from. */
+void format_list(struct textbuf *out, unsigned from, unsigned to);
+/* A set of `count` bits of which from..to are set, as hexadecimal words of 32 bits with commas. */
+void format_mask(struct textbuf *out, unsigned count, unsigned from, unsigned to);
+/* Sixteen bytes as a version 4 UUID (RFC 4122, 4.4), with its newline. */
+void format_uuid(struct textbuf *out, const uint8_t bytes[16]);
+/* Reads one signed decimal number at *s, blanks before it skipped.  0, -EINVAL, -ERANGE. */
+err_t __must_check parse_number(const char **s, int64_t *out);
+/* The same, and only blanks may follow. */
+err_t __must_check parse_only_number(const char *s, int64_t low, int64_t high, int64_t *out);

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: CC0-1.0
+/* Purpose: tests of the texts of /proc and /sys: numbers, and each file's shape. */
+#include <core/ktest.h>
+#include <core/log.h>
+#include <core/panic.h>
+#include <fs/internal.h>
+#include <fs/kmsg.h>
+#include <fs/proc_format.h>
+#include <fs/procfs.h>
+#include <fs/uts.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/heap.h>
+
+/* What an expression prints to `out` equals the text. */
+#define EXPECT_TEXT(call, text)                                                                    \
+    do {                                                                                           \
+        struct textbuf out_ = { 0 }, *out = &out_;                                                 \
+        call;                                                                                      \
+        text_append(out, "", 0);                                                                   \
+        KTEST_STR_EQ(out_.data, text);                                                             \
+        text_free(out);                                                                            \
+    } while (0)
+
+KTEST(proc_format, numbers)
+{
+    EXPECT_TEXT(format_centiseconds(out, 12345678901ull), "12.34");
+    EXPECT_TEXT(format_centiseconds(out, 0), "0.00");
+    EXPECT_TEXT(format_load(out, 0), "0.00");
+    EXPECT_TEXT(format_load(out, 65536), "1.00");
+    EXPECT_TEXT(format_load(out, 65536 * 3 / 2 + 300), "1.50");
+    EXPECT_TEXT(format_load(out, 65500), "1.00");
+    EXPECT_TEXT(format_kib(out, "MemTotal", 61440), "MemTotal:         245760 kB\n");
+    EXPECT_TEXT(format_kib(out, "Committed_AS", 1), "Committed_AS:          4 kB\n");
+}
+
+KTEST(proc_format, sets)
+{
+    EXPECT_TEXT(format_list(out, 0, 0), "0\n");
+    EXPECT_TEXT(format_list(out, 0, 3), "0-3\n");
+    EXPECT_TEXT(format_list(out, 1, 0), "\n");
+    EXPECT_TEXT(format_mask(out, 1, 0, 0), "1\n");
+    EXPECT_TEXT(format_mask(out, 4, 0, 3), "f\n");
+    EXPECT_TEXT(format_mask(out, 8, 0, 0), "01\n");
+    EXPECT_TEXT(format_mask(out, 40, 0, 39), "ff,ffffffff\n");
+    EXPECT_TEXT(format_mask(out, 33, 32, 32), "1,00000000\n");
+}
+
+KTEST(proc_format, uuid)
+{
+    uint8_t ones[16];
+
+    memset(ones, 0xff, sizeof ones);
+    EXPECT_TEXT(format_uuid(out, ones), "ffffffff-ffff-4fff-bfff-ffffffffffff\n");
+}
+
+KTEST(proc_format, parse)
+{
+    const char *s = " \t-12 +3";
+    int64_t v = 0;
+
+    KTEST_EQ(parse_number(&s, &v), 0);
+    KTEST_EQ(v, -12);
+    KTEST_EQ(parse_number(&s, &v), -EINVAL);
+    KTEST_EQ(parse_only_number("7\n", 0, 7, &v), 0);
+    KTEST_EQ(v, 7);
+    KTEST_EQ(parse_only_number("8\n", 0, 7, &v), -EINVAL);
+    KTEST_EQ(parse_only_number("7 7\n", 0, 7, &v), -EINVAL);
+    KTEST_EQ(parse_only_number("", 0, 7, &v), -EINVAL);
+    KTEST_EQ(parse_only_number("99999999999999999999", 0, 7, &v), -EINVAL);
+}
+
+static const struct pseudo_file *file_named(const char *path)
+{
+    registry_for_each(pseudo, e)
+        if (strcmp((*e)->file.path, path) == 0)
+            return &(*e)->file;
+    return NULL;
+}
+
+/* The text of one file; to be freed. */
+static struct textbuf show(struct ktest *t, const char *path)
+{
+    const struct pseudo_file *f = file_named(path);
+    struct textbuf out = { 0 };
+
+    text_append(&out, "", 0);
+    if (KTEST_TRUE(f != NULL && f->show != NULL))
+        f->show(&out, f->arg);
+    return out;
+}
+
+/* Writes to a file as its owner would. */
+static err_t store(const char *path, const char *text)
+{
+    const struct pseudo_file *f = file_named(path);
+
+    return f && f->store ? f->store(text, strlen(text), f->arg) : -EACCES;
+}
+
+/* The number behind `name` in a file of lines; UINT64_MAX: there is none. */
+static uint64_t value_of(struct ktest *t, const char *path, const char *name)
+{
+    struct textbuf out = show(t, path);
+    const char *at = strstr(out.data, name);
+    uint64_t v = UINT64_MAX;
+
+    if (at) {
+        at += strlen(name);
+        while (*at == ' ' || *at == ':')
+            at++;
+        if (str_to_u64(&at, 10, &v) != 0)
+            v = UINT64_MAX;
+    }
+    text_free(&out);
+    return v;
+}
+
+KTEST(procfs, every_file_is_lines)
+{
+    registry_for_each(pseudo, e)
+    {
+        const struct pseudo_file *f = &(*e)->file;
+        struct textbuf out = { 0 };
+
+        if (!f->show)
+            continue;
+        f->show(&out, f->arg);
+        if (out.error != 0 || (out.length > 0 && out.data[out.length - 1] != '\n'))
+            ktest_fail(t, __FILE__, __LINE__, "/%s/%s: error %d", (*e)->filesystem, f->path,
+                       out.error);
+        text_free(&out);
+    }
+}
+
+KTEST(procfs, meminfo_adds_up)
+{
+    uint64_t total = value_of(t, "meminfo", "MemTotal"), free = value_of(t, "meminfo", "MemFree");
+
+    KTEST_EQ(total, frame_total() * 4);
+    KTEST_TRUE(free <= total);
+    KTEST_TRUE(value_of(t, "meminfo", "MemAvailable") <= total);
+    KTEST_TRUE(value_of(t, "meminfo", "Slab") + value_of(t, "meminfo", "Cached") <= total - free);
+}
+
+KTEST(procfs, stat_has_linux_lines)
+{
+    struct textbuf out = show(t, "stat");
+
+    KTEST_TRUE(str_starts_with(out.data, "cpu  "));
+    KTEST_TRUE(strstr(out.data, "\ncpu0 ") != NULL);
+    KTEST_TRUE(strstr(out.data, "\nintr ") != NULL);
+    KTEST_TRUE(strstr(out.data, "\nprocs_running ") != NULL);
+    text_free(&out);
+}
+
+KTEST(procfs, names_can_be_set)
+{
+    struct new_utsname before;
+
+    uts_get(&before);
+    KTEST_EQ(store("sys/kernel/hostname", "tester\nrest"), 0);
+    EXPECT_TEXT(text_free(out); *out = show(t, "sys/kernel/hostname"), "tester\n");
+    KTEST_EQ(store("sys/kernel/osrelease", "7"), -EACCES);
+    KTEST_EQ(uts_set_nodename(before.nodename, strlen(before.nodename)), 0);
+}
+
+KTEST(procfs, settings_take_what_has_an_effect)
+{
+    unsigned level = log_console_level();
+    int64_t timeout = panic_timeout_get();
+
+    KTEST_EQ(store("sys/kernel/printk", "3\n"), 0);
+    KTEST_EQ(log_console_level(), 3);
+    KTEST_EQ(store("sys/kernel/printk", "3 5 1 5\n"), 0);
+    KTEST_EQ(store("sys/kernel/printk", "3 4\n"), -EINVAL);
+    KTEST_EQ(store("sys/kernel/printk", "3 5 1 5 9\n"), -EINVAL);
+    log_console_level_set(level);
+    KTEST_EQ(store("sys/kernel/panic", "-5\n"), 0);
+    KTEST_EQ(panic_timeout_get(), -1);
+    panic_timeout_set(timeout);
+    KTEST_EQ(store("sys/vm/drop_caches", "4\n"), -EINVAL);
+    KTEST_EQ(store("sys/vm/drop_caches", "3\n"), 0);
+}
+
+KTEST(procfs, counts_follow)
+{
+    uint64_t files = file_count(), inodes = inode_count();
+    struct file *f;
+
+    KTEST_REQUIRE(file_open(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY, 0, &f) == 0);
+    KTEST_EQ(file_count(), files + 1);
+    KTEST_EQ(inode_count(), inodes);
+    file_put(f);
+    KTEST_EQ(file_count(), files);
+}
+
+/* Reads the stream to its end with buffers of `size` bytes.  Return: bytes. */
+static size_t drain(char *buf, size_t size)
+{
+    size_t sum = 0;
+
+    for (;;) {
+        struct uio u;
+
+        uio_init_kernel(&u, buf, size);
+        ssize_t n = kmsg_consume(&u, true);
+        if (n <= 0)
+            return sum;
+        sum += (size_t)n;
+    }
+}
+
+KTEST(procfs, kmsg_is_used_up)
+{
+    char *buf = kmalloc(4096);
+    size_t whole;
+
+    KTEST_REQUIRE(buf != NULL);
+    drain(buf, 4096);
+    KTEST_EQ(kmsg_unread(), 0);
+    log_write(LOG_DEBUG, "test", "a record for the stream");
+    whole = (size_t)kmsg_unread();
+    KTEST_TRUE(whole > 24);
+    KTEST_EQ(drain(buf, 7), whole); /* in parts */
+    KTEST_EQ(kmsg_unread(), 0);
+    kfree(buf);
+}
