@@ -27,7 +27,7 @@ def parse_argument(where, text):
     ctype, name, kind = m[1].strip(), m[2], m[3]
     if "*" in ctype:
         if ctype.count("*") == 2:
-            ctype = ctype.replace("**", "*__user *").replace("*const *", "*const __user *")
+            ctype = ctype.replace("**", "__user *__user *").replace("*const *", "__user *const __user *")
         else:
             ctype = ctype[:-1].rstrip() + " __user *"
     letter = KINDS.get(kind) or ("p" if "*" in ctype else "u" if ctype in ("size_t",) else "l"
