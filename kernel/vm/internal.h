@@ -100,6 +100,16 @@ static inline pte_t *leaf_entries(struct space *s, vaddr_t addr, vaddr_t end, va
     return level == 0 ? pte : NULL;
 }
 
+/* The first entry at or after p that is not empty, or `end`: most tables are mostly empty. */
+static inline pte_t *entries_skip(pte_t *p, pte_t *end)
+{
+    while (end - p >= 4 && (pte_load(p) | pte_load(p + 1) | pte_load(p + 2) | pte_load(p + 3)) == 0)
+        p += 4;
+    while (p < end && pte_load(p) == 0)
+        p++;
+    return p;
+}
+
 static inline bool pte_special(pte_t e)
 {
     return (pte_prot(e) & MMU_SPECIAL) != 0;

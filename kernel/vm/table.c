@@ -45,29 +45,36 @@ static bool zap_wants(const struct region *r, pte_t e, unsigned flags, bool *cac
 }
 
 /* Empties up to GATHER_MAX entries of a run; returns where it stopped. pt_lock held. */
-static vaddr_t zap_run(struct gather *g, struct region *r, pte_t *pte, vaddr_t addr, vaddr_t stop,
-                       unsigned flags)
+static vaddr_t zap_run(struct gather *g, struct region *r, pte_t *first, vaddr_t start,
+                       vaddr_t stop, unsigned flags)
 {
+    pte_t *end = first + ((stop - start) >> PAGE_SHIFT), *pte = first, *last = NULL;
     unsigned n = g->n, cached_frames = 0;
     bool cached;
 
-    for (; addr < stop && n < GATHER_MAX; addr += PAGE_SIZE, pte++) {
+    for (; pte < end && n < GATHER_MAX; pte++) {
         pte_t e = pte_load(pte);
 
-        if (e == 0 || !zap_wants(r, e, flags, &cached))
+        if (e == 0) {
+            pte = entries_skip(pte + 1, end) - 1;
+            continue;
+        }
+        if (!zap_wants(r, e, flags, &cached))
             continue;
         pte_store(pte, 0);
         cached_frames += cached;
         if (!pte_special(e))
             g->frames[n++] = pte_addr(e);
-        if (g->high == g->low)
-            g->low = addr;
-        g->high = addr + PAGE_SIZE;
+        if (last == NULL && g->high == g->low)
+            g->low = start + ((vaddr_t)(pte - first) << PAGE_SHIFT);
+        last = pte;
     }
+    if (last != NULL)
+        g->high = start + ((vaddr_t)(last - first + 1) << PAGE_SHIFT);
     r->space->resident_anon -= n - g->n - cached_frames;
     *(r->file != NULL ? &r->space->resident_file : &r->space->resident_shared) -= cached_frames;
     g->n = n;
-    return addr;
+    return start + ((vaddr_t)(pte - first) << PAGE_SHIFT);
 }
 
 bool table_zap(struct region *r, vaddr_t start, vaddr_t end, unsigned flags)
@@ -181,12 +188,14 @@ static void copy_run(struct region *r, pte_t *from, pte_t *to, size_t n, struct 
     unsigned prot = region_prot(r) & ~MMU_WRITE;
     bool revoke = region_private(r);
 
-    for (; n > 0; n--, from++, to++) {
-        pte_t e = pte_load(from);
+    for (size_t i = 0; i < n; i++) {
+        pte_t e = pte_load(&from[i]);
         struct frame *f;
 
-        if (e == 0)
+        if (e == 0) {
+            i = entries_skip(from + i + 1, from + n) - from - 1;
             continue;
+        }
         if (!pte_special(e)) {
             f = frame_of(pte_addr(e));
             __atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED);
@@ -196,19 +205,12 @@ static void copy_run(struct region *r, pte_t *from, pte_t *to, size_t n, struct 
                 sums->anon++;
             if (revoke && pte_writable(e)) {
                 e = pte_protect(e, prot);
-                pte_store(from, e);
+                pte_store(&from[i], e);
                 sums->changed = true;
             }
         }
-        pte_store(to, e);
+        pte_store(&to[i], e);
     }
-}
-
-static bool run_empty(const pte_t *pte, size_t n)
-{
-    while (n > 0 && pte_load(pte) == 0)
-        n--, pte++;
-    return n == 0;
 }
 
 err_t table_copy(struct region *r, struct region *to, bool *changed)
@@ -223,11 +225,12 @@ err_t table_copy(struct region *r, struct region *to, bool *changed)
      * waits for object->maps_lock, which the caller holds.
      */
     for (vaddr_t addr = r->start; addr < r->end && err == 0; addr = stop) {
-        pte_t *from, *dest;
+        pte_t *from, *end, *dest;
 
         spin_lock(&s->pt_lock);
         from = leaf_entries(s, addr, r->end, &stop);
-        if (from != NULL && !run_empty(from, (stop - addr) >> PAGE_SHIFT)) {
+        end = from != NULL ? from + ((stop - addr) >> PAGE_SHIFT) : NULL;
+        if (entries_skip(from, end) < end) {
             err = mmu_walk_alloc(&child->hal, addr, 0, &dest);
             if (err == 0)
                 copy_run(r, from, dest, (stop - addr) >> PAGE_SHIFT, &sums);
