@@ -34,7 +34,8 @@ static err_t remap_check(struct remap *m, struct region **out)
     *out = r;
     if (more == 0)
         return 0;
-    if (r->offset + (m->old - r->start) + m->new_len < r->offset)
+    /* An anonymous region's offset wraps when a neighbour below merges with it, and means nothing. */
+    if (r->object != NULL && r->offset + (m->old - r->start) + m->new_len < r->offset)
         return -EINVAL;
     if (r->flags & VM_SPECIAL)
         return -EFAULT;
