@@ -13,6 +13,7 @@
 
 #include <cpu/feature.h>
 #include <hal/mmu.h>
+#include <hal/usercopy.h>
 #include <lib/atomic.h>
 #include <lib/string.h>
 
@@ -215,7 +216,12 @@ bool fpu_load_user(vaddr_t at)
     unsigned long flags = hal_irq_save();
     struct hal_context *c = hal_current();
     struct cpu *cpu = cpu_current();
+    uint32_t mxcsr;
     bool ok = cpu->fpu_owner == c && fpu_live(c) && user_area_fits(at) &&
+              /* An emulator may load what silicon refuses. */
+              user_load_u32(USER_PTR(const uint32_t, at + offsetof(struct fxsave_area, mxcsr)),
+                            &mxcsr) == 0 &&
+              !(mxcsr & ~features.mxcsr_mask) &&
               user_fpu_load(USER_PTR(const void, at), features.xsave) == 0;
 
     hal_irq_restore(flags);
