@@ -333,6 +333,8 @@ static struct file *pipe_end(const struct path *path, struct pipe *p, unsigned f
     return f;
 }
 
+static const struct file_ops reopen_ops;
+
 err_t pipe_create(unsigned flags, struct file *out[2])
 {
     struct pipe *p = pipe_alloc();
@@ -345,6 +347,7 @@ err_t pipe_create(unsigned flags, struct file *out[2])
         return err;
     }
     path.dentry->inode->data = p;
+    path.dentry->inode->fops = &reopen_ops;
     out[0] = pipe_end(&path, p, O_RDONLY | flags);
     out[1] = out[0] ? pipe_end(&path, p, O_WRONLY | flags) : NULL;
     if (!out[0])
@@ -357,15 +360,16 @@ err_t pipe_create(unsigned flags, struct file *out[2])
 
 /* ---- FIFOs ---- */
 
-/* Opens one end and waits for the other.  The pipe is counted in `openings` already. */
-static err_t fifo_join(struct pipe *p, struct file *f)
+/* Opens one end and waits for the other, unless it is a pipe without a name.  The pipe is counted
+ * in `openings` already. */
+static err_t fifo_join(struct pipe *p, struct file *f, bool named)
 {
     bool reads = f->fmode & FMODE_READ, writes = f->fmode & FMODE_WRITE;
     unsigned seen;
     err_t err = 0;
 
     mutex_lock(&p->mutex);
-    if (writes && !reads && f->flags & O_NONBLOCK && p->readers == 0) {
+    if (named && writes && !reads && f->flags & O_NONBLOCK && p->readers == 0) {
         mutex_unlock(&p->mutex);
         return -ENXIO;
     }
@@ -374,9 +378,9 @@ static err_t fifo_join(struct pipe *p, struct file *f)
     p->writers += writes;
     p->writer_opens += writes;
     seen = reads ? p->writer_opens : p->reader_opens;
-    bool wait = reads != writes && (reads ? p->writers : p->readers) == 0 &&
+    bool wait = named && reads != writes && (reads ? p->writers : p->readers) == 0 &&
                 !(f->flags & O_NONBLOCK);
-    f->pos = reads && !p->writers ? (off_t)p->writer_opens : -1;
+    f->pos = named && reads && !p->writers ? (off_t)p->writer_opens : -1;
     mutex_unlock(&p->mutex);
     waitq_wake_all(&p->read_wait);
     waitq_wake_all(&p->write_wait);
@@ -389,7 +393,7 @@ static err_t fifo_join(struct pipe *p, struct file *f)
     return err;
 }
 
-static err_t fifo_open(struct inode *i, struct file *f)
+static err_t pipe_open(struct inode *i, struct file *f, bool named)
 {
     mutex_lock(&i->mutex);
     if (!i->data)
@@ -400,7 +404,7 @@ static err_t fifo_open(struct inode *i, struct file *f)
     mutex_unlock(&i->mutex);
     if (!p)
         return -ENOMEM;
-    err_t err = fifo_join(p, f);
+    err_t err = fifo_join(p, f, named);
     if (err != 0)
         pipe_forget(i);
     else
@@ -408,6 +412,18 @@ static err_t fifo_open(struct inode *i, struct file *f)
     return err;
 }
 
+static err_t fifo_open(struct inode *i, struct file *f)
+{
+    return pipe_open(i, f, true);
+}
+
+/* /proc/PID/fd/N of a pipe(2). */
+static err_t pipe_reopen(struct inode *i, struct file *f)
+{
+    return pipe_open(i, f, false);
+}
+
+static const struct file_ops reopen_ops = { .open = pipe_reopen };
 const struct file_ops fifo_ops = { .open = fifo_open };
 
 /* ---- sizes, tee ---- */

@@ -59,8 +59,8 @@ void power_reboot(void)
 
 void power_halt(void)
 {
-    log_notice("halt");
     subsystems_shutdown();
+    log_emerg("system halted");
     hal_irq_disable();
     hal_halt();
 }
