@@ -17,29 +17,12 @@
 #include <lib/string.h>
 #include <mm/heap.h>
 
-#define FDTABLE_MIN 64
 #define FDTABLE_MAX (1024 * 1024)
-#define RESERVED ((struct file *)1)
-
-struct fdtable {
-    refcount_t refs;
-    struct spinlock lock; /* LOCK_FILES */
-    unsigned size; /* lock */
-    unsigned hint; /* no free number below; lock */
-    struct file **files; /* lock */
-    uint64_t *used, *cloexec, *full; /* lock */
-    struct file *first_files[FDTABLE_MIN]; /* small tables need no more memory */
-    uint64_t first_maps[3];
-};
+#define RESERVED FD_RESERVED
 
 static struct fdtable *current_table(void)
 {
     return actor_current()->files;
-}
-
-bool fdtable_shared(const struct fdtable *t)
-{
-    return ref_read(&t->refs) > 1;
 }
 
 static void table_point_inside(struct fdtable *t)
@@ -151,7 +134,7 @@ static unsigned files_limit(void)
 }
 
 /* Takes a number; the lock is held.  Return: the number, -EMFILE, -ENOMEM, -EINVAL. */
-static int slot_take(struct fdtable *t, int min, bool cloexec)
+static __always_inline int slot_take(struct fdtable *t, int min, bool cloexec)
 {
     unsigned limit = files_limit();
 
@@ -202,6 +185,10 @@ void fd_fill(int fd, struct file *file)
 {
     struct fdtable *t = current_table();
 
+    if (likely(!fdtable_shared(t))) { /* nobody else can move the array */
+        atomic_store(&t->files[fd], file);
+        return;
+    }
     spin_lock(&t->lock);
     K_DEBUG_ASSERT(t->files[fd] == RESERVED);
     atomic_store(&t->files[fd], file);
@@ -244,7 +231,7 @@ struct fd fd_get_raw(int fd)
     return (struct fd){ slot_file(t, (unsigned)fd), false };
 }
 
-struct fd fd_get(int fd)
+struct fd fd_get_slow(int fd)
 {
     struct fd f = fd_get_raw(fd);
 

@@ -10,12 +10,27 @@
 
 #include <fs/vfs.h>
 
-struct fdtable;
+#define FDTABLE_MIN 64
+struct fdtable { /* open for fd_get alone */
+    refcount_t refs;
+    unsigned size; /* lock */
+    struct file **files; /* lock */
+    struct spinlock lock; /* LOCK_FILES */
+    unsigned hint; /* no free number below; lock */
+    uint64_t *used, *cloexec, *full; /* lock */
+    struct file *first_files[FDTABLE_MIN]; /* small tables need no more memory */
+    uint64_t first_maps[3];
+};
+#define FD_RESERVED ((struct file *)1) /* a number that is taken and not filled yet */
+
 struct fdtable *__must_check fdtable_create(void);
 struct fdtable *__must_check fdtable_copy(struct fdtable *t); /* fork; NULL: out of memory */
 void fdtable_get(struct fdtable *t);
 void fdtable_put(struct fdtable *t); /* last: closes all */
-bool fdtable_shared(const struct fdtable *t);
+static inline bool fdtable_shared(const struct fdtable *t)
+{
+    return ref_read(&t->refs) != 1;
+}
 
 /* A borrowed file: fd_put gives it back; `counted` says whether a reference was taken. */
 struct fd {
@@ -23,8 +38,20 @@ struct fd {
     bool counted;
 };
 /* Of the running thread; O_PATH files are not given by fd_get, but by fd_get_raw. */
-struct fd fd_get(int fd);
+struct fd fd_get_slow(int fd);
 struct fd fd_get_raw(int fd);
+static inline struct fd fd_get(int fd)
+{
+    const struct fdtable *t = actor_current()->files;
+
+    if (likely(!fdtable_shared(t) && (unsigned)fd < t->size)) {
+        struct file *f = t->files[fd];
+
+        if (likely((uintptr_t)f > (uintptr_t)FD_RESERVED && !(f->fmode & FMODE_PATH)))
+            return (struct fd){ f, false };
+    }
+    return fd_get_slow(fd);
+}
 static inline void fd_put(struct fd f)
 {
     if (f.counted)

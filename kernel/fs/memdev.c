@@ -49,6 +49,10 @@ static ssize_t zero_read(struct file *f, struct uio *u, off_t *pos)
 {
     size_t want = u->left, done = 0;
 
+    if (likely(want <= 64 * KiB)) {
+        done = uio_zero(u, want);
+        return likely(done != 0) || want == 0 ? (ssize_t)done : -EFAULT;
+    }
     while (done < want) {
         size_t n = MIN(want - done, 64 * KiB), got = uio_zero(u, n);
 

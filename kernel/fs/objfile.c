@@ -32,10 +32,14 @@ static void run_release(struct page_run *r)
         frame_put(r->pa[r->next++]);
 }
 
-/* The frame of page `index` with a reference, or PADDR_NONE; `want` pages will be asked for. */
-static paddr_t run_take(struct page_run *r, uint64_t index, uint64_t want)
+/*
+ * The frame of page `index`, or PADDR_NONE when it is absent; *pages of them lie one behind the other
+ * in memory and are taken together, each with its reference.  `want` pages will be asked for.
+ */
+static __always_inline paddr_t run_take(struct page_run *r, uint64_t index, uint64_t want,
+                                        unsigned *pages)
 {
-    if (r->next == r->count || r->index != index) {
+    if (r->next == r->count || unlikely(r->index != index)) {
         run_release(r);
         r->next = 0;
         r->index = index;
@@ -44,8 +48,29 @@ static paddr_t run_take(struct page_run *r, uint64_t index, uint64_t want)
         if (r->count == 0)
             return PADDR_NONE;
     }
-    r->index++;
-    return r->pa[r->next++];
+    paddr_t first = r->pa[r->next++], end = first + PAGE_SIZE;
+    unsigned n = 1;
+
+    while (r->next < r->count && r->pa[r->next] == end) {
+        end += PAGE_SIZE;
+        r->next++;
+        n++;
+    }
+    r->index += n;
+    *pages = n;
+    return first;
+}
+
+static void extent_put(paddr_t pa, unsigned pages)
+{
+    for (; pages > 0; pages--, pa += PAGE_SIZE)
+        frame_put(pa);
+}
+
+/* Bytes of the extent from `pos` on, up to `end`. */
+static size_t extent_bytes(uint64_t pos, uint64_t end, unsigned pages)
+{
+    return MIN(pages * PAGE_SIZE - pos % PAGE_SIZE, end - pos);
 }
 
 /* A page that is not in the object: a hole, or something to be read in. */
@@ -76,12 +101,14 @@ ssize_t object_file_read(struct file *f, struct uio *u, off_t *ppos)
     run.object = &i->object;
     run.next = run.count = 0;
     while (pos < end) {
-        size_t n = MIN(PAGE_SIZE - pos % PAGE_SIZE, end - pos), got;
-        paddr_t pa = run_take(&run, pos / PAGE_SIZE, PAGES(end) - pos / PAGE_SIZE);
+        size_t n, got;
+        unsigned pages = 1;
+        paddr_t pa = run_take(&run, pos / PAGE_SIZE, PAGES(end) - pos / PAGE_SIZE, &pages);
 
+        n = extent_bytes(pos, end, pages);
         if (likely(pa != PADDR_NONE)) {
             got = uio_copy_to(u, (char *)phys_to_virt(pa) + pos % PAGE_SIZE, n);
-            frame_put(pa);
+            extent_put(pa, pages);
         } else {
             err = read_absent(i, u, pos, n);
             if (err < 0)
@@ -168,12 +195,13 @@ static ssize_t write_pages(struct inode *i, struct uio *u, uint64_t pos, size_t 
     run.object = &i->object;
     run.next = run.count = 0;
     while (pos < end) {
-        size_t piece = MIN(PAGE_SIZE - pos % PAGE_SIZE, end - pos);
-        paddr_t pa = run_take(&run, pos / PAGE_SIZE, PAGES(end) - pos / PAGE_SIZE);
+        unsigned pages = 1;
+        paddr_t pa = run_take(&run, pos / PAGE_SIZE, PAGES(end) - pos / PAGE_SIZE, &pages);
+        size_t piece = extent_bytes(pos, end, pages);
 
         if (pa != PADDR_NONE) {
             got = (ssize_t)uio_copy_from(u, (char *)phys_to_virt(pa) + pos % PAGE_SIZE, piece);
-            frame_put(pa);
+            extent_put(pa, pages);
             if (got == 0)
                 got = -EFAULT;
         } else {

@@ -108,27 +108,49 @@ static void pipe_wake_writers(struct pipe *p)
 
 /* ---- reading ---- */
 
-/* Moves up to n bytes out; what is there suffices.  Return: how many. */
-static size_t pipe_take(struct pipe *p, struct uio *u, size_t n)
+/* Bytes at ring position `at` that lie in one piece of memory, n at most; all pages are there. */
+static size_t pipe_span(const struct pipe *p, size_t at, size_t n)
 {
-    size_t tail = p->tail, end = tail + n;
+    size_t page = at / PAGE_SIZE, last = p->size / PAGE_SIZE - 1;
+    size_t bytes = PAGE_SIZE - at % PAGE_SIZE;
 
-    while (tail != end) {
-        size_t at = tail & (p->size - 1), in = at % PAGE_SIZE;
-        size_t piece = MIN(PAGE_SIZE - in, end - tail);
-        size_t got = uio_copy_to(u, (char *)phys_to_virt(p->pages[at / PAGE_SIZE]) + in, piece);
-
-        tail += got;
-        if (unlikely(got < piece))
-            break;
+    while (bytes < n && page < last && p->pages[page + 1] == p->pages[page] + PAGE_SIZE) {
+        bytes += PAGE_SIZE;
+        page++;
     }
-    n = tail - p->tail;
-    atomic_store(&p->tail, tail);
-    if (tail == p->head) { /* start again in the first page */
+    return MIN(bytes, n);
+}
+
+static void *pipe_at(const struct pipe *p, size_t at)
+{
+    return (char *)phys_to_virt(p->pages[at / PAGE_SIZE]) + at % PAGE_SIZE;
+}
+
+/* Takes n bytes out of the ring. */
+static void pipe_consume(struct pipe *p, size_t n)
+{
+    atomic_store(&p->tail, p->tail + n);
+    if (p->tail == p->head) { /* start again in the first page */
         atomic_store(&p->head, 0);
         atomic_store(&p->tail, 0);
     }
-    return n;
+}
+
+/* Moves up to n bytes out; what is there suffices.  Return: how many. */
+static size_t pipe_take(struct pipe *p, struct uio *u, size_t n)
+{
+    size_t done = 0;
+
+    while (done < n) {
+        size_t at = (p->tail + done) & (p->size - 1), piece = pipe_span(p, at, n - done);
+        size_t got = uio_copy_to(u, pipe_at(p, at), piece);
+
+        done += got;
+        if (unlikely(got < piece))
+            break;
+    }
+    pipe_consume(p, done);
+    return done;
 }
 
 static ssize_t pipe_read(struct file *f, struct uio *u, off_t *pos)
@@ -162,31 +184,51 @@ static ssize_t pipe_read(struct file *f, struct uio *u, off_t *pos)
 
 /* ---- writing ---- */
 
-/* Moves up to n bytes in; there is room.  Return: how many; -ENOMEM. */
-static ssize_t pipe_put(struct pipe *p, struct uio *u, size_t n)
+/* Makes the pages for n bytes at ring position `at` that are not there yet.  Return: for how many
+ * of the bytes there are pages. */
+static size_t pipe_populate(struct pipe *p, size_t at, size_t n)
 {
-    size_t head = p->head, end = head + n;
+    size_t first = at / PAGE_SIZE, count = PAGES(at % PAGE_SIZE + n), mask = p->size / PAGE_SIZE - 1;
+    paddr_t fresh[INLINE_PAGES];
+    size_t have = 0, used = 0;
 
-    while (head != end) {
-        size_t at = head & (p->size - 1), in = at % PAGE_SIZE;
-        size_t piece = MIN(PAGE_SIZE - in, end - head);
-        paddr_t *page = &p->pages[at / PAGE_SIZE];
+    for (size_t i = 0; i < count; i++) {
+        paddr_t *page = &p->pages[(first + i) & mask];
 
-        if (unlikely(!*page)) {
-            paddr_t pa = frame_alloc(FRAME_USER);
+        if (likely(*page != 0))
+            continue;
+        if (used == have) {
+            have = frame_alloc_bulk(fresh, MIN(count - i, INLINE_PAGES), FRAME_USER);
+            used = 0;
+            if (have == 0) {
+                size_t bytes = i * PAGE_SIZE;
 
-            if (pa == PADDR_NONE)
-                break;
-            *page = pa;
+                return bytes > at % PAGE_SIZE ? bytes - at % PAGE_SIZE : 0;
+            }
         }
-        size_t got = uio_copy_from(u, (char *)phys_to_virt(*page) + in, piece);
-        head += got;
+        *page = fresh[used++];
+    }
+    while (used < have)
+        frame_put(fresh[used++]);
+    return n;
+}
+
+/* Moves up to n bytes in; there is room.  Return: how many; less: a fault, or -ENOMEM in *err. */
+static size_t pipe_put(struct pipe *p, struct uio *u, size_t n, err_t *err)
+{
+    size_t done = 0, can = pipe_populate(p, p->head & (p->size - 1), n);
+
+    *err = can < n ? -ENOMEM : -EFAULT;
+    while (done < can) {
+        size_t at = (p->head + done) & (p->size - 1), piece = pipe_span(p, at, can - done);
+        size_t got = uio_copy_from(u, pipe_at(p, at), piece);
+
+        done += got;
         if (unlikely(got < piece))
             break;
     }
-    n = head - p->head;
-    atomic_store(&p->head, head);
-    return (ssize_t)n;
+    atomic_store(&p->head, p->head + done);
+    return done;
 }
 
 static ssize_t pipe_write_wait(struct pipe *p)
@@ -216,10 +258,11 @@ static ssize_t pipe_write(struct file *f, struct uio *u, off_t *pos)
             break;
         }
         if (room > 0 && (!atomic || room >= total)) {
-            size_t n = MIN(u->left, room), got = (size_t)pipe_put(p, u, n);
+            size_t n = MIN(u->left, room);
+            err_t why;
 
-            if (unlikely(got < n)) {
-                err = p->pages[(p->head & (p->size - 1)) / PAGE_SIZE] ? -EFAULT : -ENOMEM;
+            if (unlikely(pipe_put(p, u, n, &why) < n)) {
+                err = why;
                 break;
             }
             if (u->left == 0)
@@ -515,11 +558,12 @@ static ssize_t tee_copy(struct pipe *a, struct pipe *b, size_t n)
     n = MIN(n, MIN(a->head - a->tail, b->size - (b->head - b->tail)));
     while (done < n) {
         size_t at = (a->tail + done) & (a->size - 1);
-        size_t piece = MIN(PAGE_SIZE - at % PAGE_SIZE, n - done);
+        size_t piece = pipe_span(a, at, n - done);
         struct uio u;
+        err_t why;
 
-        uio_init_kernel(&u, (char *)phys_to_virt(a->pages[at / PAGE_SIZE]) + at % PAGE_SIZE, piece);
-        size_t got = (size_t)pipe_put(b, &u, piece);
+        uio_init_kernel(&u, pipe_at(a, at), piece);
+        size_t got = pipe_put(b, &u, piece, &why);
         done += got;
         if (got < piece)
             break;
@@ -560,16 +604,6 @@ ssize_t pipe_tee(struct file *from, struct file *to, size_t n, bool nonblock)
 
 /* ---- for splice ---- */
 
-/* Takes n bytes out that somebody has read already. */
-static void pipe_consume(struct pipe *p, size_t n)
-{
-    atomic_store(&p->tail, p->tail + n);
-    if (p->tail == p->head) {
-        atomic_store(&p->head, 0);
-        atomic_store(&p->tail, 0);
-    }
-}
-
 static ssize_t drain_locked(struct pipe *p, size_t n, ssize_t (*sink)(void *arg, struct uio *u),
                             void *arg)
 {
@@ -577,10 +611,10 @@ static ssize_t drain_locked(struct pipe *p, size_t n, ssize_t (*sink)(void *arg,
 
     while (done < n && p->head != p->tail) {
         size_t at = p->tail & (p->size - 1);
-        size_t piece = MIN(MIN(PAGE_SIZE - at % PAGE_SIZE, n - done), p->head - p->tail);
+        size_t piece = pipe_span(p, at, MIN(n - done, p->head - p->tail));
         struct uio u;
 
-        uio_init_kernel(&u, (char *)phys_to_virt(p->pages[at / PAGE_SIZE]) + at % PAGE_SIZE, piece);
+        uio_init_kernel(&u, pipe_at(p, at), piece);
         ssize_t got = sink(arg, &u);
         if (got <= 0)
             return done ? (ssize_t)done : got;

@@ -9,17 +9,6 @@
 #include <lib/string.h>
 #include <mm/heap.h>
 
-void uio_init_user(struct uio *u, vaddr_t base, size_t n)
-{
-    u->single.iov_base = (void __force *)USER_PTR(void, base);
-    u->single.iov_len = n;
-    u->iov = &u->single;
-    u->count = 1;
-    u->offset = 0;
-    u->left = n;
-    u->kernel = NULL;
-}
-
 void uio_init_kernel(struct uio *u, void *buf, size_t n)
 {
     u->iov = NULL;
@@ -78,7 +67,7 @@ err_t uio_init_vector(struct uio *u, const struct iovec __user *iov, unsigned co
 enum uio_way { UIO_OUT, UIO_IN, UIO_ZERO };
 
 /* Moves n bytes of the piece at hand.  Return: how many. */
-static size_t uio_piece(enum uio_way way, vaddr_t user, void *buf, size_t n)
+static __always_inline size_t uio_piece(enum uio_way way, vaddr_t user, void *buf, size_t n)
 {
     switch (way) {
     case UIO_OUT:
@@ -102,7 +91,7 @@ static void uio_kernel(struct uio *u, enum uio_way way, void *buf, size_t n)
     u->left -= n;
 }
 
-static __always_inline size_t uio_move(struct uio *u, enum uio_way way, char *buf, size_t n)
+static __noinline size_t uio_move_pieces(struct uio *u, enum uio_way way, char *buf, size_t n)
 {
     size_t done = 0;
 
@@ -129,6 +118,16 @@ static __always_inline size_t uio_move(struct uio *u, enum uio_way way, char *bu
             break;
     }
     return done;
+}
+
+static __always_inline size_t uio_move(struct uio *u, enum uio_way way, char *buf, size_t n)
+{
+    if (unlikely(u->count != 1))
+        return uio_move_pieces(u, way, buf, n);
+    n = uio_piece(way, (vaddr_t)u->iov->iov_base + u->offset, buf, MIN(n, u->left));
+    u->offset += n;
+    u->left -= n;
+    return n;
 }
 
 size_t uio_copy_to(struct uio *u, const void *src, size_t n)

@@ -22,7 +22,17 @@ struct uio {
     struct iovec single; /* for the one-piece case */
 };
 
-void uio_init_user(struct uio *u, vaddr_t base, size_t n);
+static inline void uio_init_user(struct uio *u, vaddr_t base, size_t n)
+{
+    u->single.iov_base = (void *)base;
+    u->single.iov_len = n;
+    u->iov = &u->single;
+    u->count = 1;
+    u->offset = 0;
+    u->left = n;
+    u->kernel = NULL;
+}
+
 void uio_init_kernel(struct uio *u, void *buf, size_t n);
 /* Copies the vector in; `*heap` is to be kfree'd afterwards.  0, -EINVAL, -EFAULT, -ENOMEM. */
 err_t __must_check uio_init_vector(struct uio *u, const struct iovec __user *iov, unsigned count,
