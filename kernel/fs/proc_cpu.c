@@ -103,11 +103,11 @@ static void show_interrupts(struct textbuf *out, void *arg)
     const char *name;
     uint64_t count;
 
-    text_printf(out, "%*s%-8s%s\n", 4 + 8, "", "CPU0", cpu_count > 1 ? "(all)" : "");
+    text_printf(out, "%*sCPU%-8u%s\n", 3 + 8, "", 0u, cpu_count > 1 ? "(all)" : "");
     for (unsigned i = 0; i < IRQ_MAX; i++)
         if (irq_info(i, &count, &name))
-            text_printf(out, "%4u: %10llu  %8s %4u      %s\n", i, (unsigned long long)count,
+            text_printf(out, "%3u: %10llu  %8s %4u      %s\n", i, (unsigned long long)count,
                         chip ? chip->name : "-", i, name);
-    text_printf(out, "%4s: %10llu\n", "ERR", (unsigned long long)irq_spurious());
+    text_printf(out, "%3s: %10llu\n", "ERR", (unsigned long long)irq_spurious());
 }
 PROC_FILE(interrupts, "interrupts", 0444, show_interrupts);

@@ -20,10 +20,14 @@ static void show_nothing(struct textbuf *out, void *arg)
 PROC_FILE(partitions, "partitions", 0444, show_nothing);
 PROC_FILE(diskstats, "diskstats", 0444, show_nothing);
 
-static const struct pseudo_entry pseudo_block = {
-    .filesystem = "sysfs", .file = { .path = "block", .mode = S_IFDIR | 0755 }
-};
-REGISTRY_ADD(pseudo, pseudo_block);
+#define EMPTY_DIRECTORY(id, path_)                                                                 \
+    static const struct pseudo_entry pseudo_##id = {                                               \
+        .filesystem = "sysfs", .file = { .path = path_, .mode = S_IFDIR | 0755 }                    \
+    };                                                                                             \
+    REGISTRY_ADD(pseudo, pseudo_##id)
+EMPTY_DIRECTORY(block, "block");
+EMPTY_DIRECTORY(class_block, "class/block");
+EMPTY_DIRECTORY(dev_block, "dev/block");
 
 /* ---- consoles ---- */
 

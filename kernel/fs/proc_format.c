@@ -2,6 +2,7 @@
 /* Purpose: numbers as /proc and /sys write them.  Source: proc(5), Documentation/admin-guide/cputopology. */
 #include <fs/proc_format.h>
 
+#include <lib/bitmap.h>
 #include <lib/string.h>
 
 #define CENTISECOND_NS (NS_PER_SEC / 100)
@@ -28,25 +29,31 @@ void format_kib(struct textbuf *out, const char *name, uint64_t pages)
                 (unsigned long long)(pages * (PAGE_SIZE / KiB)));
 }
 
-void format_list(struct textbuf *out, unsigned from, unsigned to)
+void format_list(struct textbuf *out, const uint64_t *bits, unsigned count)
 {
-    if (from == to)
-        text_printf(out, "%u", from);
-    else if (from < to)
-        text_printf(out, "%u-%u", from, to);
+    const char *before = "";
+    size_t first = bitmap_find_set(bits, count, 0);
+
+    while (first != BITMAP_NONE) {
+        size_t end = MIN(bitmap_find_clear(bits, count, first), (size_t)count);
+
+        text_printf(out, end - first == 1 ? "%s%zu" : "%s%zu-%zu", before, first, end - 1);
+        before = ",";
+        first = bitmap_find_set(bits, count, end);
+    }
     text_append(out, "\n", 1);
 }
 
-void format_mask(struct textbuf *out, unsigned count, unsigned from, unsigned to)
+void format_mask(struct textbuf *out, const uint64_t *bits, unsigned count)
 {
-    for (unsigned words = DIV_ROUND_UP(count, 32), w = words; w-- > 0;) {
-        unsigned bits = w == words - 1 ? (count - 1) % 32 + 1 : 32;
-        uint32_t value = 0;
+    unsigned words = DIV_ROUND_UP(count, 32);
 
-        for (unsigned b = 0; b < bits; b++)
-            if (w * 32 + b >= from && w * 32 + b <= to)
-                value |= 1u << b;
-        text_printf(out, "%0*x%s", (int)DIV_ROUND_UP(bits, 4), value, w ? "," : "\n");
+    for (unsigned w = words; w-- > 0;) {
+        unsigned width = w == words - 1 ? (count - 1) % 32 + 1 : 32;
+        uint64_t value = bits[w / 2] >> w % 2 * 32 & (BIT(width) - 1);
+
+        text_printf(out, "%0*llx%s", (int)DIV_ROUND_UP(width, 4), (unsigned long long)value,
+                    w ? "," : "\n");
     }
 }
 

@@ -14,10 +14,10 @@ void format_centiseconds(struct textbuf *out, ns_t ns);
 void format_load(struct textbuf *out, uint32_t load);
 /* One line of meminfo: name padded, kibibytes of `pages`. */
 void format_kib(struct textbuf *out, const char *name, uint64_t pages);
-/* The set of numbers from..to as a list, "0-3" or "2", with its newline; empty when to < from. */
-void format_list(struct textbuf *out, unsigned from, unsigned to);
-/* A set of `count` bits of which from..to are set, as hexadecimal words of 32 bits with commas. */
-void format_mask(struct textbuf *out, unsigned count, unsigned from, unsigned to);
+/* The set bits of the first `count` as a list of ranges, "0-3,8", with its newline. */
+void format_list(struct textbuf *out, const uint64_t *bits, unsigned count);
+/* The same as hexadecimal words of 32 bits with commas, the highest first. */
+void format_mask(struct textbuf *out, const uint64_t *bits, unsigned count);
 /* Sixteen bytes as a version 4 UUID (RFC 4122, 4.4), with its newline. */
 void format_uuid(struct textbuf *out, const uint8_t bytes[16]);
 /* Reads one signed decimal number at *s, blanks before it skipped.  0, -EINVAL, -ERANGE. */

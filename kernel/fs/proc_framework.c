@@ -98,18 +98,18 @@ PROC_FILE(counters, "counters", 0444, show_counters);
 static void show_range(struct textbuf *out, const char *what, paddr_t start, uint64_t size,
                        const char *more)
 {
-    text_printf(out, "%-14s %#014llx-%#014llx %s\n", what, (unsigned long long)start,
-                (unsigned long long)(start + size), more);
+    text_printf(out, "%-14s 0x%012llx-0x%012llx%s%s\n", what, (unsigned long long)start,
+                (unsigned long long)(start + size), *more ? " " : "", more);
 }
 
 static void show_boot_pointers(struct textbuf *out, const struct boot_record *r)
 {
     if (r->rsdp)
-        text_printf(out, "%-14s %#014llx\n", "acpi-rsdp", (unsigned long long)r->rsdp);
+        text_printf(out, "%-14s 0x%012llx\n", "acpi-rsdp", (unsigned long long)r->rsdp);
     if (r->fdt)
         show_range(out, "device-tree", r->fdt, r->fdt_size, "");
     if (r->fb.width)
-        text_printf(out, "%-14s %#014llx %ux%ux%u\n", "framebuffer", (unsigned long long)r->fb.addr,
+        text_printf(out, "%-14s 0x%012llx %ux%ux%u\n", "framebuffer", (unsigned long long)r->fb.addr,
                     r->fb.width, r->fb.height, r->fb.bpp);
 }
 

@@ -36,14 +36,19 @@ KTEST(proc_format, numbers)
 
 KTEST(proc_format, sets)
 {
-    EXPECT_TEXT(format_list(out, 0, 0), "0\n");
-    EXPECT_TEXT(format_list(out, 0, 3), "0-3\n");
-    EXPECT_TEXT(format_list(out, 1, 0), "\n");
-    EXPECT_TEXT(format_mask(out, 1, 0, 0), "1\n");
-    EXPECT_TEXT(format_mask(out, 4, 0, 3), "f\n");
-    EXPECT_TEXT(format_mask(out, 8, 0, 0), "01\n");
-    EXPECT_TEXT(format_mask(out, 40, 0, 39), "ff,ffffffff\n");
-    EXPECT_TEXT(format_mask(out, 33, 32, 32), "1,00000000\n");
+    const uint64_t one[1] = { 1 }, some[1] = { 0x10f }, low[1] = { 0xff }, wide[1] = { ~0ull },
+                   high[2] = { 1ull << 32, 1 };
+
+    EXPECT_TEXT(format_list(out, one, 1), "0\n");
+    EXPECT_TEXT(format_list(out, some, 9), "0-3,8\n");
+    EXPECT_TEXT(format_list(out, wide, 64), "0-63\n");
+    EXPECT_TEXT(format_list(out, one + 0, 0), "\n");
+    EXPECT_TEXT(format_list(out, high, 65), "32,64\n");
+    EXPECT_TEXT(format_mask(out, one, 1), "1\n");
+    EXPECT_TEXT(format_mask(out, low, 4), "f\n");
+    EXPECT_TEXT(format_mask(out, one, 8), "01\n");
+    EXPECT_TEXT(format_mask(out, wide, 40), "ff,ffffffff\n");
+    EXPECT_TEXT(format_mask(out, high, 65), "1,00000001,00000000\n");
 }
 
 KTEST(proc_format, uuid)

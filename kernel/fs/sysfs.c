@@ -10,6 +10,7 @@
 
 #include <fs/proc_format.h>
 #include <hal/cpu.h>
+#include <lib/bitmap.h>
 #include <lib/fmt.h>
 #include <mm/frame.h>
 #include <mm/numa.h>
@@ -23,9 +24,32 @@ static unsigned number_of(void *arg)
 
 /* ---- CPUs ---- */
 
+/* Sets of CPUs and nodes by number; the largest number of either is below 256. */
+struct number_set {
+    uint64_t bits[BITMAP_WORDS(MAX(CPU_MAX, NODE_MAX))];
+};
+
+static struct number_set numbers_below(unsigned n)
+{
+    struct number_set s = { { 0 } };
+
+    bitmap_set_range(s.bits, 0, n);
+    return s;
+}
+
+static struct number_set number_alone(unsigned n)
+{
+    struct number_set s = { { 0 } };
+
+    bitmap_set(s.bits, n);
+    return s;
+}
+
 static void show_all_cpus(struct textbuf *out, void *arg)
 {
-    format_list(out, 0, cpu_count - 1);
+    struct number_set s = numbers_below(cpu_count);
+
+    format_list(out, s.bits, cpu_count);
 }
 PSEUDO_FILE(cpu_online, "sysfs", "devices/system/cpu/online", 0444, show_all_cpus, NULL);
 PSEUDO_FILE(cpu_possible, "sysfs", "devices/system/cpu/possible", 0444, show_all_cpus, NULL);
@@ -33,7 +57,7 @@ PSEUDO_FILE(cpu_present, "sysfs", "devices/system/cpu/present", 0444, show_all_c
 
 static void show_no_cpu(struct textbuf *out, void *arg)
 {
-    format_list(out, 1, 0);
+    text_append(out, "\n", 1);
 }
 PSEUDO_FILE(cpu_offline, "sysfs", "devices/system/cpu/offline", 0444, show_no_cpu, NULL);
 
@@ -53,52 +77,53 @@ static void show_zero(struct textbuf *out, void *arg)
     text_printf(out, "0\n");
 }
 
-static void show_self_list(struct textbuf *out, void *arg)
-{
-    format_list(out, number_of(arg), number_of(arg));
-}
-
 static void show_self_mask(struct textbuf *out, void *arg)
 {
-    format_mask(out, cpu_count, number_of(arg), number_of(arg));
+    struct number_set s = number_alone(number_of(arg));
+
+    format_mask(out, s.bits, cpu_count);
 }
 
 static void show_all_mask(struct textbuf *out, void *arg)
 {
-    format_mask(out, cpu_count, 0, cpu_count - 1);
+    struct number_set s = numbers_below(cpu_count);
+
+    format_mask(out, s.bits, cpu_count);
 }
 
 /* ---- nodes ---- */
 
 static void show_all_nodes(struct textbuf *out, void *arg)
 {
-    format_list(out, 0, numa.count - 1);
+    struct number_set s = numbers_below(numa.count);
+
+    format_list(out, s.bits, numa.count);
 }
 PSEUDO_FILE(node_online, "sysfs", "devices/system/node/online", 0444, show_all_nodes, NULL);
 PSEUDO_FILE(node_possible, "sysfs", "devices/system/node/possible", 0444, show_all_nodes, NULL);
 
-static bool cpu_on_node(unsigned cpu, unsigned node)
+static struct number_set node_cpus(unsigned node)
 {
-    return cpus[cpu]->node == node;
+    struct number_set s = { { 0 } };
+
+    for (unsigned i = 0; i < cpu_count; i++)
+        if (cpus[i]->node == node)
+            bitmap_set(s.bits, i);
+    return s;
 }
 
-/* Ranges of CPUs of one node, separated by commas. */
-static void show_node_cpus(struct textbuf *out, void *arg)
+static void show_node_list(struct textbuf *out, void *arg)
 {
-    unsigned node = number_of(arg);
-    const char *before = "";
+    struct number_set s = node_cpus(number_of(arg));
 
-    for (unsigned i = 0; i < cpu_count; i++) {
-        unsigned first = i;
+    format_list(out, s.bits, cpu_count);
+}
 
-        if (!cpu_on_node(i, node))
-            continue;
-        while (i + 1 < cpu_count && cpu_on_node(i + 1, node))
-            i++;
-        text_printf(out, first == i ? "%s%u" : "%s%u-%u", before, first, i);
-        before = ",";
-    }
-    text_append(out, "\n", 1);
+static void show_node_mask(struct textbuf *out, void *arg)
+{
+    struct number_set s = node_cpus(number_of(arg));
+
+    format_mask(out, s.bits, cpu_count);
 }
 
 static void show_distance(struct textbuf *out, void *arg)
@@ -155,17 +180,18 @@ static const struct numbered_file cpu_files[] = {
     { "topology/core_id", show_number },
     { "topology/physical_package_id", show_zero },
     { "topology/thread_siblings", show_self_mask },
-    { "topology/thread_siblings_list", show_self_list },
+    { "topology/thread_siblings_list", show_number },
     { "topology/core_siblings", show_all_mask },
     { "topology/core_siblings_list", show_all_cpus },
     { "topology/core_cpus", show_self_mask },
-    { "topology/core_cpus_list", show_self_list },
+    { "topology/core_cpus_list", show_number },
     { "topology/package_cpus", show_all_mask },
     { "topology/package_cpus_list", show_all_cpus },
 };
 
 static const struct numbered_file node_files[] = {
-    { "cpulist", show_node_cpus },
+    { "cpulist", show_node_list },
+    { "cpumap", show_node_mask },
     { "distance", show_distance },
     { "meminfo", show_node_meminfo },
 };

@@ -420,8 +420,26 @@ static pid_t pid_ops_self(bool thread)
     return thread ? task_current()->id : process_current()->id;
 }
 
+/* What private writable regions could grow to, in pages. */
+static uint64_t pid_ops_committed(void)
+{
+    uint64_t pages = 0;
+
+    for (pid_t pid = pid_ops_next(1); pid > 0; pid = pid_ops_next(pid + 1)) {
+        unsigned long flags = spin_lock_irqsave(&tree_lock);
+        const struct process *p = process_find(pid);
+
+        if (p && p->space)
+            pages += atomic_load_relaxed(&p->space->data_pages) +
+                     atomic_load_relaxed(&p->space->stack_pages);
+        spin_unlock_irqrestore(&tree_lock, flags);
+    }
+    return pages;
+}
+
 static const struct proc_pid_ops pid_ops = { .next = pid_ops_next, .exists = pid_ops_exists,
                                              .self = pid_ops_self, .last = pid_last,
+                                             .committed = pid_ops_committed,
                                              .make = make_process };
 
 void procfs_pid_init(void)
