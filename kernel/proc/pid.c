@@ -5,7 +5,7 @@
 #include <lib/bitmap.h>
 #include <mm/heap.h>
 
-#define SLOTS_PER_PAGE 64
+#define SLOTS_PER_PAGE 64 /* as many as a word of the bitmap has bits */
 #define PID_RESERVED 300 /* after the first wrap, small numbers stay with those who have them */
 
 struct spinlock tree_lock = SPINLOCK_INIT(LOCK_PROC_TREE);
@@ -14,9 +14,23 @@ static uint64_t taken[BITMAP_WORDS(PID_MAX)];
 static struct pid_slot *pages[PID_MAX / SLOTS_PER_PAGE];
 static pid_t last_pid;
 
+static size_t page_of(pid_t pid)
+{
+    return (size_t)pid / SLOTS_PER_PAGE;
+}
+
+/* Frees a page without numbers; the one that numbers are given out of stays. */
+static void page_trim(size_t page)
+{
+    if (taken[page] != 0 || page == page_of(last_pid))
+        return;
+    kfree(pages[page]);
+    pages[page] = NULL;
+}
+
 static err_t pid_take(pid_t pid)
 {
-    struct pid_slot **page = &pages[(unsigned)pid / SLOTS_PER_PAGE];
+    struct pid_slot **page = &pages[page_of(pid)];
 
     if (!*page) {
         *page = kcalloc(SLOTS_PER_PAGE, sizeof **page);
@@ -30,6 +44,7 @@ static err_t pid_take(pid_t pid)
 pid_t pid_alloc(void)
 {
     size_t pid = bitmap_find_clear(taken, PID_MAX, (size_t)last_pid + 1);
+    size_t old_page = page_of(last_pid);
     err_t err;
 
     if (pid == BITMAP_NONE)
@@ -40,6 +55,7 @@ pid_t pid_alloc(void)
     if (err)
         return err;
     last_pid = (pid_t)pid;
+    page_trim(old_page);
     return (pid_t)pid;
 }
 
@@ -56,7 +72,7 @@ struct pid_slot *pid_slot(pid_t pid)
 
     if (pid <= 0 || pid >= PID_MAX)
         return NULL;
-    page = pages[(unsigned)pid / SLOTS_PER_PAGE];
+    page = pages[page_of(pid)];
     return page ? &page[(unsigned)pid % SLOTS_PER_PAGE] : NULL;
 }
 
@@ -65,8 +81,10 @@ void pid_release(pid_t pid)
     struct pid_slot *s = pid_slot(pid);
 
     K_ASSERT(s);
-    if (!s->task && !s->process && !s->group && !s->session)
-        bitmap_clear(taken, (size_t)pid);
+    if (s->task || s->process || s->group || s->session)
+        return;
+    bitmap_clear(taken, (size_t)pid);
+    page_trim(page_of(pid));
 }
 
 pid_t pid_next(pid_t from)
