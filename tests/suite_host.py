@@ -94,3 +94,15 @@ def includes_negative(ctx):
         expect_match("process.h: No such file", output)
         if status == 0:
             raise Failure("mm could include proc's header")
+
+
+@test("docs/system-calls.md says what the table says", archs=HOST)
+def coverage_page(ctx):
+    """The page is made from the table; after a change of the table it has to be made again."""
+    fresh = ROOT / "build" / "tests" / "system-calls.md"
+    fresh.parent.mkdir(parents=True, exist_ok=True)
+    status, output = run(["python3", ROOT / "tools" / "syscalls.py", "--table",
+                          ROOT / "kernel" / "abi" / "syscalls.tbl", "--markdown", fresh])
+    expect(status == 0, output)
+    expect(fresh.read_text() == (ROOT / "docs" / "system-calls.md").read_text(),
+           "run: tools/syscalls.py --table kernel/abi/syscalls.tbl --markdown docs/system-calls.md")

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: CC0-1.0
 """Makes the system-call dispatcher of one architecture from kernel/abi/syscalls.tbl.
 
-Writes abi/syscalls_gen.h (prototypes), syscalls_gen.c (thunks, table, names, kinds) into --out.
+Writes abi/syscalls_gen.h (prototypes), syscalls_gen.c (thunks, table, names, kinds) into --out;
+with --markdown the coverage page (docs/system-calls.md) instead.
 Every line is checked; an error names the line.
 """
 import argparse
 import os
 import re
 import sys
+import textwrap
 
 COLUMNS = {"x86_64": 1, "arm64": 2, "host": 1}
 KINDS = {"fd": "f", "dirfd": "d", "path": "s", "in": "i", "out": "o", "oflags": "O", "octal": "m",
@@ -68,12 +70,36 @@ def thunk(name, args):
             f"    return sys_{name}({', '.join(values)});\n}}\n")
 
 
+def coverage(table, path):
+    """The page that says which calls there are, and what is missing of them."""
+    missing = {line.split()[0]: line.split(";", 1)[1].strip()
+               for line in open(table, encoding="ascii") if ";" in line and line[0] != "#"}
+    rows = [cells for cells, _ in parse(table)]
+    names = {state: [c[0] for c in rows if c[3] == state] for state in ("done", "partial", "absent")}
+    with open(path, "w", encoding="ascii") as f:
+        f.write("# System calls\n\nMade by `tools/syscalls.py --markdown` from `kernel/abi/syscalls.tbl`; "
+                "a test compares them.\n\n"
+                f"Of Linux 6.1's {len(rows)} calls {len(names['done'])} are done, "
+                f"{len(names['partial'])} partial, {len(names['absent'])} absent: they give ENOSYS and "
+                "are named once in the log.\n")
+        f.write("\n## Partial\n\n| call | what is missing |\n| --- | --- |\n")
+        f.writelines(f"| {n} | {missing.get(n, '?')} |\n" for n in names["partial"])
+        for state in ("done", "absent"):
+            f.write(f"\n## {state.capitalize()}\n\n")
+            f.write(textwrap.fill(", ".join(sorted(names[state])), 120) + "\n")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--arch", required=True, choices=COLUMNS)
+    p.add_argument("--arch", choices=COLUMNS)
     p.add_argument("--table", required=True)
-    p.add_argument("--out", required=True, help="folder for the generated files")
+    p.add_argument("--out", help="folder for the generated files")
+    p.add_argument("--markdown", metavar="FILE", help="write the coverage page")
     o = p.parse_args()
+    if o.markdown:
+        return coverage(o.table, o.markdown)
+    if not o.arch or not o.out:
+        p.error("--arch and --out are needed")
     rows = parse(o.table)
     column = COLUMNS[o.arch]
     present = [(int(c[column]), c[0], c[3] != "absent", a) for c, a in rows if c[column] != "-"]
