@@ -143,7 +143,10 @@ static int link_make(struct unpack *u, const struct cpio_entry *e)
     struct hard_link *l = link_find(u, e);
     if (!l)
         return 0;
-    err_t err = path_link(&l->path, u->root, AT_FDCWD, e->name);
+    err_t err = path_unlink(u->root, AT_FDCWD, e->name, 0); /* an older file of that name */
+    if (err != 0 && err != -ENOENT)
+        return err;
+    err = path_link(&l->path, u->root, AT_FDCWD, e->name);
     return err == 0 ? 1 : err;
 }
 
