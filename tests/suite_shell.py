@@ -379,10 +379,13 @@ def fork_exec(sh, ctx):
 
 @shell_test("a fork bomb under a process limit is contained")
 def fork_bomb(sh, ctx):
-    sh.put("/tmp/bomb", "ulimit -p 25\nb() { b | b; }\n(b) 2>/dev/null\necho survived")
+    sh.put("/tmp/bomb", "ulimit -u 25 || exit 1\nb() { b | b; }\n(b) 2>/tmp/refused\necho survived")
     sh.run("chmod 777 /tmp; su -s /bin/sh nobody -c 'sh /tmp/bomb' >/tmp/out 2>&1 &")
     time.sleep(3)
     sh.check("echo alive", "alive\n", 120)
+    if int(sh.output("ps -o user | grep -c nobody || true", 120)) > 25:
+        raise Failure("more processes than the limit")
+    expect_match("can't fork: Resource temporarily unavailable", sh.output("sort -u /tmp/refused"))
     sh.run("for i in 1 2 3 4 5; do su -s /bin/sh nobody -c 'kill -9 -1'; sleep 0.3; done", 120)
     sh.run("wait", 60)
     sh.check("ps -o user | grep -c nobody || true", "0\n")
