@@ -12,6 +12,7 @@
 #define LOG_TAG "uart16550"
 #include <core/irq.h>
 #include <core/log.h>
+#include <core/params.h>
 #include <core/panic.h>
 #include <core/spinlock.h>
 #include <dev/serial/earlycon.h>
@@ -165,7 +166,8 @@ static void early_write(struct log_sink *sink, const char *text, size_t n)
 }
 
 static bool early_started; /* boot */
-static struct log_sink early_sink = { .name = "earlycon", .write = early_write, .level = LOG_DEBUG };
+/* Errors and panics only: the driver's console prints everything again that is in the log. */
+static struct log_sink early_sink = { .name = "earlycon", .write = early_write, .level = LOG_ERR };
 
 static void early_start(paddr_t at)
 {
@@ -177,6 +179,18 @@ static void early_start(paddr_t at)
     log_sink_add(&early_sink, true);
 }
 EARLYCON(uart16550, "pc,com1", early_start);
+
+static err_t set_earlycon(const char *value)
+{
+    (void)value;
+    if (!early_started)
+        return 0;
+    log_sink_remove(&early_sink);
+    early_sink.level = LOG_DEBUG;
+    log_sink_add(&early_sink, true);
+    return 0;
+}
+PARAM(earlycon, "print the log from its first line on, before drivers start", set_earlycon);
 
 /* --- the driver --- */
 
