@@ -14,6 +14,7 @@
 #include <hal/upcall.h>
 
 #include <boot/record.h>
+#include <core/irq.h>
 #include <core/ktest.h>
 #include <core/log.h>
 #include <core/panic.h>
@@ -97,6 +98,10 @@ static void boot_early(void)
 {
     subsystems_init_early();
     console_log_attach();
+    if (!irq_chip())
+        panic("no interrupt controller that this kernel drives");
+    if (!clock_event_current())
+        panic("no timer that this kernel drives");
     tick_start();
     if (!kthread_start("boot", LEVEL_NORMAL, boot_late, NULL))
         panic("no memory for the first thread");

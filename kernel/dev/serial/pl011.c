@@ -212,7 +212,7 @@ static err_t pl011_start(struct subsystem *self)
         log_sink_remove(&early_sink);
     registers = mapped;
     line_init(hz);
-    if (node.irq_count != 0) {
+    if (node.irq_count != 0 && irq_chip() != NULL) {
         err = irq_register(node.irq[0], "ttyAMA0", on_interrupt, NULL);
         if (err != 0)
             return err;
@@ -221,7 +221,7 @@ static err_t pl011_start(struct subsystem *self)
     return service_publish_console("ttyAMA0", &console, 100, PRIV_DRIVER);
 }
 
-static const char *const needs[] = { "device_tree", "gicv2", NULL };
+static const char *const needs[] = { "device_tree", "?gicv2", NULL };
 static struct subsystem pl011_subsystem = {
     .name = "pl011", .privilege = PRIV_DRIVER, .needs = needs, .early_init = pl011_start
 };
