@@ -58,6 +58,16 @@ def all_threads():
     return list_items(gdb.parse_and_eval("'thread.c'::threads"), "struct thread", "all_link")
 
 
+def thread_named(argument):
+    """A thread by process id, or by an expression that gives its address."""
+    if argument.strip().isdecimal():
+        for thread in all_threads():
+            if int(thread["process"]) and int(thread["process"]["id"]) == int(argument):
+                return thread
+        raise gdb.GdbError(f"no process {argument}; see `devine threads`")
+    return gdb.parse_and_eval(argument).cast(gdb.lookup_type("struct thread").pointer())
+
+
 def short(value, prefix):
     """An enumerator without its prefix, in small letters."""
     return str(value).replace(prefix, "").lower()
@@ -117,14 +127,13 @@ class RunQueues(gdb.Command):
 
 
 class Space(gdb.Command):
-    """devine space [THREAD]: the regions of an address space."""
+    """devine space [PID|THREAD]: the regions of an address space."""
 
     def __init__(self):
         super().__init__("devine space", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
 
     def invoke(self, argument, from_tty):
-        kind = gdb.lookup_type("struct thread").pointer()
-        thread = gdb.parse_and_eval(argument).cast(kind) if argument else current_thread()
+        thread = thread_named(argument) if argument else current_thread()
         space = thread["space"]
         if not int(space):
             print("a kernel thread: no address space of its own")
@@ -139,7 +148,7 @@ class Space(gdb.Command):
 
 
 class Backtrace(gdb.Command):
-    """devine backtrace THREAD: where a thread that does not run left the CPU, by frame pointers."""
+    """devine backtrace PID|THREAD: where a thread that does not run left the CPU, by frame pointers."""
 
     def __init__(self):
         super().__init__("devine backtrace", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
@@ -147,7 +156,7 @@ class Backtrace(gdb.Command):
     def invoke(self, argument, from_tty):
         if not argument:
             raise gdb.GdbError("which thread? see `devine threads`")
-        thread = gdb.parse_and_eval(argument).cast(gdb.lookup_type("struct thread").pointer())
+        thread = thread_named(argument)
         word = gdb.lookup_type("unsigned long").pointer()
         frame = int(thread["ctx"]["sp"]) + saved_frame_offset()
         for number in range(64):
