@@ -33,6 +33,12 @@ struct hard_link {
     struct path path; /* with references */
 };
 
+struct dir_time { /* a directory's time is set when nothing is made in it any more */
+    struct dir_time *next;
+    struct path path; /* with references */
+    int64_t mtime;
+};
+
 struct unpack {
     const struct path *root;
     struct file *file; /* being written */
@@ -40,6 +46,7 @@ struct unpack {
     uint64_t offset;
     unsigned skipped;
     struct hard_link *links[LINK_BUCKETS];
+    struct dir_time *times;
 };
 
 static struct hard_link **links_bucket(struct unpack *u, const struct cpio_entry *e)
@@ -107,6 +114,29 @@ static void attributes_apply(struct inode *i, const struct cpio_entry *e)
     spin_unlock(&i->lock);
 }
 
+static void time_remember(struct unpack *u, const struct path *p)
+{
+    struct dir_time *d = kmalloc(sizeof *d);
+
+    if (!d)
+        return; /* it keeps the time of its last change */
+    path_get(p);
+    *d = (struct dir_time){ u->times, *p, p->dentry->inode->mtime };
+    u->times = d;
+}
+
+static void times_apply(struct unpack *u)
+{
+    while (u->times) {
+        struct dir_time *d = u->times;
+
+        u->times = d->next;
+        d->path.dentry->inode->mtime = d->mtime;
+        path_put(&d->path);
+        kfree(d);
+    }
+}
+
 static err_t attributes_at(struct unpack *u, const struct cpio_entry *e)
 {
     struct path p;
@@ -114,6 +144,8 @@ static err_t attributes_at(struct unpack *u, const struct cpio_entry *e)
 
     if (err == 0) {
         attributes_apply(p.dentry->inode, e);
+        if (S_ISDIR(e->mode))
+            time_remember(u, &p);
         path_put(&p);
     }
     return err;
@@ -411,6 +443,7 @@ err_t initramfs_unpack(const struct path *root, const void *data, size_t size,
             log_warn("%u more entries could not be made", u->skipped - 8);
         cpio_destroy(c);
         links_forget(u);
+        times_apply(u);
     }
     kfree(u);
     return err;

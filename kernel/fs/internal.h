@@ -13,6 +13,7 @@
 #include <linux/stat.h>
 
 #define S_PERMISSIONS 07777u
+#define SEAL_KNOWN 0x80000000u /* in inode->seals: the file can be asked for its seals */
 #define MAY_EXEC 1u
 #define MAY_WRITE 2u
 #define MAY_READ 4u

@@ -2,7 +2,8 @@
 /*
  * Purpose: memfd files: a tmpfs inode that no directory holds.
  * Model: they live in a tmpfs of their own that is never mounted; inode->seals says what may no
- * longer change.  SEAL_KNOWN marks the inodes that can have seals at all.
+ * longer change.  SEAL_KNOWN marks the inodes that can have seals at all: those of tmpfs have
+ * F_SEAL_SEAL from the beginning.
  * Locking: the inode's mutex for seals.
  */
 #include <fs/memfd.h>
@@ -15,7 +16,6 @@
 #include <vm/space.h>
 
 #define SEALS_ALL (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
-#define SEAL_KNOWN 0x80000000u
 
 static struct mount *memfd_mount;
 

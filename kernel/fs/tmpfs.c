@@ -20,11 +20,18 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 
+/* What Linux counts as the size of a directory for each name, the first two included. */
+#define ENTRY_BYTES 20
+/* Bits in sb->data: limits that an option set, and that are shown therefore. */
+#define SHOW_SIZE 1u
+#define SHOW_INODES 2u
+
 struct tmpfs_options {
     uint64_t pages, inodes; /* 0: no limit */
     unsigned mode;
     uid_t uid;
     gid_t gid;
+    uintptr_t show; /* SHOW_* */
 };
 
 /* ---- inodes ---- */
@@ -42,11 +49,13 @@ static struct inode *tmpfs_inode(struct superblock *sb, const struct inode *dir,
     case S_IFREG:
         i->ops = &tmpfs_file_inode_ops;
         i->fops = &object_file_ops;
+        i->seals = SEAL_KNOWN | F_SEAL_SEAL;
         break;
     case S_IFDIR:
         i->ops = &tmpfs_dir_inode_ops;
         i->fops = &tree_dir_ops;
         i->nlink = 2;
+        i->object.size = 2 * ENTRY_BYTES;
         break;
     case S_IFLNK:
         i->ops = &tmpfs_link_inode_ops;
@@ -59,13 +68,15 @@ static struct inode *tmpfs_inode(struct superblock *sb, const struct inode *dir,
     return i;
 }
 
-static void dir_changed(struct inode *dir, int link_change)
+/* As many entries and links (of subdirectories) more or less. */
+static void dir_changed(struct inode *dir, int entries, int links)
 {
     int64_t now = fs_now();
 
     spin_lock(&dir->lock);
     dir->mtime = dir->ctime = now;
-    dir->nlink += (uint32_t)link_change;
+    dir->nlink += (uint32_t)links;
+    dir->object.size += (uint64_t)(entries * ENTRY_BYTES);
     spin_unlock(&dir->lock);
 }
 
@@ -86,7 +97,7 @@ static err_t tmpfs_create(struct inode *dir, struct dentry *d, unsigned mode, un
     if (IS_ERR(i))
         return PTR_ERR(i);
     dentry_attach(d, i);
-    dir_changed(dir, 0);
+    dir_changed(dir, 1, 0);
     return 0;
 }
 
@@ -97,7 +108,7 @@ static err_t tmpfs_mkdir(struct inode *dir, struct dentry *d, unsigned mode)
     if (IS_ERR(i))
         return PTR_ERR(i);
     dentry_attach(d, i);
-    dir_changed(dir, 1);
+    dir_changed(dir, 1, 1);
     return 0;
 }
 
@@ -114,7 +125,7 @@ static err_t tmpfs_symlink(struct inode *dir, struct dentry *d, const char *targ
     }
     i->object.size = strlen(target);
     dentry_attach(d, i);
-    dir_changed(dir, 0);
+    dir_changed(dir, 1, 0);
     return 0;
 }
 
@@ -123,14 +134,14 @@ static err_t tmpfs_link(struct inode *dir, struct dentry *d, struct inode *targe
     inode_link_change(target, 1);
     inode_get(target);
     dentry_attach(d, target);
-    dir_changed(dir, 0);
+    dir_changed(dir, 1, 0);
     return 0;
 }
 
 static err_t tmpfs_unlink(struct inode *dir, struct dentry *d)
 {
     inode_link_change(d->inode, -1);
-    dir_changed(dir, 0);
+    dir_changed(dir, -1, 0);
     return 0;
 }
 
@@ -139,14 +150,14 @@ static err_t tmpfs_rmdir(struct inode *dir, struct dentry *d)
     if (dentry_has_children(d))
         return -ENOTEMPTY;
     inode_link_change(d->inode, -2);
-    dir_changed(dir, -1);
+    dir_changed(dir, -1, -1);
     return 0;
 }
 
 static err_t tmpfs_rename(struct inode *from, struct dentry *old, struct inode *to,
                           struct dentry *new, unsigned flags)
 {
-    int dirs_out = S_ISDIR(old->inode->mode), dirs_in = dirs_out;
+    int dirs_out = S_ISDIR(old->inode->mode), dirs_in = dirs_out, out = 1, in = 1;
 
     if (flags & RENAME_EXCHANGE) {
         int other = S_ISDIR(new->inode->mode);
@@ -154,6 +165,7 @@ static err_t tmpfs_rename(struct inode *from, struct dentry *old, struct inode *
         inode_link_change(new->inode, 0);
         dirs_out -= other;
         dirs_in -= other;
+        out = in = 0;
     } else if (new->inode) {
         bool directory = S_ISDIR(new->inode->mode);
 
@@ -161,10 +173,11 @@ static err_t tmpfs_rename(struct inode *from, struct dentry *old, struct inode *
             return -ENOTEMPTY;
         inode_link_change(new->inode, directory ? -2 : -1);
         dirs_in -= directory;
+        in = 0;
     }
     inode_link_change(old->inode, 0);
-    dir_changed(from, -dirs_out);
-    dir_changed(to, dirs_in);
+    dir_changed(from, -out, -dirs_out);
+    dir_changed(to, in, dirs_in);
     return 0;
 }
 
@@ -240,12 +253,16 @@ static err_t option_set(struct tmpfs_options *o, const char *name, const char *v
     uint64_t n = 0;
     err_t err;
 
-    if (strcmp(name, "size") == 0)
-        return option_size(value, &o->pages);
-    if (strcmp(name, "nr_blocks") == 0)
+    if (strcmp(name, "size") == 0 || strcmp(name, "nr_blocks") == 0) {
+        o->show |= SHOW_SIZE;
+        if (name[0] == 's')
+            return option_size(value, &o->pages);
         return str_to_size(value, &o->pages) ? -EINVAL : 0;
-    if (strcmp(name, "nr_inodes") == 0)
+    }
+    if (strcmp(name, "nr_inodes") == 0) {
+        o->show |= SHOW_INODES;
         return str_to_size(value, &o->inodes) ? -EINVAL : 0;
+    }
     if (strcmp(name, "mode") == 0) {
         err = option_number(value, 8, S_PERMISSIONS, &n);
         o->mode = (unsigned)n;
@@ -316,6 +333,7 @@ static err_t tmpfs_mount(const struct filesystem *fs, struct superblock *sb, con
 
     if (err != 0)
         return err;
+    sb->data = (void *)o.show;
     return tmpfs_fill(sb, &(struct tmpfs_limits){ o.pages, o.inodes, o.mode, o.uid, o.gid });
 }
 
@@ -350,6 +368,7 @@ static err_t tmpfs_remount(struct superblock *sb, const char *data)
         return -EINVAL;
     atomic_store(&sb->pages_max, o.pages);
     atomic_store(&sb->inodes_max, o.inodes);
+    sb->data = (void *)((uintptr_t)sb->data | o.show);
     return 0;
 }
 
@@ -366,10 +385,11 @@ static void tmpfs_statfs(struct superblock *sb, struct statfs *st)
 static void tmpfs_show_options(struct superblock *sb, struct textbuf *out)
 {
     const struct inode *root = sb->root->inode;
+    uintptr_t show = (uintptr_t)sb->data;
 
-    if (sb->pages_max)
+    if (show & SHOW_SIZE && sb->pages_max)
         text_printf(out, ",size=%lluk", (unsigned long long)sb->pages_max * (PAGE_SIZE / 1024));
-    if (sb->inodes_max)
+    if (show & SHOW_INODES && sb->inodes_max)
         text_printf(out, ",nr_inodes=%llu", (unsigned long long)sb->inodes_max);
     if ((root->mode & S_PERMISSIONS) != 01777)
         text_printf(out, ",mode=%03o", root->mode & S_PERMISSIONS);
@@ -432,6 +452,7 @@ REGISTRY_ADD(filesystem, rootfs);
 static err_t devtmpfs_mount(const struct filesystem *fs, struct superblock *sb, const char *source,
                             const char *data)
 {
+    sb->data = (void *)(uintptr_t)(SHOW_SIZE | SHOW_INODES);
     return tmpfs_fill(sb, &(struct tmpfs_limits){ frame_total() / 2, frame_total() / 2, 0755, 0, 0 });
 }
 
