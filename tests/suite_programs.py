@@ -38,24 +38,29 @@ def expect_lines(actual, expected):
         raise Failure("\n".join(list(lines)[:60]))
 
 
-def static_program(ctx, libc):
-    """Runs tests/programs/libc.c, linked with `libc`."""
+def static_program(ctx, source, libc):
+    """Runs tests/programs/SOURCE.c, linked with `libc`."""
     subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
-    program = (BUILD / ctx.arch / f"programs/libc-{libc}").read_bytes()
+    program = (BUILD / ctx.arch / f"programs/{source}-{libc}").read_bytes()
     archive = Archive().busybox(ctx.arch).file("bin/program", program)
-    output, status = run_in(ctx, archive, "/bin/program word", f"static-{libc}", 120)
-    expect_lines(output, (ROOT / "tests/programs/libc.expected").read_text())
+    output, status = run_in(ctx, archive, "/bin/program word", f"static-{source}-{libc}", 120)
+    expect_lines(output, (ROOT / f"tests/programs/{source}.expected").read_text())
     expect_equal(status, 0, "status")
 
 
 @test("a static program with glibc")
 def glibc(ctx):
-    static_program(ctx, "glibc")
+    static_program(ctx, "libc", "glibc")
 
 
 @test("a static program with musl")
 def musl(ctx):
-    static_program(ctx, "musl")
+    static_program(ctx, "libc", "musl")
+
+
+@test("processes and signals in their corner cases")
+def processes(ctx):
+    static_program(ctx, "process", "glibc")
 
 
 @test("Debian's dynamic bash, dash and coreutils run a script as under Linux")

@@ -354,6 +354,12 @@ err_t vfs_truncate(const struct path *p, uint64_t size)
     if (err != 0)
         return err;
     mutex_lock(&i->mutex);
+    if (size > i->object.size && size > atomic_load_relaxed(actor_current()->limit_fsize)) {
+        mutex_unlock(&i->mutex);
+        inode_write_put(i);
+        fs_sigxfsz_hook();
+        return -EFBIG;
+    }
     inode_remove_privileges(i);
     err = i->ops && i->ops->setattr ? i->ops->setattr(i, &a) : inode_setattr(i, &a);
     mutex_unlock(&i->mutex);

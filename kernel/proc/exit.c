@@ -130,7 +130,7 @@ static bool reparent_locked(struct process *p)
         }
         list_add_tail(&reaper->children, &c->sibling);
         send_death_signals_locked(c);
-        group_check_orphaned_locked(c, p);
+        group_check_orphaned_locked(c, p, false);
     }
     if (zombies) {
         (void)signal_send_process(reaper, SIGCHLD, NULL);
@@ -179,7 +179,7 @@ static void zombie_locked(struct process *p)
 {
     p->state = PROCESS_ZOMBIE;
     reparent_locked(p);
-    group_check_orphaned_locked(p, p->parent);
+    group_check_orphaned_locked(p, p->parent, true);
     if (p->parent) {
         list_del(&p->sibling);
         list_add_head(&p->parent->children, &p->sibling);

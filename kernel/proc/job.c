@@ -176,7 +176,7 @@ static bool guards(const struct process *parent, const struct pgroup *g)
            parent->group->session == g->session;
 }
 
-/* `ignored`: a member that is about to end or whose parent is. */
+/* `ignored`: a member that is about to end, or NULL. */
 static bool orphaned_locked(const struct pgroup *g, const struct process *ignored)
 {
     struct process *m;
@@ -209,11 +209,11 @@ bool group_is_orphaned(void)
     return orphaned;
 }
 
-void group_check_orphaned_locked(struct process *p, struct process *parent)
+void group_check_orphaned_locked(struct process *p, struct process *parent, bool ends)
 {
     struct pgroup *g = p->group;
 
-    if (!guards(parent, g) || !has_stopped_locked(g) || !orphaned_locked(g, p))
+    if (!guards(parent, g) || !has_stopped_locked(g) || !orphaned_locked(g, ends ? p : NULL))
         return;
     (void)signal_send_group_locked(g, SIGHUP, NULL, false);
     (void)signal_send_group_locked(g, SIGCONT, NULL, false);

@@ -17,9 +17,9 @@ void group_join_locked(struct process *p, struct pgroup *g);
 void group_leave_locked(struct process *p);
 /* Is the running process' group orphaned: no member has a parent in another group of the session? */
 bool group_is_orphaned(void);
-/* p ends or changes its parent: a group that becomes orphaned so and has stopped members gets
+/* p ends, or has changed its parent: a group that became orphaned so and has stopped members gets
  * SIGHUP and SIGCONT (POSIX exit()).  `parent` as before the change. */
-void group_check_orphaned_locked(struct process *p, struct process *parent);
+void group_check_orphaned_locked(struct process *p, struct process *parent, bool ends);
 void job_init(void); /* registers with the terminals */
 /* The session's leader ends: takes the terminal (its reference) out. */
 struct tty *session_take_tty_locked(struct process *p);

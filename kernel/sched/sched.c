@@ -343,16 +343,12 @@ static __hot void check_preemption(struct runqueue *rq, struct thread *t)
         hal_ipi_resched(rq->cpu);
 }
 
-static __hot void activate(struct runqueue *rq, struct thread *t, bool woken, bool lazy)
+static __hot void activate(struct runqueue *rq, struct thread *t, bool woken)
 {
     rq->class->enqueue(rq, t, woken);
     t->queued = true;
     rq->queued++;
-    if (lazy && t->level < LEVEL_REALTIME && rq->cpu == cpu_current() &&
-        atomic_load_relaxed(&rq->cpu->current) != &rq->cpu->idle->ctx)
-        rq->lazy = true;
-    else
-        check_preemption(rq, t);
+    check_preemption(rq, t);
 }
 
 __hot bool thread_wake_irqs_off(struct thread *t, unsigned states)
@@ -373,7 +369,7 @@ __hot bool thread_wake_irqs_off(struct thread *t, unsigned states)
     atomic_store_relaxed(&t->state, THREAD_RUNNABLE);
     if (likely(!t->on_cpu && !t->queued)) {
         rq->blocked -= was == THREAD_SLEEPING;
-        activate(rq, t, true, states & WAKE_LAZY);
+        activate(rq, t, true);
     }
     spin_unlock_raw(&rq->lock);
     return true;
@@ -418,7 +414,7 @@ void thread_start(struct thread *t)
     rq = t->ctx.cpu->rq;
     spin_lock_raw(&rq->lock);
     t->state = THREAD_RUNNABLE;
-    activate(rq, t, false, false);
+    activate(rq, t, false);
     rq_unlock_irqrestore(rq, flags);
     __atomic_fetch_add(&forks, 1, __ATOMIC_RELAXED);
 }
@@ -544,9 +540,8 @@ void sched_tick(bool user_mode)
     struct runqueue *rq = t->ctx.cpu->rq;
 
     spin_lock_raw(&rq->lock);
-    if ((charge(rq, t) || rq->lazy) && rq->queued)
+    if (charge(rq, t) && rq->queued)
         atomic_fetch_or(&t->ctx.pending, PENDING_RESCHED);
-    rq->lazy = false;
     account_tick(rq, t, user_mode);
     spin_unlock_raw(&rq->lock);
     if (rq->cpu->id == 0)
