@@ -25,6 +25,7 @@
 struct spinlock fs_lock = SPINLOCK_INIT(LOCK_FS);
 
 #define LRU_MAX 8192
+#define COOKIE_FIRST (1ull << 56) /* they go down; positions 0 and 1 are the dots */
 
 static struct dentry **table; /* fs_lock */
 static unsigned table_shift; /* constant after boot: 64 - log2(buckets) */
@@ -103,8 +104,9 @@ static void dentry_hash_locked(struct dentry *d)
     d->hash_next = *b;
     *b = d;
     d->flags |= DENTRY_HASHED;
-    d->cookie = d->parent->next_cookie++;
-    list_add_tail(&d->parent->children, &d->sibling);
+    /* The newest comes first, as under Linux; readers that are under way do not meet it. */
+    d->cookie = --d->parent->next_cookie;
+    list_add_head(&d->parent->children, &d->sibling);
 }
 
 static void dentry_unhash_locked(struct dentry *d)
@@ -169,7 +171,7 @@ static struct dentry *dentry_alloc(struct superblock *sb, struct dentry *parent,
     list_init(&d->lru);
     d->mounts = 0;
     d->cookie = 0;
-    d->next_cookie = 2;
+    d->next_cookie = COOKIE_FIRST;
     if (parent)
         dentry_get(parent);
     return d;

@@ -107,6 +107,21 @@ err_t vfs_symlink(const char *target, int dirfd, const char *name)
     return path_symlink(NULL, target, dirfd, name);
 }
 
+/*
+ * A name for somebody else's file would outlive the owner's wish to remove it, and pin set-id
+ * programs: only for plain files that the caller may write anyhow (fs.protected_hardlinks).
+ */
+static err_t may_link(struct inode *i)
+{
+    if (inode_owner_or_capable(i))
+        return 0;
+    if (!S_ISREG(i->mode) || i->mode & S_ISUID ||
+        (i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) ||
+        inode_permission(i, MAY_READ | MAY_WRITE, cred_current()) != 0)
+        return -EPERM;
+    return 0;
+}
+
 err_t path_link(const struct path *old, const struct path *base, int newdir, const char *new)
 {
     struct inode *target = old->dentry->inode;
@@ -119,7 +134,7 @@ err_t path_link(const struct path *old, const struct path *base, int newdir, con
     struct inode *i = dir.dentry->inode;
     if (dir.mount != old->mount)
         err = -EXDEV;
-    else if (S_ISDIR(target->mode) || !i->ops->link)
+    else if ((err = may_link(target)) != 0 || S_ISDIR(target->mode) || !i->ops->link)
         err = -EPERM;
     else if (target->nlink == 0)
         err = -ENOENT;
@@ -218,6 +233,8 @@ err_t path_unlink(const struct path *base, int dirfd, const char *name, int at_f
         if (directory)
             err = w.kind == NAME_DOT ? -EINVAL : w.kind == NAME_DOTDOT ? -ENOTEMPTY : -EBUSY;
     }
+    if (err == 0)
+        err = mount_want_write(w.here.mount);
     if (err == 0) {
         struct inode *dir = w.here.dentry->inode;
 

@@ -272,11 +272,24 @@ static err_t walk_magic(struct path_walk *w, struct inode *i)
     return 0;
 }
 
+/* In a directory where everybody may put links (/tmp) only those of its owner or of the caller are
+ * followed (fs.protected_symlinks). */
+static bool link_trusted(const struct path_walk *w, const struct dentry *d)
+{
+    const struct inode *dir = w->here.dentry->inode;
+
+    return likely((dir->mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH)) ||
+           d->inode->uid == w->actor->cred->fsuid || d->inode->uid == dir->uid;
+}
+
 /* `d` is a link in `here`. */
 static err_t walk_link(struct path_walk *w, struct dentry *d)
 {
     struct link_text *t = NULL;
     err_t err = 0;
+
+    if (unlikely(!link_trusted(w, d)))
+        return -EACCES;
 
     if (w->flags & LOOKUP_NO_SYMLINKS || w->here.mount->flags & MS_NOSYMFOLLOW ||
         ++w->link_count > SYMLINKS_MAX)

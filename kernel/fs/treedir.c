@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: reading directories whose dentries are the truth (SB_TREE).
- * Model: each child has a cookie, growing in the order of attachment, which is its position; 0 and
- * 1 are "." and "..".  The opening remembers the child that was given last, so that going on costs
+ * Model: each child has a cookie, which is its position; later ones have smaller cookies and stand in
+ * front; 0 and 1 are "." and "..".  The opening remembers the child that was given last, so that going on costs
  * O(1); when that one has left the directory the place is looked for by its cookie.
  * Locking: fs_lock for each step; names are copied out of it.
  */

@@ -130,7 +130,7 @@ struct dentry {
     struct list lru; /* LOCK_FS */
     uint32_t mounts; /* how many mounts stand on it; LOCK_FS */
     uint64_t cookie; /* position in its directory for readdir, > 1; LOCK_FS */
-    uint64_t next_cookie; /* for its next child; LOCK_FS */
+    uint64_t next_cookie; /* its next child gets one less; LOCK_FS */
 };
 enum {
     DENTRY_HASHED = 1u << 0,
