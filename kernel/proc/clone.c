@@ -244,7 +244,8 @@ static err_t link_locked(struct clone_job *j)
     pid_t id;
     err_t err;
 
-    if (me->killed || me->stop_pending)
+    /* Signals come first: a child made now would escape one that went to all of its group. */
+    if (me->killed || me->stop_pending || signal_pending())
         return -ERESTARTNOINTR;
     err = user_count_add(uid, task_limit(me));
     if (err)
