@@ -26,7 +26,7 @@
 
 #include <asm/poll.h>
 
-#define DEPTH_MAX 5 /* of sets in sets */
+#define DEPTH_MAX 3 /* of sets below the one that is added, as on Linux */
 #define EVENTS_ALWAYS (EPOLLERR | EPOLLHUP)
 #define EVENTS_PRIVATE (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
 

@@ -310,6 +310,7 @@ err_t file_open_exec(int dirfd, const char *name, unsigned at_flags, struct file
     unsigned lookup = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
                       (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
     struct path p;
+    struct file *f;
     err_t err = path_lookup_from(NULL, dirfd, name, lookup, &p);
 
     if (err != 0)
@@ -319,19 +320,22 @@ err_t file_open_exec(int dirfd, const char *name, unsigned at_flags, struct file
         path_put(&p);
         return err;
     }
-    err = open_file(&p, O_RDONLY, out);
+    err = open_file(&p, O_RDONLY, &f);
     if (err != 0)
         return err;
-    struct inode *i = (*out)->inode;
+    struct inode *i = f->inode;
     spin_lock(&i->lock);
     if (i->writers) {
         err = -ETXTBSY;
     } else {
         i->deny_write++;
-        (*out)->fmode |= FMODE_EXEC;
+        f->fmode |= FMODE_EXEC;
     }
     spin_unlock(&i->lock);
-    if (err != 0)
-        file_put(*out);
-    return err;
+    if (err != 0) {
+        file_put(f);
+        return err;
+    }
+    *out = f; /* not before: a caller that cleans up puts what it finds there */
+    return 0;
 }

@@ -40,6 +40,8 @@ static err_t clone_check(const struct clone_request *r)
 {
     uint64_t f = r->flags;
 
+    if (f & CLONE_NAMESPACES && !(f & CLONE_NEWUSER) && !task_capable(CAP_SYS_ADMIN))
+        return -EPERM;
     if (f & (CLONE_NAMESPACES | CLONE_INTO_CGROUP))
         return -EINVAL;
     if ((f & CLONE_THREAD) && !(f & CLONE_SIGHAND))

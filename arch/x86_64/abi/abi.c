@@ -44,6 +44,10 @@ long abi_arch_prctl(int code, uint64_t addr)
         return word_out(addr, hal_tls_get());
     case ARCH_GET_GS:
         return word_out(addr, tls_gs_get());
+    case ARCH_GET_CPUID: /* CPUID never faults: no CPU of ours is told to make it */
+        return 1;
+    case ARCH_SET_CPUID:
+        return -ENODEV;
     default:
         return -EINVAL;
     }
