@@ -245,12 +245,29 @@ static void mlfq_sink(struct thread *t)
     t->slice_left = sched_slice(t);
 }
 
+static bool mlfq_moves(const struct thread *t)
+{
+    return t->level >= LEVEL_LOW && t->level <= LEVEL_HIGH;
+}
+
+/* A yield gives way to any of the levels that feedback moves between: with nobody waiting at its own
+ * or above, the thread joins the highest of them that does. */
+static void mlfq_step_aside(const struct mlfq *m, struct thread *t)
+{
+    uint32_t below = m->levels & ((1u << t->level) - 1) & ~(1u << LEVEL_IDLE);
+
+    if (mlfq_moves(t) && m->levels >> t->level == 0 && below != 0)
+        t->level = (enum sched_level)(31 - __builtin_clz(below));
+}
+
 static void mlfq_put_back(struct runqueue *rq, struct thread *t, bool yielded)
 {
     bool used_up = t->slice_left == 0;
 
     if (unlikely(used_up))
         mlfq_sink(t);
+    if (yielded)
+        mlfq_step_aside(&rq->mlfq, t);
     mlfq_insert(&rq->mlfq, t, used_up || yielded);
 }
 
@@ -301,7 +318,7 @@ static bool mlfq_preempts(struct runqueue *rq __maybe_unused, const struct threa
 
 static bool mlfq_yields(const struct runqueue *rq, const struct thread *t)
 {
-    return atomic_load_relaxed(&rq->mlfq.levels) >> t->level != 0;
+    return atomic_load_relaxed(&rq->mlfq.levels) >> (mlfq_moves(t) ? LEVEL_LOW : t->level) != 0;
 }
 
 const struct sched_class sched_class_mlfq = {

@@ -111,6 +111,22 @@ KTEST(sched, yield_goes_behind)
     KTEST_TRUE(class->pick(&rq) == &threads[1]);
 }
 
+KTEST(sched, yield_gives_way_to_a_level_below)
+{
+    struct thread *th;
+
+    setup();
+    ready(0);
+    KTEST_TRUE(run(sched_slice(&threads[0])) == &threads[0]); /* sinks to LOW */
+    ready(1);
+    th = class->pick(&rq);
+    KTEST_TRUE(th == &threads[1]);
+    KTEST_TRUE(class->yields(&rq, th));
+    class->put_back(&rq, th, true);
+    KTEST_TRUE(class->pick(&rq) == &threads[0]);
+    KTEST_TRUE(class->pick(&rq) == &threads[1]);
+}
+
 KTEST(sched, sinks_and_rises)
 {
     struct thread *th;
