@@ -38,28 +38,49 @@ class Report:
                 print(f"FAILED {name} ({seconds:.1f} s)\n{text}", flush=True)
 
 
-def attempt(report, name, function):
-    """Runs one test; returns whether it passed."""
-    start = time.monotonic()
+def once(function):
+    """Runs a test; returns (cases or None, failure or None)."""
     try:
         cases = function()
     except harness.Failure as failure:
-        report.add(name, time.monotonic() - start, failure)
-        return False
+        return None, failure
     except Exception:  # a broken test is a failed test
-        report.add(name, time.monotonic() - start, traceback.format_exc())
-        return False
-    if isinstance(cases, harness.Cases):
-        for case, failure in cases.items():
-            report.add(f"{name}: {case}", 0, failure)
+        return None, traceback.format_exc()
+    return (cases, None) if isinstance(cases, harness.Cases) else (None, None)
+
+
+def attempt(report, name, function, clean_up=lambda: None):
+    """Runs one test, and once more when it fails: a starved QEMU is no verdict. Returns whether it passed."""
+    start = time.monotonic()
+    cases, failure = once(function)
+    if failure or (cases and any(cases.values())):
+        clean_up()
+        reason = failure or next(f for f in cases.values() if f)
+        print(f"again {name} ({time.monotonic() - start:.1f} s)\n    " + str(reason).replace("\n", "\n    "), flush=True)
+        start = time.monotonic()
+        cases, failure = once(function)
+        if failure:
+            clean_up()
+    if cases:
+        for case, reason in cases.items():
+            report.add(f"{name}: {case}", 0, reason)
         return not any(cases.values())
-    report.add(name, time.monotonic() - start)
-    return True
+    report.add(name, time.monotonic() - start, failure)
+    return not failure
 
 
 def run_shared(report, ctx, cases):
     """Runs the tests that share a shell; boots a new one after a failure."""
     shell = None
+
+    def drop_shell():
+        nonlocal shell
+        if shell:
+            history = shell.log_path.with_suffix(".failed.log")
+            shell.close()
+            shell.log_path.replace(history)
+            shell = None
+
     for case in cases:
         def body():
             nonlocal shell
@@ -67,11 +88,7 @@ def run_shared(report, ctx, cases):
                 shell = ctx.shell(name="shell")
             case.function(shell, ctx)
             shell.run("cd /; rm -rf /tmp/* /tmp/.[a-z]*")
-        if not attempt(report, f"{ctx.arch}: {case.name}", body) and shell:
-            history = shell.log_path.with_suffix(".failed.log")
-            shell.close()
-            shell.log_path.replace(history)
-            shell = None
+        attempt(report, f"{ctx.arch}: {case.name}", body, drop_shell)
     if shell:
         shell.close()
 

@@ -370,11 +370,13 @@ def fork_exec(sh, ctx):
     sh.put("/tmp/forks", "i=0; while [ $i -lt $1 ]; do /bin/busybox true || exit 1; i=$((i+1)); done")
     free_kib = "awk '/^MemFree/ { print $2 }' /proc/meminfo"
     sh.output("sh /tmp/forks 200", 120)
-    before = int(sh.output(free_kib))
-    sh.output("sh /tmp/forks 2000", 300)
-    lost = before - int(sh.output(free_kib))
-    if lost > (2048 if ctx.is_linux else 0):
-        raise Failure(f"{lost} KiB were lost")
+    for _ in range(3):  # what a cache keeps, it keeps once; what is lost, is lost each time
+        before = int(sh.output(free_kib))
+        sh.output("sh /tmp/forks 2000", 300)
+        lost = before - int(sh.output(free_kib))
+        if lost <= (2048 if ctx.is_linux else 0):
+            return
+    raise Failure(f"{lost} KiB were lost")
 
 
 @shell_test("a fork bomb under a process limit is contained")
