@@ -204,7 +204,7 @@ long sys_prctl(int option, unsigned long a2, unsigned long a3, unsigned long a4,
     case PR_GET_CHILD_SUBREAPER:
         return int_out(a2, p->subreaper);
     case PR_SET_TIMERSLACK:
-        t->timer_slack_ns = a2 && a2 <= UINT_MAX ? (unsigned)a2 : 50000;
+        t->timer_slack_ns = a2 && a2 <= UINT_MAX ? (unsigned)a2 : t->timer_slack_default_ns;
         return 0;
     case PR_GET_TIMERSLACK:
         return t->timer_slack_ns;

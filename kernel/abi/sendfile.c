@@ -71,7 +71,7 @@ static ssize_t transfer(struct two *t, off_t __user *in_off, off_t __user *out_o
         return err;
     ssize_t got = file_transfer(t->in.file, in_at, t->out.file, out_at, MIN(n, UIO_BYTES_MAX),
                                 nonblock);
-    if (got > 0 && (offset_out(in_off, in) != 0 || offset_out(out_off, out) != 0))
+    if (got >= 0 && (offset_out(in_off, in) != 0 || offset_out(out_off, out) != 0))
         return -EFAULT;
     return got;
 }
@@ -182,6 +182,17 @@ long sys_tee(int in, int out, size_t count, unsigned flags)
     return n;
 }
 
+/* As much as there is room for: it waits for the first byte's room alone. */
+static ssize_t pages_in(struct file *pipe, struct uio *u, bool nonblock)
+{
+    ssize_t room = u->left ? pipe_room(pipe, nonblock) : 0;
+
+    if (room <= 0)
+        return room;
+    u->left = MIN(u->left, (size_t)room);
+    return file_write(pipe, u);
+}
+
 /* The pages are copied; SPLICE_F_GIFT allows that. */
 long sys_vmsplice(int fd, const struct iovec __user *iov, unsigned long count, unsigned flags)
 {
@@ -196,7 +207,8 @@ long sys_vmsplice(int fd, const struct iovec __user *iov, unsigned long count, u
     if (f.file && file_is_pipe(f.file)) {
         n = count > UIO_MAXIOV ? -EINVAL : uio_init_vector(&u, iov, (unsigned)count, few, &heap);
         if (n == 0) {
-            n = f.file->fmode & FMODE_WRITE ? file_write(f.file, &u) : file_read(f.file, &u);
+            n = f.file->fmode & FMODE_WRITE ? pages_in(f.file, &u, flags & SPLICE_F_NONBLOCK)
+                                            : file_read(f.file, &u);
             kfree(heap);
         }
     }

@@ -204,7 +204,7 @@ static void clone_ids(struct clone_job *j)
         j->child->rseq_cpu = j->parent->rseq_cpu;
         j->child->thread.switch_pending = j->parent->thread.switch_pending;
     }
-    j->child->timer_slack_ns = j->parent->timer_slack_ns;
+    j->child->timer_slack_ns = j->child->timer_slack_default_ns = j->parent->timer_slack_ns;
 }
 
 /* ---- linking ------------------------------------------------------------------------------- */

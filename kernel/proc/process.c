@@ -84,7 +84,7 @@ struct task *task_create(struct process *p)
     signal_queue_init(&t->pending);
     waitq_init(&t->vfork_waiters);
     t->altstack.ss_flags = SS_DISABLE;
-    t->timer_slack_ns = 50000;
+    t->timer_slack_ns = t->timer_slack_default_ns = 50000;
     t->actor.limit_fsize = (const uint64_t *)&p->limits.r[RLIMIT_FSIZE].rlim_cur;
     t->actor.limit_nofile = (const uint64_t *)&p->limits.r[RLIMIT_NOFILE].rlim_cur;
     return t;

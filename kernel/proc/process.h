@@ -135,6 +135,7 @@ struct task {
     struct waitq vfork_waiters;
     int parent_death_signal; /* prctl PR_SET_PDEATHSIG; tree_lock */
     unsigned timer_slack_ns; /* PR_SET_TIMERSLACK; has no effect but to be read back */
+    unsigned timer_slack_default_ns; /* what 0 sets: the slack of the task that made this one */
 
     /* How restart_syscall goes on: fn(task) with `restart` as its notes. (own) */
     struct {

@@ -140,6 +140,8 @@ err_t space_futex_key(struct space *s, vaddr_t addr, bool shared, struct futex_k
     } else if (!region_private(r)) {
         key->a = (uintptr_t)r->object;
         key->b = r->offset + (addr - r->start);
+        if (key->b >= ALIGN_UP(atomic_load_relaxed(&r->object->size), PAGE_SIZE))
+            err = -EFAULT; /* the file has become shorter */
     }
     rwlock_read_done(&s->lock);
     return err;

@@ -14,12 +14,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define WAKE 1 /* FUTEX_WAKE: not every library has <linux/futex.h> */
 
 #define CHECK(cond)                                                                                \
     do {                                                                                           \
@@ -253,6 +260,79 @@ static void part_stack(void)
     printf("stack %d\n", big[4095]);
 }
 
+/* A program that somebody writes cannot be run, however often one tries. */
+static void errors_exec(void)
+{
+    char path[] = "/tmp/busyXXXXXX";
+    int fd = mkstemp(path);
+
+    CHECK(fd >= 0 && fchmod(fd, 0755) == 0);
+    for (int i = 0; i < 16; i++)
+        CHECK(execl(path, path, NULL) == -1 && errno == ETXTBSY);
+    close(fd);
+    unlink(path);
+}
+
+/* Sets in sets: five are too many for a sixth. */
+static void errors_epoll(void)
+{
+    struct epoll_event e = { .events = EPOLLIN };
+    int pipes[2], set[6];
+
+    CHECK(pipe(pipes) == 0);
+    for (int i = 0; i < 6; i++) {
+        CHECK((set[i] = epoll_create1(0)) >= 0);
+        int err = epoll_ctl(set[i], EPOLL_CTL_ADD, i ? set[i - 1] : pipes[0], &e);
+        CHECK(i < 5 ? err == 0 : err == -1 && (errno == ELOOP || errno == EINVAL));
+    }
+    for (int i = 0; i < 6; i++)
+        close(set[i]);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+/* An offset that cannot be written back; a word that a shorter file has lost. */
+static void errors_addresses(void)
+{
+    char path[] = "/tmp/shortXXXXXX";
+    int fd = mkstemp(path);
+    int *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    off_t *offset = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(fd >= 0 && word != MAP_FAILED && offset != MAP_FAILED);
+    CHECK(sendfile(fd, fd, offset, 1) == -1 && errno == EFAULT);
+    CHECK(ftruncate(fd, 4096) == 0 && syscall(SYS_futex, word, WAKE, 1, NULL, NULL, 0) == 0);
+    CHECK(ftruncate(fd, 0) == 0);
+    CHECK(syscall(SYS_futex, word, WAKE, 1, NULL, NULL, 0) == -1 && errno == EFAULT);
+    munmap(word, 4096);
+    munmap(offset, 4096);
+    close(fd);
+    unlink(path);
+}
+
+/* vmsplice fills a pipe and does not wait for more room; a child's slack has its own default. */
+static void part_errors(void)
+{
+    static char big[256 << 10];
+    struct iovec iov = { big, sizeof big };
+    int pipes[2], status;
+
+    errors_exec();
+    errors_epoll();
+    errors_addresses();
+    CHECK(pipe(pipes) == 0);
+    ssize_t n = vmsplice(pipes[1], &iov, 1, 0);
+    CHECK(n > 0 && n < (ssize_t)sizeof big);
+    CHECK(vmsplice(pipes[1], &iov, 1, SPLICE_F_NONBLOCK) == -1 && errno == EAGAIN);
+    close(pipes[0]);
+    close(pipes[1]);
+    CHECK(prctl(PR_SET_TIMERSLACK, 70000) == 0);
+    if (fork() == 0)
+        _exit(prctl(PR_SET_TIMERSLACK, 0) || prctl(PR_GET_TIMERSLACK) != 70000);
+    CHECK(wait(&status) > 0 && status == 0);
+    printf("errors ok\n");
+}
+
 int main(int argc, char **argv)
 {
     struct timespec start, end;
@@ -267,6 +347,7 @@ int main(int argc, char **argv)
     part_mmap();
     part_setjmp();
     part_stack();
+    part_errors();
     clock_gettime(CLOCK_MONOTONIC, &end);
     CHECK(end.tv_sec > start.tv_sec || (end.tv_sec == start.tv_sec && end.tv_nsec > start.tv_nsec));
     printf("done\n");
