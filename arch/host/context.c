@@ -203,3 +203,13 @@ __attribute__((no_sanitize("address"))) void hal_backtrace(uintptr_t ip, uintptr
         fp = ((uintptr_t *)fp)[0];
     }
 }
+
+/* There is nothing of the kind. */
+void hal_user_inherit(struct hal_context *child)
+{
+    (void)child;
+}
+
+void hal_user_reset(void)
+{
+}

@@ -63,6 +63,11 @@ static inline struct hal_regs *hal_user_regs(const struct hal_context *ctx)
 /* Leaves for user mode with the registers in hal_user_regs(hal_current()); pending work first. */
 __noreturn void hal_enter_user(void);
 
+/* The machine's own part of a user thread beside registers, FPU and thread pointer (x86_64: the GS
+ * base): a new thread inherits the running one's, a new program starts without. */
+void hal_user_inherit(struct hal_context *child);
+void hal_user_reset(void);
+
 /* The running thread's user thread pointer. */
 uintptr_t hal_tls_get(void);
 void hal_tls_set(uintptr_t value);

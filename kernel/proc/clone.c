@@ -162,6 +162,7 @@ static void child_regs(struct clone_job *j)
     if (j->r->stack)
         regs_set_sp(r, j->r->stack);
     c->tls = j->r->flags & CLONE_SETTLS ? j->r->tls : hal_tls_get();
+    hal_user_inherit(c);
 }
 
 static err_t clone_thread(struct clone_job *j)
@@ -258,6 +259,7 @@ static err_t link_locked(struct clone_job *j)
         return id;
     }
     j->child->id = id;
+    j->child->counted_as = uid;
     j->child->actor.cred = me->actor.cred;
     cred_get(me->actor.cred);
     if (j->new_process)

@@ -544,6 +544,7 @@ static err_t exec_start(struct task *t, struct exec *e)
     regs_init_user(hal_user_regs(&t->thread.ctx), ip, sp);
     hal_fpu_load_current(fpu);
     hal_tls_set(0);
+    hal_user_reset();
     return 0;
 }
 

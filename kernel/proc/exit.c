@@ -208,7 +208,7 @@ static void unlink_locked(struct task *t)
     slot->task = NULL;
     pid_release(t->id);
     tasks_minus_one_locked();
-    user_count_sub(t->actor.cred->uid);
+    user_count_sub(t->counted_as);
 }
 
 /* Adds the task to its process' account and takes it out of the tree. */

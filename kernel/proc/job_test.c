@@ -75,10 +75,11 @@ KTEST(job, user_counter_enforces_its_limit)
     KTEST_EQ(user_count_add(uid, 2), 0);
     KTEST_EQ(user_count_add(uid, 2), 0);
     KTEST_EQ(user_count_add(uid, 2), -EAGAIN);
-    user_count_move(uid, uid + 1);
+    user_count_sub(uid);
     KTEST_EQ(user_count_add(uid, 2), 0);
     user_count_sub(uid);
     user_count_sub(uid);
-    user_count_sub(uid + 1);
+    KTEST_EQ(user_count_add(uid, 1), 0);
+    user_count_sub(uid);
     spin_unlock_irqrestore(&tree_lock, flags);
 }

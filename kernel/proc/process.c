@@ -259,18 +259,14 @@ void task_set_cred(struct task *t, const struct cred *c)
     const struct cred *old = t->actor.cred;
     unsigned long flags = spin_lock_irqsave(&tree_lock);
 
-    if (old->uid != c->uid)
-        user_count_move(old->uid, c->uid);
+    /* Without memory for another counter the task goes on counting against the old user. */
+    if (t->counted_as != c->uid && user_count_add(c->uid, UINT64_MAX) == 0) {
+        user_count_sub(t->counted_as);
+        t->counted_as = c->uid;
+    }
     t->actor.cred = c;
     spin_unlock_irqrestore(&tree_lock, flags);
     cred_put(old);
-}
-
-void user_count_move(uid_t from, uid_t to)
-{
-    /* The counter of `from` goes away at 0 and makes room, so this allocation is as good as sure. */
-    user_count_sub(from);
-    K_ASSERT(user_count_add(to, UINT64_MAX) == 0);
 }
 
 const struct cred *process_cred_get(struct process *p)

@@ -133,6 +133,7 @@ struct task {
     uint32_t rseq_len, rseq_sig, rseq_cpu; /* (own) */
     bool vforking; /* the parent waits for our exec or exit; cleared once, then the queue is woken */
     struct waitq vfork_waiters;
+    uid_t counted_as; /* whose RLIMIT_NPROC it counts against; tree_lock */
     int parent_death_signal; /* prctl PR_SET_PDEATHSIG; tree_lock */
     unsigned timer_slack_ns; /* PR_SET_TIMERSLACK; has no effect but to be read back */
     unsigned timer_slack_default_ns; /* what 0 sets: the slack of the task that made this one */
@@ -238,8 +239,6 @@ unsigned task_total(void);
 /* prlimit: reads and (new not NULL) sets.  0, -EINVAL, -EPERM. */
 err_t process_set_limit(struct process *p, unsigned resource, const struct rlimit64 *new,
                         struct rlimit64 *old);
-/* RLIMIT_NPROC's counter follows a task whose real user changes. tree_lock held. */
-void user_count_move(uid_t from, uid_t to);
 /* Usage of a live process with its tasks; of the running task alone. */
 void process_usage(struct process *p, struct rusage_sum *out);
 void task_usage(struct task *t, struct rusage_sum *out);

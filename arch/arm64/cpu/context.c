@@ -126,3 +126,13 @@ void hal_fpu_restore(void)
 
     fpu_take(c, c->fpu);
 }
+
+/* There is nothing of the kind. */
+void hal_user_inherit(struct hal_context *child)
+{
+    (void)child;
+}
+
+void hal_user_reset(void)
+{
+}

@@ -114,3 +114,14 @@ void tls_gs_set(uint64_t value)
     gs_base_load(cpu_current(), value);
     hal_irq_restore(flags);
 }
+
+void hal_user_inherit(struct hal_context *child)
+{
+    child->arch.gs_base = tls_gs_get();
+}
+
+void hal_user_reset(void)
+{
+    if (tls_gs_get() != 0)
+        tls_gs_set(0);
+}
