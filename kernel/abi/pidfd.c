@@ -72,6 +72,8 @@ long sys_pidfd_send_signal(int pidfd, int sig, siginfo_t __user *user, unsigned 
     if (!f.file)
         return -EBADF;
     p = pidfd_process(f.file);
+    if (!p)
+        p = pidfd_directory_process(f.file);
     err = p ? signal_in(&info, user, sig, p) : -EBADF;
     if (!err)
         err = send(p, sig, &info);

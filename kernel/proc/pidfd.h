@@ -12,3 +12,5 @@ err_t pidfd_create(struct process *p, unsigned flags, struct file **out);
 void pidfd_bind(struct file *f, struct process *p);
 /* The process of a pidfd; NULL: it is another kind of file.  Without a new reference. */
 struct process *pidfd_process(const struct file *f);
+/* The process whose directory in /proc f is, on loan; NULL.  pidfd_send_signal takes those, too. */
+struct process *pidfd_directory_process(const struct file *f);

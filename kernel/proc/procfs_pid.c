@@ -7,6 +7,7 @@
  * up when it is read, so an open file of a dead process just has nothing to say.
  * Dentries are volatile: asked for again (revalidate) at each look-up.
  */
+#include <proc/pidfd.h>
 #include <proc/procfs_pid.h>
 
 #include <lib/fmt.h>
@@ -183,6 +184,14 @@ static err_t dir_readdir(struct file *f, struct dir_context *ctx)
 static const struct inode_ops dir_ops = { .lookup = dir_lookup, .getattr = getattr,
                                           .revalidate = revalidate };
 static const struct file_ops dir_file_ops = { .readdir = dir_readdir, .seek = pseudo_dir_seek };
+
+struct process *pidfd_directory_process(const struct file *f)
+{
+    if (f->inode->ops != &dir_ops)
+        return NULL;
+    const struct pid_node *n = f->inode->data;
+    return n->entry == NULL && n->tid == 0 ? n->process : NULL;
+}
 
 /* A number as a name, or -1. */
 static int name_number(const struct dentry *d)
