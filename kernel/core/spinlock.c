@@ -5,7 +5,8 @@
  * Model: each CPU keeps a stack of the locks that it holds; a lock of lower rank than the highest
  * held one, or of the same rank outside the two kinds that allow it in address order, is a panic.
  * Preemption is off while a lock is held, so a CPU's stack is touched by that CPU alone; an
- * interrupt on top of it leaves it as it was.
+ * interrupt on top of it leaves it as it was, and begins an order of its own: a lock that handlers
+ * take is held with interrupts off, and nothing that is held with interrupts on is taken below it.
  */
 #include <core/panic.h>
 #include <core/spinlock.h>
@@ -33,6 +34,7 @@ void spin_contend(struct spinlock *l, uint16_t mine)
 
 static struct held {
     unsigned depth;
+    unsigned base; /* the first lock of this interrupt */
     struct spinlock *lock[HELD_MAX];
 } held[CPU_MAX]; /* own CPU */
 
@@ -62,7 +64,7 @@ void lockrank_acquire(struct spinlock *l)
 {
     struct held *h = &held[cpu_current()->id];
 
-    for (unsigned i = 0; i < h->depth && !panicking; i++) {
+    for (unsigned i = h->base; i < h->depth && !panicking; i++) {
         struct spinlock *outer = h->lock[i];
 
         if (outer->rank > l->rank || (outer->rank == l->rank && !same_rank_allowed(outer, l)))
@@ -88,6 +90,24 @@ void lockrank_release(struct spinlock *l)
         h->lock[i - 1] = h->lock[i];
     h->depth--;
     l->holder = NULL;
+}
+
+unsigned lockrank_irq_enter(void)
+{
+    struct held *h = &held[cpu_current()->id];
+    unsigned base = h->base;
+
+    h->base = h->depth;
+    return base;
+}
+
+void lockrank_irq_exit(unsigned base)
+{
+    struct held *h = &held[cpu_current()->id];
+
+    if (h->depth != h->base && !panicking)
+        panic("an interrupt handler left a spinlock held");
+    h->base = base;
 }
 
 #else

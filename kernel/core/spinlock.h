@@ -39,7 +39,12 @@ extern void (*preempt_resched_hook)(void);
 #ifdef CONFIG_DEBUG
 void lockrank_acquire(struct spinlock *l);
 void lockrank_release(struct spinlock *l);
+/* Around an interrupt: its locks are ordered among themselves.  The second takes what the first gave. */
+unsigned lockrank_irq_enter(void);
+void lockrank_irq_exit(unsigned base);
 #else
+static inline unsigned lockrank_irq_enter(void) { return 0; }
+static inline void lockrank_irq_exit(unsigned base) { (void)base; }
 static inline void lockrank_acquire(struct spinlock *l) { (void)l; }
 static inline void lockrank_release(struct spinlock *l) { (void)l; }
 #endif

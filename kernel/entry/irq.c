@@ -6,6 +6,7 @@
  * acted on here when the interrupted kernel code may be preempted, or in upcall_user_return.
  */
 #include <core/irq.h>
+#include <core/spinlock.h>
 #include <hal/cpu.h>
 #include <hal/upcall.h>
 #include <sched/sched.h>
@@ -15,11 +16,14 @@ __hot void upcall_irq(struct hal_regs *r, unsigned irq)
     struct hal_context *c = hal_current();
     struct cpu *cpu = cpu_current();
     bool user = regs_user(r);
+    unsigned base;
 
     if (cpu->irq_depth++ == 0)
         cpu->irq_user = user;
     c->preempt_count++;
+    base = lockrank_irq_enter();
     irq_dispatch(irq);
+    lockrank_irq_exit(base);
     c->preempt_count--;
     cpu->irq_depth--;
     if (!user && c->preempt_count == 0 && (atomic_load_relaxed(&c->pending) & PENDING_RESCHED))
