@@ -158,6 +158,8 @@ void thread_exit(void)
 
     K_ASSERT(t != t->ctx.cpu->idle && t->ctx.preempt_count == 0);
     threads_remove(t);
+    /* A preemption from here on would queue a thread that the switch frees. */
+    hal_irq_disable();
     atomic_store_relaxed(&t->state, THREAD_DEAD);
     schedule();
     panic("dead thread %s runs", t->name);
