@@ -29,8 +29,15 @@ __hot bool upcall_fault(struct hal_regs *r, vaddr_t addr, unsigned access)
     struct thread *t = thread_current();
     enum fault_result result = FAULT_SIGSEGV_MAPERR;
 
-    if (unlikely(!(access & FAULT_USER)) && !kernel_may_fault(t, addr))
-        return false;
+    if (unlikely(!(access & FAULT_USER))) {
+        /* A far return, say, of a program: the CPU reads with its own rights for it. */
+        if (regs_user(r)) {
+            user_fault_signal(r, addr, access | FAULT_USER, FAULT_SIGSEGV_MAPERR);
+            return true;
+        }
+        if (!kernel_may_fault(t, addr))
+            return false;
+    }
     if (likely(addr < USER_TOP))
         result = space_fault(t->space, addr, access);
     if (likely(result == FAULT_RESOLVED))

@@ -26,11 +26,13 @@
 
 #include <asm/poll.h>
 
-#define DEPTH_MAX 3 /* of sets below the one that is added, as on Linux */
+#define DEPTH_MAX 5 /* sets in a chain, as on Linux */
+#define PATHS_MAX 4096u /* items that are looked at for a set that is put into another */
 #define EVENTS_ALWAYS (EPOLLERR | EPOLLHUP)
 #define EVENTS_PRIVATE (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
 
 struct epoll {
+    struct file *file; /* constant */
     struct mutex mutex;
     struct tree items; /* by (file, fd); mutex */
     struct spinlock lock;
@@ -237,21 +239,61 @@ static err_t item_modify(struct epoll_item *item, const struct epoll_event *e)
     return 0;
 }
 
-/* Does `ep`'s set lead to `target`, and how deep does it go?  topology held. */
-static bool leads_to(struct epoll *ep, const struct epoll *target, unsigned depth)
+/* How deep the sets below `ep` are nested; DEPTH_MAX or more when that is too deep, leads to
+ * `target`, or has too many paths.  topology held, so that no set comes or goes. */
+static unsigned depth_below(struct epoll *ep, const struct epoll *target, unsigned depth,
+                            unsigned *paths)
 {
-    if (ep == target || depth > DEPTH_MAX)
-        return true;
-    bool found = false;
-    mutex_lock(&ep->mutex);
-    for (struct tree_node *n = tree_first(&ep->items); n && !found; n = tree_next(n)) {
-        struct epoll_item *item = tree_entry(n, struct epoll_item, node);
+    unsigned deepest = 0;
 
-        if (file_is_epoll(item->file))
-            found = leads_to(item->file->data, target, depth + 1);
+    if (ep == target || depth >= DEPTH_MAX)
+        return DEPTH_MAX;
+    mutex_lock(&ep->mutex);
+    for (struct tree_node *n = tree_first(&ep->items); n; n = tree_next(n)) {
+        struct epoll_item *item = tree_entry(n, struct epoll_item, node);
+        unsigned d = 0;
+
+        if (!file_is_epoll(item->file))
+            continue;
+        d = ++*paths > PATHS_MAX ? DEPTH_MAX
+                                 : 1 + depth_below(item->file->data, target, depth + 1, paths);
+        deepest = MAX(deepest, d);
+        if (deepest >= DEPTH_MAX)
+            break;
     }
     mutex_unlock(&ep->mutex);
-    return found;
+    return deepest;
+}
+
+/* How many sets are above `ep`, one in the other.  Only sets with topology held change the list. */
+static unsigned depth_above(const struct epoll *ep, unsigned depth, unsigned *paths)
+{
+    struct epoll_item *item;
+    unsigned deepest = 0;
+
+    if (depth >= DEPTH_MAX)
+        return DEPTH_MAX;
+    list_for_each(item, &ep->file->epolls, file_link)
+    {
+        unsigned d = ++*paths > PATHS_MAX ? DEPTH_MAX
+                                          : 1 + depth_above(item->epoll, depth + 1, paths);
+
+        deepest = MAX(deepest, d);
+        if (deepest >= DEPTH_MAX)
+            break;
+    }
+    return deepest;
+}
+
+/* May `inner` be put into `ep`?  What recurses over sets in sets relies on it.  topology held. */
+static err_t nest_check(struct epoll *ep, struct epoll *inner)
+{
+    unsigned paths = 0;
+    unsigned depth = depth_below(inner, ep, 0, &paths);
+
+    if (depth < DEPTH_MAX)
+        depth += 1 + depth_above(ep, 0, &paths);
+    return depth < DEPTH_MAX ? 0 : paths > PATHS_MAX ? -EINVAL : -ELOOP;
 }
 
 static err_t control_check(struct file *epoll, int op, struct file *f, const struct epoll_event *e)
@@ -277,12 +319,13 @@ err_t epoll_control(struct file *epoll, int op, struct file *f, int fd, const st
     if (err != 0)
         return err;
     struct epoll *ep = epoll->data;
-    bool nests = op == EPOLL_CTL_ADD && file_is_epoll(f);
+    bool nests = file_is_epoll(f);
     if (nests) {
         mutex_lock(&topology);
-        if (leads_to(f->data, ep, 0)) {
+        err = op == EPOLL_CTL_ADD ? nest_check(ep, f->data) : 0;
+        if (err != 0) {
             mutex_unlock(&topology);
-            return -ELOOP;
+            return err;
         }
     }
     mutex_lock(&ep->mutex);
@@ -472,5 +515,7 @@ err_t epoll_create_file(unsigned flags, struct file **out)
     err_t err = file_create_anon("anon_inode:[eventpoll]", &epoll_ops, ep, O_RDWR | flags, out);
     if (err != 0)
         kfree(ep);
+    else
+        ep->file = *out;
     return err;
 }

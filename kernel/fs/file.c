@@ -68,6 +68,7 @@ void file_get(struct file *f)
 
 void file_put(struct file *f)
 {
+    K_DEBUG_ASSERT(ref_read(&f->refs) < 0x40000000); /* neither freed nor given back too often */
     if (ref_put(&f->refs))
         file_destroy(f);
 }

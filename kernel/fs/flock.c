@@ -273,23 +273,29 @@ err_t file_flock(struct file *f, bool write, bool unlock, bool wait)
 
 static err_t record_range(struct file *f, const struct flock *fl, struct range_lock *l)
 {
-    int64_t start = fl->l_start, length = fl->l_len;
+    int64_t start = fl->l_start, end = 0, base = 0;
 
     if (fl->l_whence == SEEK_CUR)
-        start += f->pos;
+        base = f->pos;
     else if (fl->l_whence == SEEK_END)
-        start += (int64_t)f->inode->object.size;
+        base = (int64_t)f->inode->object.size;
     else if (fl->l_whence != SEEK_SET)
         return -EINVAL;
-    if (length < 0) {
-        start += length;
-        length = -length;
-    }
-    if (start < 0 || length < 0)
+    if (__builtin_add_overflow(start, base, &start))
+        return -EOVERFLOW;
+    if (start < 0)
         return -EINVAL;
+    if (fl->l_len > 0 && __builtin_add_overflow(start, fl->l_len - 1, &end))
+        return -EOVERFLOW;
+    if (fl->l_len < 0) {
+        end = start - 1;
+        start += fl->l_len; /* start >= 0: no overflow */
+        if (start < 0)
+            return -EINVAL;
+    }
     l->start = (uint64_t)start;
-    l->end = length == 0 ? UINT64_MAX : (uint64_t)start + (uint64_t)length - 1;
-    return l->end > INT64_MAX && l->end != UINT64_MAX ? -EOVERFLOW : 0;
+    l->end = fl->l_len == 0 ? UINT64_MAX : (uint64_t)end;
+    return 0;
 }
 
 static err_t record_want(struct file *f, const struct flock *fl, bool ofd, pid_t pid,

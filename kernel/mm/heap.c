@@ -74,10 +74,16 @@ struct arena {
 
 _Static_assert(sizeof(struct head) == 16 && sizeof(struct arena) == GRAIN, "layout of an arena");
 
-/* A free payload: of a bin, or the first word of a class's list. */
+/* A free payload: of a bin, or on a class's list.  There debug builds leave the first word, which is
+ * often a count of references, poisoned. */
 union payload {
     struct list bin;
-    union payload *next;
+    struct {
+#if DEBUG
+        uint64_t poison;
+#endif
+        union payload *next;
+    };
 };
 
 struct class_list {
@@ -369,10 +375,26 @@ static size_t zone_size(const struct head *h)
     return head_size(h) - sizeof(*h) - h->request;
 }
 
+/* A block from a class's list still has its poison, but for the link. */
+static void debug_untouched(const struct head *h)
+{
+    const uint8_t *p = (const uint8_t *)(h + 1);
+    size_t n = head_size(h) - sizeof(*h);
+
+    if (bytes_are(p, POISON_FREE, 8) && bytes_are(p + 16, POISON_FREE, n - 16))
+        return;
+    for (size_t i = 0; i < n; i++)
+        if ((i < 8 || i >= 16) && !bytes_are(p + i, POISON_FREE, 1))
+            panic("%p of %zu bytes, freed, allocated by %#lx, was written at %zu: %02x", p, n,
+                  caller_unpack(h->mark_caller), i, ((const volatile uint8_t *)p)[i]);
+}
+
 static void *debug_alloc(void *p, size_t size, uintptr_t caller)
 {
     struct head *h = head_of(p);
 
+    if (head_state(h) == STATE_CACHED)
+        debug_untouched(h);
     h->size_state = (uint32_t)head_size(h) | STATE_USED;
     h->request = (uint32_t)size;
     h->mark_caller = caller_pack(caller);
@@ -451,6 +473,8 @@ static void block_carve(struct class_list *l, struct head *h, size_t size, unsig
 
         part->prev_size = prev;
         part->size_state = (uint32_t)size | (i == 0 ? STATE_USED : STATE_CACHED);
+        if (DEBUG)
+            memset(payload_of(part), POISON_FREE, size - sizeof(*part));
         if (i != 0)
             class_push(l, payload_of(part));
         part = (struct head *)((uintptr_t)part + size);
