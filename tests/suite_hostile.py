@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: CC0-1.0
+"""Purpose: no program brings the kernel down: random calls, damaged programs, the end of memory."""
+import re
+import struct
+import subprocess
+
+from archive import Archive
+from harness import BUILD, ROOT, Failure, expect_equal, expect_match, test
+
+INIT = """#!/bin/busybox sh
+export PATH=/bin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
+ulimit -c 0
+echo @BEGIN
+{command}
+echo "@END $?"
+poweroff -f
+"""
+BAD = r"panic|BUG|Oops|assertion"
+ELF = {"x86_64": 62, "arm64": 183}
+
+
+def run(ctx, name, command, files=(), mem=256, timeout=180, append=""):
+    """Boots, runs `command` in a shell as /init, and returns what it printed."""
+    archive = Archive().busybox(ctx.arch).file("init", INIT.replace("{command}", command))
+    for folder in ("proc", "sys", "dev", "tmp", "s"):
+        archive.directory(folder)
+    for path, contents in files:
+        archive.file(path, contents)
+    initrd = archive.write(f"hostile-{name}-{ctx.arch}.cpio")
+    with ctx.machine(initrd=initrd, name=f"hostile {name}", mem=mem, args=["-no-reboot"],
+                     append=f"panic=-1 {append}") as machine:
+        machine.expect("@BEGIN\r\n", 120)
+        output = machine.expect(r"(?s)\A(.*?)@END (\d+)", timeout)[1].replace("\r\n", "\n")
+        expect_equal(machine.expect_exit(), 0, "QEMU's status")
+        if re.search(BAD, machine.history):
+            raise Failure(machine.tail(30))
+    return output
+
+
+def free_kib(text, mark):
+    """The free memory that a line `mark` notes."""
+    return int(expect_match(rf"^{mark}\s+MemFree:\s+(\d+)", text)[1])
+
+
+FUZZ = """
+round() { mount -t tmpfs -o size=16m tmpfs /s; cd /s; fuzz $1 $2 $3; cd /; umount /s || umount -l /s; }
+round 900 4 200 2>/dev/null
+echo before $(grep MemFree /proc/meminfo)
+for seed in 1 2 300 401 502; do round $seed 8 300 2>/dev/null; done
+echo after $(grep MemFree /proc/meminfo)
+echo words | wc -c
+"""
+
+
+@test("random system calls: the kernel stays, and nothing is lost", kernels=("devine",))
+def fuzz(ctx):
+    subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
+    program = (BUILD / ctx.arch / "programs/fuzz-musl").read_bytes()
+    output = run(ctx, "fuzz", FUZZ, [("bin/fuzz", program)])
+    expect_equal(len(re.findall(r"^8 rounds$", output, re.M)), 5, "rounds that ended")
+    expect_match(r"^6$", output)
+    lost = free_kib(output, "before") - free_kib(output, "after")
+    if lost > 1024:
+        raise Failure(f"{lost} KiB did not come back")
+
+
+def elf_file(ctx, segments, entry=0x400078, kind=2, phnum=None, phentsize=56, phoff=64, machine=None):
+    """A program with just a header and these (type, flags, offset, vaddr, filesz, memsz, align)."""
+    head = b"\x7fELF\2\1\1" + bytes(9) + struct.pack(
+        "<HHIQQQIHHHHHH", kind, ELF[ctx.arch] if machine is None else machine, 1, entry, phoff, 0, 0, 64,
+        phentsize, len(segments) if phnum is None else phnum, 0, 0, 0)
+    body = b"".join(struct.pack("<IIQQQQQQ", t, flags, offset, vaddr, vaddr, filesz, memsz, align)
+                    for t, flags, offset, vaddr, filesz, memsz, align in segments)
+    return head + body + bytes(4096)
+
+
+def damaged_programs(ctx):
+    """{name: bytes}"""
+    big, load = 1 << 63, (1, 5, 0, 0x400000, 0x1000, 0x1000, 0x1000)
+    busybox = (BUILD / ctx.arch / "rootfs/bin/busybox").read_bytes()
+    elf = lambda *segments, **how: elf_file(ctx, segments, **how)
+    files = {
+        "empty": b"", "magic": b"\x7fELF", "head": elf(load)[:63], "table": elf(load)[:100],
+        "busybox-cut": busybox[:20000], "busybox-head": busybox[:4096],
+        "phnum": elf(load, phnum=65535), "phnum0": elf(load, phnum=0), "phentsize": elf(load, phentsize=1),
+        "phoff": elf(load, phoff=big - 8), "phoff2": elf(load, phoff=(1 << 64) - 64), "odd": elf(load, phoff=65),
+        "overlap": elf(load, (1, 6, 0, 0x400800, 0x1000, 0x1000, 0x1000)),
+        "same": elf(load, load), "memsz": elf((1, 6, 0, 0x400000, 0x1000, big, 0x1000)),
+        "memsz2": elf((1, 6, 0, 0x400000, 0x1000, (1 << 64) - 0x400000, 0x1000)),
+        "memsz3": elf((1, 6, 0, 0x400000, 0x1000, 0x7fffff000000, 0x1000)),
+        "filesz": elf((1, 6, 0, 0x400000, 0x2000, 0x1000, 0x1000)),
+        "beyond": elf((1, 7, 0x100000, 0x400000, 0x1000, 0x1000, 0x1000)),
+        "kernel": elf((1, 7, 0, 0xffff800000000000, 0x1000, 0x1000, 0x1000)),
+        "top": elf((1, 7, 0, 0x7ffffffff000, 0x1000, 0x1000, 0x1000), entry=0x7ffffffffffe),
+        "zero": elf((1, 7, 0, 0, 0x1000, 0x1000, 0x1000), entry=0),
+        "entry-kernel": elf(load, entry=0xffffff0000100000), "entry-hole": elf(load, entry=0x800000000000),
+        "entry-top": elf(load, entry=0xffffffffffffffff), "entry-odd": elf(load, entry=0x400079),
+        "align": elf((1, 7, 0, 0x400000, 0x1000, 0x1000, 3)), "align2": elf((1, 7, 0, 0, 0x1000, 0x1000, big), kind=3),
+        "align3": elf((1, 7, 0, 0, 0x1000, 0x1000, 1 << 30), kind=3, entry=0x78),
+        "pie-large": elf((1, 7, 0, 0, 0x1000, 0x1000, 0x1000), (1, 6, 0, 0x7ffffff00000, 0, 0x1000, 0x1000), kind=3),
+        "down": elf((1, 7, 0, 0x800000, 0x1000, 0x1000, 0x1000), load), "shift": elf((1, 7, 1, 0x400000, 64, 64, 4096)),
+        "interp-dir": elf((3, 4, 0x200, 0, 2, 2, 1), load), "interp-long": elf((3, 4, 0x200, 0, 1 << 20, 1 << 20, 1), load),
+        "interp-none": elf((3, 4, 0x200, 0, 0, 0, 1), load), "interp-far": elf((3, 4, big - 1, 0, 10, 10, 1), load),
+        "machine": elf(load, machine=1), "kind": elf(load, kind=4), "stack": elf(load, (0x6474e551, 7, 0, 0, 0, 0, 16)),
+        "self": b"#!/x/self\n", "a": b"#!/x/b\n", "b": b"#!/x/a\n", "bare": b"#!", "blank": b"#!   \n",
+        "dir": b"#!/x\n", "long": b"#!/" + b"x" * 5000 + b"\n", "none": b"#!/nowhere x\n", "nul": b"#!\0\n",
+    }
+    files["interp-dir"] = files["interp-dir"][:0x200] + b"/\0" + files["interp-dir"][0x202:]
+    loop = elf((3, 4, 0x200, 0, 8, 8, 1), load)
+    files["interp-self"] = loop[:0x200] + b"/x/iself\0"[:8] + loop[0x208:]
+    files["iself"] = loop[:0x200] + b"/x/isel\0" + loop[0x208:]
+    files["isel"] = files["iself"]
+    return files
+
+
+DAMAGED = """
+try() { for f in /x/*; do timeout -s KILL 2 $f </dev/null >/dev/null 2>&1; done; }
+try
+echo before $(grep MemFree /proc/meminfo)
+try
+cp /bin/busybox /s/busybox
+{ /s/busybox true; echo text busy $?; } 3>>/s/busybox 2>/dev/null
+/s/busybox echo free again
+rm /s/busybox
+echo after $(grep MemFree /proc/meminfo)
+"""
+
+
+@test("damaged programs and scripts are refused, or end", kernels=("devine",))
+def damaged(ctx):
+    output = run(ctx, "damaged", DAMAGED, [(f"x/{name}", data) for name, data in damaged_programs(ctx).items()])
+    expect_match(r"^text busy 126$", output)
+    expect_match(r"^free again$", output)
+    lost = free_kib(output, "before") - free_kib(output, "after")
+    if lost > 512:
+        raise Failure(f"{lost} KiB did not come back")
+
+
+EXHAUST = """
+t() { name=$1; shift; timeout -s KILL 40 "$@" </dev/null >/dev/null 2>&1; echo "$name ended"; }
+dd if=/dev/zero of=/s/warm bs=64k count=16 2>/dev/null; rm /s/warm
+echo before $(grep MemFree /proc/meminfo)
+t eater sh -c 'x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done'
+t eater2 sh -c 'a() { b=$(head -c 3000000 /dev/zero | tr "\\\\0" x); sh -c "sleep 3"; }; for i in $(seq 16); do a & done; wait'
+mount -t tmpfs -o size=1g tmpfs /s
+t filled dd if=/dev/zero of=/s/fill bs=64k
+umount /s
+t sleepers sh -c 'for i in $(seq 400); do sleep 2 & done; wait'
+t arguments sh -c 'x=$(head -c 100000 /dev/zero | tr "\\\\0" x); set --; for i in $(seq 60); do set -- "$@" $x; done; true; /bin/true "$@"'
+sleep 1
+echo after $(grep MemFree /proc/meminfo)
+echo words | wc -c
+"""
+
+
+@test("the end of memory: the largest process dies, and memory comes back", kernels=("devine",))
+def exhausted(ctx):
+    output = run(ctx, "memory", EXHAUST, mem=64, timeout=400)
+    expect_equal(re.findall(r"^(\w+) ended$", output, re.M),
+                 ["eater", "eater2", "filled", "sleepers", "arguments"], "what ended")
+    expect_match(r"^6$", output)
+    # Stacks of threads and arenas of the heap are kept for the next ones.
+    lost = free_kib(output, "before") - free_kib(output, "after")
+    if lost > 3072:
+        raise Failure(f"{lost} KiB did not come back")
+
+
+@test("damaged archives do not stop the boot", kernels=("devine",))
+def archives(ctx):
+    good = Archive().busybox(ctx.arch).file("init", INIT.replace("{command}", "echo alive"))
+    for folder in ("proc", "dev"):
+        good.directory(folder)
+    head = lambda **f: (b"070701" + b"".join(b"%08X" % f.get(k, 0) for k in (
+        "ino", "mode", "uid", "gid", "nlink", "mtime", "size", "a", "b", "c", "d", "name", "check")))
+    bad = [
+        head(mode=0o100644, nlink=1, size=0xffffffff, name=4) + b"abc\0",
+        head(mode=0o100644, nlink=1, size=4, name=0xffffffff) + b"abc\0",
+        head(mode=0o100644, nlink=1, size=4, name=0) + b"abcd", head(mode=0o177777, nlink=1, size=4, name=2) + b"x\0abcd",
+        head(mode=0o120777, nlink=1, size=0xfffff, name=2) + b"y\0", b"070701zzzz", b"\x1f\x8b\x08" + bytes(200),
+        head(mode=0o100644, nlink=1, size=4, name=12) + b"../../../up\0", b"0707", bytes(7),
+    ]
+    for number, junk in enumerate(bad):
+        path = BUILD / f"tests/junk-{ctx.arch}.cpio"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(good.dump() + junk)
+        with ctx.machine(initrd=path, name=f"junk {number}", append="panic=-1", args=["-no-reboot"]) as machine:
+            machine.expect(r"alive|panic|not sync", 120)
+            machine.expect_exit()
+            if re.search(r"fault|assertion|protection", machine.history):
+                raise Failure(f"archive {number}: {machine.tail(30)}")
