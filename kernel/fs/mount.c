@@ -23,6 +23,7 @@
 
 #define MOUNT_BUCKETS 64
 #define MOUNTS_MAX 100000 /* as fs.mount-max */
+#define BIND_LEVELS 32 /* of mounts on mounts that MS_REC copies; the copying recurses */
 /* umount2(2); the UAPI headers leave them to the C library. */
 #define MNT_FORCE 1
 #define MNT_DETACH 2
@@ -290,8 +291,9 @@ static struct mount *mount_clone(struct mount *m, struct dentry *root)
     return n;
 }
 
-/* Binds the mounts below `from` to the same places below its copy. */
-static err_t mount_bind_children(struct mount *from, struct dentry *top, struct mount *copy)
+/* Binds the mounts below `from` to the same places below its copy; `levels` of them are left. */
+static err_t mount_bind_children(struct mount *from, struct dentry *top, struct mount *copy,
+                                 unsigned levels)
 {
     struct mount *m;
 
@@ -300,6 +302,8 @@ static err_t mount_bind_children(struct mount *from, struct dentry *top, struct 
     {
         if (m->parent != from || m == copy || !dentry_is_ancestor(top, m->mountpoint))
             continue;
+        if (levels == 0 || atomic_load_relaxed(&mount_count) >= MOUNTS_MAX)
+            return -ENOSPC;
         struct mount *n = mount_clone(m, m->root);
         if (!n)
             return -ENOMEM;
@@ -308,7 +312,7 @@ static err_t mount_bind_children(struct mount *from, struct dentry *top, struct 
         spin_lock(&fs_lock);
         mount_attach_locked(n, place.mount, place.dentry);
         spin_unlock(&fs_lock);
-        err_t err = mount_bind_children(m, m->root, n);
+        err_t err = mount_bind_children(m, m->root, n, levels - 1);
         if (err != 0)
             return err;
     }
@@ -337,7 +341,8 @@ static err_t mount_bind(const char *source, const struct path *place, bool recur
         err = mount_attach(m, place);
         if (err != 0)
             mount_put(m);
-        else if (recursive && (err = mount_bind_children(from.mount, from.dentry, m)) != 0)
+        else if (recursive && (err = mount_bind_children(from.mount, from.dentry, m,
+                                                         BIND_LEVELS)) != 0)
             mount_detach_tree(m);
     }
     path_put(&from);
@@ -449,14 +454,23 @@ err_t vfs_mount(const char *source, const char *dir, const char *type, unsigned 
 
 /* ---- umount2(2) ---- */
 
-/* A mount below `top` (or it itself) on which nothing is mounted. */
-static struct mount *mount_leaf_locked(struct mount *top)
+static struct mount *mount_child_locked(const struct mount *parent)
 {
     struct mount *m;
 
     list_for_each(m, &mounts, link)
-        if (m->parent == top)
-            return mount_leaf_locked(m);
+        if (m->parent == parent)
+            return m;
+    return NULL;
+}
+
+/* A mount below `top` (or it itself) on which nothing is mounted.  They may lie deep. */
+static struct mount *mount_leaf_locked(struct mount *top)
+{
+    struct mount *child;
+
+    while ((child = mount_child_locked(top)) != NULL)
+        top = child;
     return top;
 }
 
