@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: fuzz the ELF decoder: the first bytes are a file header, the rest program headers.
- * Build: link with the objects of the host build that elf.c needs and -fsanitize=fuzzer,address.
+ * Run: scripts/fuzz.sh elf SECONDS.
  */
 #include <proc/elf.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: fuzz the archive reader: any bytes, in pieces of any size (the first byte says which).
- * Build: link with the host build's cpio.c, its libraries and -fsanitize=fuzzer,address.
+ * Run: scripts/fuzz.sh initramfs SECONDS.
  */
 #include <fs/cpio.h>
 
