@@ -118,11 +118,14 @@ def damaged_programs(ctx):
     return files
 
 
+# timeout's watcher looks once a second whether its program is gone: only then is all memory back.
 DAMAGED = """
 try() { for f in /x/*; do timeout -s KILL 2 $f </dev/null >/dev/null 2>&1; done; }
 try
+sleep 4
 echo before $(grep MemFree /proc/meminfo)
 try
+sleep 4
 cp /bin/busybox /s/busybox
 { /s/busybox true; echo text busy $?; } 3>>/s/busybox 2>/dev/null
 /s/busybox echo free again
@@ -144,6 +147,8 @@ def damaged(ctx):
 EXHAUST = """
 t() { name=$1; shift; timeout -s KILL 40 "$@" </dev/null >/dev/null 2>&1; echo "$name ended"; }
 dd if=/dev/zero of=/s/warm bs=64k count=16 2>/dev/null; rm /s/warm
+t warm true
+sleep 4
 echo before $(grep MemFree /proc/meminfo)
 t eater sh -c 'x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done'
 t eater2 sh -c 'a() { b=$(head -c 3000000 /dev/zero | tr "\\\\0" x); sh -c "sleep 3"; }; for i in $(seq 16); do a & done; wait'
@@ -152,7 +157,7 @@ t filled dd if=/dev/zero of=/s/fill bs=64k
 umount /s
 t sleepers sh -c 'for i in $(seq 400); do sleep 2 & done; wait'
 t arguments sh -c 'x=$(head -c 100000 /dev/zero | tr "\\\\0" x); set --; for i in $(seq 60); do set -- "$@" $x; done; true; /bin/true "$@"'
-sleep 1
+sleep 4
 echo after $(grep MemFree /proc/meminfo)
 echo words | wc -c
 """
@@ -162,7 +167,7 @@ echo words | wc -c
 def exhausted(ctx):
     output = run(ctx, "memory", EXHAUST, mem=64, timeout=400)
     expect_equal(re.findall(r"^(\w+) ended$", output, re.M),
-                 ["eater", "eater2", "filled", "sleepers", "arguments"], "what ended")
+                 ["warm", "eater", "eater2", "filled", "sleepers", "arguments"], "what ended")
     expect_match(r"^6$", output)
     # Stacks of threads and arenas of the heap are kept for the next ones.
     lost = free_kib(output, "before") - free_kib(output, "after")
