@@ -10,6 +10,7 @@ set -uo pipefail
 
 "$ROOT/scripts/setup.sh" build test || exit 1
 mkdir -p "$ROOT/build/tests"
+export TEST_SLOW=${TEST_SLOW:-2} # other work may share the machine
 passed=0
 failed=0
 

@@ -97,13 +97,13 @@ static bool pipe_writable(const struct pipe *p)
 static void pipe_wake_readers(struct pipe *p)
 {
     if (waitq_active(&p->read_wait))
-        waitq_wake(&p->read_wait, 1, POLLIN | POLLRDNORM);
+        waitq_wake(&p->read_wait, 1, POLLIN | POLLRDNORM | WAITQ_LAZY);
 }
 
 static void pipe_wake_writers(struct pipe *p)
 {
     if (waitq_active(&p->write_wait) && pipe_roomy(p))
-        waitq_wake(&p->write_wait, 1, POLLOUT | POLLWRNORM);
+        waitq_wake(&p->write_wait, 1, POLLOUT | POLLWRNORM | WAITQ_LAZY);
 }
 
 /* ---- reading ---- */

@@ -27,6 +27,7 @@ struct runqueue {
     struct cpu *cpu; /* constant */
     const struct sched_class *class; /* constant */
     unsigned queued; /* threads on the queue, without the running one */
+    bool lazy; /* a WAKE_LAZY since the last tick: see whether the running thread should go */
     int blocked; /* gone to THREAD_SLEEPING from here, less those woken to here */
     uint64_t switches;
     ns_t now; /* the clock when it was last read here: at a switch or tick */

@@ -343,12 +343,16 @@ static __hot void check_preemption(struct runqueue *rq, struct thread *t)
         hal_ipi_resched(rq->cpu);
 }
 
-static __hot void activate(struct runqueue *rq, struct thread *t, bool woken)
+static __hot void activate(struct runqueue *rq, struct thread *t, bool woken, bool lazy)
 {
     rq->class->enqueue(rq, t, woken);
     t->queued = true;
     rq->queued++;
-    check_preemption(rq, t);
+    if (lazy && t->level < LEVEL_REALTIME && rq->cpu == cpu_current() &&
+        atomic_load_relaxed(&rq->cpu->current) != &rq->cpu->idle->ctx)
+        rq->lazy = true;
+    else
+        check_preemption(rq, t);
 }
 
 __hot bool thread_wake_irqs_off(struct thread *t, unsigned states)
@@ -369,7 +373,7 @@ __hot bool thread_wake_irqs_off(struct thread *t, unsigned states)
     atomic_store_relaxed(&t->state, THREAD_RUNNABLE);
     if (likely(!t->on_cpu && !t->queued)) {
         rq->blocked -= was == THREAD_SLEEPING;
-        activate(rq, t, true);
+        activate(rq, t, true, states & WAKE_LAZY);
     }
     spin_unlock_raw(&rq->lock);
     return true;
@@ -414,7 +418,7 @@ void thread_start(struct thread *t)
     rq = t->ctx.cpu->rq;
     spin_lock_raw(&rq->lock);
     t->state = THREAD_RUNNABLE;
-    activate(rq, t, false);
+    activate(rq, t, false, false);
     rq_unlock_irqrestore(rq, flags);
     __atomic_fetch_add(&forks, 1, __ATOMIC_RELAXED);
 }
@@ -540,8 +544,9 @@ void sched_tick(bool user_mode)
     struct runqueue *rq = t->ctx.cpu->rq;
 
     spin_lock_raw(&rq->lock);
-    if (charge(rq, t) && rq->queued)
+    if ((charge(rq, t) || rq->lazy) && rq->queued)
         atomic_fetch_or(&t->ctx.pending, PENDING_RESCHED);
+    rq->lazy = false;
     account_tick(rq, t, user_mode);
     spin_unlock_raw(&rq->lock);
     if (rq->cpu->id == 0)

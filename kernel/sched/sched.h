@@ -74,6 +74,9 @@ void sched_preempt_irq(void);
 bool thread_wake_state(struct thread *t, unsigned states);
 #define WAKE_NORMAL (1u << THREAD_SLEEPING | 1u << THREAD_SLEEPING_INTR)
 #define WAKE_SIGNAL (1u << THREAD_SLEEPING_INTR)
+/* Added to the set: the waker has more to do for the woken thread (a pipe's writer): it keeps the CPU
+ * until it sleeps or the next tick, unless the woken one is real-time. */
+#define WAKE_LAZY (1u << 31)
 static inline bool thread_wake(struct thread *t)
 {
     return thread_wake_state(t, WAKE_NORMAL);

@@ -57,12 +57,12 @@ static __hot bool waiter_wake(struct waiter *w, uintptr_t key, unsigned *woken)
     bool exclusive = w->exclusive;
 
     if (w->callback) {
-        if (!w->callback(w, key))
+        if (!w->callback(w, key & ~WAITQ_LAZY))
             return false;
         ++*woken;
         return exclusive;
     }
-    if (!thread_wake_irqs_off(w->thread, WAKE_NORMAL))
+    if (!thread_wake_irqs_off(w->thread, WAKE_NORMAL | (key & WAITQ_LAZY ? WAKE_LAZY : 0)))
         return false;
     /* The links are written last: see waiter_gone(). */
     struct list *next = w->link.next, *prev = w->link.prev;

@@ -41,7 +41,9 @@ struct waiter {
 void waitq_init(struct waitq *q);
 void waitq_add(struct waitq *q, struct waiter *w); /* callbacks: poll */
 void waitq_remove(struct waitq *q, struct waiter *w); /* allowed when not queued */
-/* Wakes all plain waiters and up to n exclusive ones.  Return: how many. */
+/* Wakes all plain waiters and up to n exclusive ones.  `key` is for callbacks, but for
+ * WAITQ_LAZY: see WAKE_LAZY.  Return: how many. */
+#define WAITQ_LAZY (1ul << 63)
 unsigned waitq_wake(struct waitq *q, unsigned n, uintptr_t key);
 static inline bool waitq_active(struct waitq *q)
 {
@@ -50,11 +52,11 @@ static inline bool waitq_active(struct waitq *q)
 }
 static inline unsigned waitq_wake_all(struct waitq *q)
 {
-    return waitq_active(q) ? waitq_wake(q, UINT_MAX, ~0ul) : 0;
+    return waitq_active(q) ? waitq_wake(q, UINT_MAX, ~WAITQ_LAZY) : 0;
 }
 static inline unsigned waitq_wake_one(struct waitq *q)
 {
-    return waitq_active(q) ? waitq_wake(q, 1, ~0ul) : 0;
+    return waitq_active(q) ? waitq_wake(q, 1, ~WAITQ_LAZY) : 0;
 }
 
 /* The pieces of a wait; use the macros below. */
