@@ -63,6 +63,12 @@ def processes(ctx):
     static_program(ctx, "process", "glibc")
 
 
+@test("signals and record locks through files")
+def events(ctx):
+    static_program(ctx, "events", "glibc")
+    static_program(ctx, "events", "musl")
+
+
 @test("Debian's dynamic bash, dash and coreutils run a script as under Linux")
 def dynamic(ctx):
     subprocess.run([ROOT / "scripts/dynamic.sh", ctx.arch], check=True)

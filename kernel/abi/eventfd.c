@@ -105,7 +105,8 @@ static void eventfd_release(struct file *f)
 }
 
 static const struct file_ops eventfd_ops = { .read = eventfd_read, .write = eventfd_write,
-                                             .poll = eventfd_poll, .release = eventfd_release };
+                                             .poll = eventfd_poll, .release = eventfd_release,
+                                             .seek = file_seek_nowhere };
 
 long sys_eventfd2(unsigned count, int flags)
 {

@@ -90,17 +90,40 @@ static err_t flags_set(struct file *f, unsigned flags)
     return 0;
 }
 
-static long lock_fcntl(struct file *f, unsigned cmd, struct flock __user *arg)
+/* Another thread may have closed `fd` meanwhile, before there was a lock that its close could take
+ * away: then this one goes at once, else it would stay for ever. */
+static err_t lock_still_open(int fd, struct file *f, struct flock *fl, bool ofd)
+{
+    struct fdtable *t = actor_current()->files;
+    struct file *now;
+
+    if (fl->l_type == F_UNLCK || !fdtable_shared(t))
+        return 0;
+    now = fdtable_file(t, fd);
+    if (now)
+        file_put(now); /* compared only */
+    if (now == f)
+        return 0;
+    fl->l_type = F_UNLCK;
+    (void)file_record_lock(f, fl, ofd, process_current()->id, false);
+    return -EBADF;
+}
+
+static long lock_fcntl(int fd, struct file *f, unsigned cmd, struct flock __user *arg)
 {
     bool ofd = cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
     bool wait = cmd == F_SETLKW || cmd == F_OFD_SETLKW;
     struct flock fl;
+    err_t err;
 
     if (copy_from_user(&fl, arg, sizeof fl) != 0)
         return -EFAULT;
     if (cmd != F_GETLK && cmd != F_OFD_GETLK)
-        return file_record_lock(f, &fl, ofd, process_current()->id, wait);
-    err_t err = file_record_query(f, &fl, ofd);
+        err = file_record_lock(f, &fl, ofd, process_current()->id, wait);
+    else
+        err = file_record_query(f, &fl, ofd);
+    if (cmd != F_GETLK && cmd != F_OFD_GETLK)
+        return err ? err : lock_still_open(fd, f, &fl, ofd);
     return err ? err : copy_to_user(arg, &fl, sizeof fl);
 }
 
@@ -178,7 +201,7 @@ static bool fcntl_descriptor(int fd, struct file *f, unsigned cmd, unsigned long
     }
 }
 
-static long fcntl_file(struct file *f, unsigned cmd, unsigned long arg)
+static long fcntl_file(int fd, struct file *f, unsigned cmd, unsigned long arg)
 {
     switch (cmd) {
     case F_SETFL:
@@ -189,7 +212,7 @@ static long fcntl_file(struct file *f, unsigned cmd, unsigned long arg)
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-        return lock_fcntl(f, cmd, USER_PTR(struct flock, arg));
+        return lock_fcntl(fd, f, cmd, USER_PTR(struct flock, arg));
     case F_GETOWN:
     case F_SETOWN:
     case F_GETOWN_EX:
@@ -220,7 +243,7 @@ long sys_fcntl(int fd, unsigned cmd, unsigned long arg)
     if (!f.file)
         return -EBADF;
     if (!fcntl_descriptor(fd, f.file, cmd, arg, &ret))
-        ret = f.file->fmode & FMODE_PATH ? -EBADF : fcntl_file(f.file, cmd, arg);
+        ret = f.file->fmode & FMODE_PATH ? -EBADF : fcntl_file(fd, f.file, cmd, arg);
     fd_put(f);
     return ret;
 }

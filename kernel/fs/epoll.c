@@ -498,7 +498,8 @@ static void epoll_release(struct file *f)
     kfree(ep);
 }
 
-static const struct file_ops epoll_ops = { .poll = epoll_poll, .release = epoll_release };
+static const struct file_ops epoll_ops = { .poll = epoll_poll, .release = epoll_release,
+                                           .seek = file_seek_nowhere };
 
 err_t epoll_create_file(unsigned flags, struct file **out)
 {

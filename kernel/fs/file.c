@@ -222,8 +222,15 @@ struct file *file_on_path(const struct path *p, const struct file_ops *ops, void
     f->data = data;
     f->flags = flags & ~(unsigned)O_CLOEXEC;
     f->fmode = ((flags & O_ACCMODE) + 1) & (FMODE_READ | FMODE_WRITE);
-    f->fmode |= ops->seek ? FMODE_SHARED_POS | FMODE_PREAD : FMODE_STREAM;
+    f->fmode |= !ops->seek || ops->seek == file_seek_nowhere ? FMODE_STREAM
+                                                             : FMODE_SHARED_POS | FMODE_PREAD;
     return f;
+}
+
+off_t file_seek_nowhere(struct file *f __maybe_unused, off_t offset __maybe_unused,
+                        int whence __maybe_unused)
+{
+    return 0;
 }
 
 err_t file_create_anon(const char *name, const struct file_ops *ops, void *data, unsigned flags,

@@ -4,8 +4,10 @@
  *
  * Model: an inode has a list of locks [start, end], each with an owner: an opening (flock, OFD) or a
  * table of descriptors, which stands for the process (POSIX).  Taking a lock splits, joins and
- * replaces the owner's own; a conflict with another owner's waits or fails.  POSIX locks that wait
- * are followed from owner to owner to find cycles.
+ * replaces the owner's own; a conflict with another owner's waits or fails.  The list keeps one
+ * owner's locks together, by address, and the owners in the order of their first lock: F_GETLK names
+ * the first that is in the way.  POSIX locks that wait are followed from owner to owner, a few steps
+ * far, to find cycles; openings are not, since nobody knows who would let go of theirs.
  * Locking: flock_lock for all lists; one queue of sleepers for each inode.
  * Source: fcntl(2), flock(2), POSIX.1-2017 fcntl.
  */
@@ -23,7 +25,7 @@ struct range_lock {
     struct list link; /* flock_lock */
     enum lock_kind kind;
     const void *owner; /* file or fdtable */
-    pid_t pid; /* for F_GETLK; -1: an opening's */
+    pid_t pid; /* for F_GETLK; PID_OPENING: an opening's */
     bool write;
     uint64_t start, end; /* inclusive */
 };
@@ -32,6 +34,9 @@ struct flock_state {
     struct list locks; /* flock_lock */
     struct waitq changed;
 };
+
+#define PID_OPENING (-1) /* range_lock.pid */
+#define DEADLOCK_STEPS 11 /* as Linux: the search is linear in the number of sleepers */
 
 /* Somebody sleeps for a record lock: for the search of cycles. */
 struct lock_wait {
@@ -86,22 +91,52 @@ static struct range_lock *conflict_find_locked(struct flock_state *s, const stru
     return NULL;
 }
 
-static bool would_deadlock_locked(const void *owner, const void *blocker)
+static bool is_posix(const struct range_lock *l)
 {
-    for (unsigned depth = 0; depth < 64; depth++) {
-        struct lock_wait *w;
-        const void *next = NULL;
+    return l->kind == KIND_RECORD && l->pid != PID_OPENING;
+}
 
-        if (blocker == owner)
-            return true;
-        list_for_each(w, &waits, link)
-            if (w->owner == blocker)
-                next = w->blocker;
-        if (!next)
-            return false;
-        blocker = next;
+static const void *blocker_of_locked(const void *owner)
+{
+    struct lock_wait *w;
+
+    list_for_each(w, &waits, link)
+        if (w->owner == owner)
+            return w->blocker;
+    return NULL;
+}
+
+/* Would `n` wait for somebody who waits for its owner? */
+static bool would_deadlock_locked(const struct range_lock *n, const struct range_lock *other)
+{
+    const void *owner = other->owner;
+
+    if (!is_posix(n) || !is_posix(other))
+        return false;
+    for (unsigned step = 0; step < DEADLOCK_STEPS; step++) {
+        owner = blocker_of_locked(owner);
+        if (owner == n->owner || !owner)
+            return owner != NULL;
     }
     return false;
+}
+
+/* The place of a new lock: among its owner's, by address; else at the end. */
+static void insert_locked(struct flock_state *s, struct range_lock *n)
+{
+    struct list *before = &s->locks;
+    struct range_lock *l;
+
+    list_for_each(l, &s->locks, link) {
+        if (l->kind != n->kind || l->owner != n->owner)
+            continue;
+        before = l->link.next;
+        if (l->start < n->start)
+            continue;
+        before = &l->link;
+        break;
+    }
+    list_add_tail(before, &n->link); /* in front of `before` */
 }
 
 /*
@@ -116,14 +151,13 @@ static bool carve_locked(struct flock_state *s, const struct range_lock *cut,
 
     list_for_each_safe(l, next, &s->locks, link)
     {
-        if (l->kind != cut->kind || l->owner != cut->owner || l->start > cut->end ||
+        if (l == cut || l->kind != cut->kind || l->owner != cut->owner || l->start > cut->end ||
             l->end < cut->start)
             continue;
         if (l->start < cut->start && l->end > cut->end) {
             *spare = *l;
             spare->start = cut->end + 1;
             l->end = cut->start - 1;
-            list_add_tail(&s->locks, &spare->link);
             used = true;
         } else if (l->start < cut->start) {
             l->end = cut->start - 1;
@@ -170,23 +204,26 @@ static void locks_free(struct list *dead)
 static void commit_locked(struct flock_state *s, struct range_lock *n, struct range_lock **spare,
                           bool unlock, struct list *dead)
 {
-    if (carve_locked(s, n, *spare, dead))
+    if (!unlock)
+        insert_locked(s, n);
+    if (carve_locked(s, n, *spare, dead)) {
+        insert_locked(s, *spare);
         *spare = NULL;
-    if (unlock) {
-        list_add_tail(dead, &n->link);
-        return;
     }
-    list_add_tail(&s->locks, &n->link);
-    if (n->kind == KIND_RECORD)
+    if (unlock)
+        list_add_tail(dead, &n->link);
+    else if (n->kind == KIND_RECORD)
         join_locked(s, n, dead);
 }
 
-static bool may_go_on(struct flock_state *s, const struct range_lock *n)
+/* When another owner came to be in the way, the search for cycles starts anew. */
+static bool may_go_on(struct flock_state *s, const struct range_lock *n, const struct lock_wait *w)
 {
     spin_lock(&flock_lock);
-    bool free = !conflict_find_locked(s, n);
+    struct range_lock *other = conflict_find_locked(s, n);
+    bool changed = !other || other->owner != w->blocker;
     spin_unlock(&flock_lock);
-    return free;
+    return changed;
 }
 
 /* One attempt.  Return: 0 done; -EAGAIN a conflict (*w is queued when `wait`); -EDEADLK. */
@@ -199,12 +236,12 @@ static err_t lock_try(struct flock_state *s, struct range_lock *n, struct range_
     struct range_lock *other = unlock ? NULL : conflict_find_locked(s, n);
     if (!other) {
         commit_locked(s, n, spare, unlock, dead);
-    } else if (w && n->kind == KIND_RECORD && would_deadlock_locked(n->owner, other->owner)) {
+    } else if (w && would_deadlock_locked(n, other)) {
         err = -EDEADLK;
     } else {
         err = -EAGAIN;
         if (w) {
-            w->owner = n->owner;
+            w->owner = is_posix(n) ? n->owner : NULL;
             w->blocker = other->owner;
             list_add_tail(&waits, &w->link);
         }
@@ -238,7 +275,7 @@ static err_t lock_set(struct inode *i, const struct range_lock *want, bool unloc
         err = lock_try(s, n, &spare, unlock, wait ? &w : NULL, &dead);
         if (err != -EAGAIN || !wait)
             break;
-        err = wait_event_intr(&s->changed, may_go_on(s, n));
+        err = wait_event_intr(&s->changed, may_go_on(s, n, &w));
         spin_lock(&flock_lock);
         list_del(&w.link);
         spin_unlock(&flock_lock);
@@ -256,7 +293,7 @@ static err_t lock_set(struct inode *i, const struct range_lock *want, bool unloc
 
 err_t file_flock(struct file *f, bool write, bool unlock, bool wait)
 {
-    struct range_lock want = { .kind = KIND_FLOCK, .owner = f, .pid = -1, .write = write,
+    struct range_lock want = { .kind = KIND_FLOCK, .owner = f, .pid = PID_OPENING, .write = write,
                                .end = UINT64_MAX };
 
     /* A change of kind lets go first, so that two that upgrade do not wait for each other. */
@@ -303,7 +340,7 @@ static err_t record_want(struct file *f, const struct flock *fl, bool ofd, pid_t
 {
     *want = (struct range_lock){ .kind = KIND_RECORD, .write = fl->l_type == F_WRLCK };
     want->owner = ofd ? (const void *)f : (const void *)actor_current()->files;
-    want->pid = ofd ? -1 : pid;
+    want->pid = ofd ? PID_OPENING : pid;
     if (fl->l_type != F_RDLCK && fl->l_type != F_WRLCK && fl->l_type != F_UNLCK)
         return -EINVAL;
     if (ofd && fl->l_pid != 0)

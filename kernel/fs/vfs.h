@@ -274,6 +274,8 @@ void file_allow_write(struct file *f);
 /* A file without a name in the tree (pipes, sockets, eventfd, memfd): "name:[ino]". */
 err_t __must_check file_create_anon(const char *name, const struct file_ops *ops, void *data,
                                     unsigned flags, struct file **out);
+/* As file_ops.seek: lseek succeeds and does nothing; the file has no position all the same. */
+off_t file_seek_nowhere(struct file *f, off_t offset, int whence);
 void file_get(struct file *f);
 void file_put(struct file *f);
 uint64_t file_count(void); /* openings that exist */

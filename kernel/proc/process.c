@@ -57,6 +57,8 @@ void process_put(struct process *p)
         return;
     K_ASSERT(p->task_count == 0 && !p->space);
     signal_queue_flush(&p->pending);
+    if (p->watch)
+        signal_watch_put(p->watch);
     sighand_put(p->sighand);
     kfree(p);
 }

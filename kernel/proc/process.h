@@ -86,6 +86,7 @@ struct process {
     unsigned stopping; /* tasks still to stop; signal_lock */
 
     struct signal_queue pending; /* for any task; signal_lock */
+    struct signal_watch *watch; /* NULL: nobody asked; set once, under signal_lock */
     struct waitq wait_children; /* wait4 sleepers; execve's wait for the other tasks */
     struct waitq pidfd_waiters; /* poll of a pidfd: woken when it becomes a zombie */
     struct task *exec_task; /* a task in execve that waits for the others; signal_lock */

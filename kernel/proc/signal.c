@@ -17,6 +17,7 @@
 #include <proc/process.h>
 
 #include <linux/capability.h>
+#include <linux/poll.h>
 
 /* ---- queues -------------------------------------------------------------------------------- */
 
@@ -132,6 +133,46 @@ int signal_dequeue_locked(struct task *t, uint64_t set, siginfo_t *info)
     int sig = queue_dequeue(t->process, &t->pending, set, info);
 
     return sig ? sig : queue_dequeue(t->process, &t->process->pending, set, info);
+}
+
+/* ---- watches ------------------------------------------------------------------------------- */
+
+struct signal_watch *signal_watch_get(void)
+{
+    struct process *p = process_current();
+    struct signal_watch *w = atomic_load(&p->watch), *new = NULL;
+    unsigned long flags;
+
+    if (!w) {
+        new = kmalloc(sizeof *new);
+        if (!new)
+            return NULL;
+        ref_init(&new->refs, 1);
+        waitq_init(&new->waiters);
+        flags = spin_lock_irqsave(&p->signal_lock);
+        w = p->watch;
+        if (!w)
+            p->watch = w = new;
+        spin_unlock_irqrestore(&p->signal_lock, flags);
+        if (w != new)
+            kfree(new);
+    }
+    ref_get(&w->refs);
+    return w;
+}
+
+void signal_watch_put(struct signal_watch *w)
+{
+    if (ref_put(&w->refs))
+        kfree(w);
+}
+
+void signal_watch_wake(void)
+{
+    struct signal_watch *w = atomic_load(&process_current()->watch);
+
+    if (w)
+        waitq_wake(&w->waiters, UINT_MAX, POLLIN);
 }
 
 /* ---- sending ------------------------------------------------------------------------------- */
@@ -253,6 +294,8 @@ static err_t send_locked(struct process *p, struct task *t, int sig, const sigin
     err = queue_add(p, t ? &t->pending : &p->pending, sig, info);
     if (err)
         return err;
+    if (unlikely(p->watch))
+        waitq_wake(&p->watch->waiters, UINT_MAX, POLLIN);
     if (!t)
         t = choose(p, sig);
     if (t && wants(t, sig))

@@ -14,6 +14,7 @@
 #include <lib/atomic.h>
 #include <lib/list.h>
 #include <hal/regs.h>
+#include <sched/waitq.h>
 
 #include <linux/signal.h>
 
@@ -124,6 +125,17 @@ static inline bool signal_action_ignores(const struct signal_action *a, int sig)
 bool signal_ignored_by_current(int sig);
 /* Sets PENDING_SIGNAL when something is deliverable; signal_lock held, running task. */
 void signal_recheck(struct task *t);
+
+/* Who sleeps until a signal of a process is sent, blocked or not: signalfd.  It outlives the process
+ * as long as somebody has a reference. */
+struct signal_watch {
+    refcount_t refs;
+    struct waitq waiters; /* woken with POLLIN under signal_lock */
+};
+/* That of the running process, with a reference; made when it is first asked for. NULL: no memory. */
+struct signal_watch *__must_check signal_watch_get(void);
+void signal_watch_put(struct signal_watch *w);
+void signal_watch_wake(void); /* that of the running process: a set of signalfd changed */
 
 /* Called for each signal that is taken off a queue, before its siginfo is used, with p's signal_lock
  * held: the owner of POSIX timers registers it to fill in si_overrun. */
