@@ -8,7 +8,6 @@
  * Virtual time moves a little at those points, and in idle to the next timer.
  * Invariant: all state here is touched by the running coroutine alone; there is no other thread.
  */
-#include <hal/smp.h>
 #include <hal/upcall.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
@@ -208,11 +207,6 @@ void host_irq_raise(struct cpu *cpu, unsigned irq)
     cpu->arch.irqs |= BIT(irq);
     if (cpu == host_cpu)
         irqs_deliver();
-}
-
-void hal_ipi_resched(struct cpu *cpu)
-{
-    host_irq_raise(cpu, HOST_IRQ_IPI);
 }
 
 /* --- life --- */

@@ -10,6 +10,7 @@
 #define LOG_TAG "host"
 #include <arch/host.h>
 #include <core/irq.h>
+#include <core/smp.h>
 #include <core/ktest.h>
 #include <core/log.h>
 #include <core/panic.h>
@@ -61,11 +62,18 @@ static void chip_nothing(unsigned irq)
 
 static int chip_claim(unsigned hint)
 {
+    if (hint >= HOST_IRQ_IPI && hint < HOST_IRQ_IPI + IPI_COUNT)
+        return (int)(IRQ_IPI + hint - HOST_IRQ_IPI);
     return (int)hint;
 }
 
+static void chip_ipi(struct cpu *cpu, enum ipi ipi)
+{
+    host_irq_raise(cpu, HOST_IRQ_IPI + (unsigned)ipi);
+}
+
 static const struct irqchip host_chip = { .name = "host", .mask = chip_nothing, .unmask = chip_nothing,
-                                          .claim = chip_claim, .end = chip_nothing };
+                                          .claim = chip_claim, .end = chip_nothing, .ipi = chip_ipi };
 
 static uint64_t source_read(void)
 {
@@ -83,17 +91,13 @@ static void event_set(struct clock_event *dev, ns_t now, ns_t deadline)
                                         : host_clock_ns() + (deadline > now ? deadline - now : 0));
 }
 
-static struct clock_event host_event = { .name = "host", .rating = 1, .set_deadline = event_set };
+static struct clock_event host_event = { .name = "host", .rating = 1, .per_cpu = true,
+                                         .set_deadline = event_set };
 
 static void timer_handler(unsigned irq, void *arg)
 {
     (void)irq, (void)arg;
     timer_interrupt();
-}
-
-static void ipi_handler(unsigned irq, void *arg)
-{
-    (void)irq, (void)arg; /* the return from the interrupt looks at PENDING_RESCHED */
 }
 
 /* --- what entry/ defines on the machines --- */
@@ -152,8 +156,7 @@ static void mm_start(const struct boot_record *rec)
 static void time_start(void)
 {
     irq_chip_set(&host_chip);
-    if (irq_register(HOST_IRQ_TIMER, "timer", timer_handler, NULL) != 0 ||
-        irq_register(HOST_IRQ_IPI, "ipi", ipi_handler, NULL) != 0)
+    if (irq_register(HOST_IRQ_TIMER, "timer", timer_handler, NULL) != 0)
         panic("the host's interrupts cannot be registered");
     clock_source_register(&host_source);
     log_set_clock(clock_monotonic);
@@ -184,6 +187,7 @@ static void secondary_idles(void)
 
 void kmain_secondary(struct cpu *cpu)
 {
+    cpu_set_online(cpu);
     sched_start_cpu(cpu, secondary_idles);
 }
 

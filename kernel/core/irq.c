@@ -15,6 +15,7 @@
 #include <core/irq.h>
 #include <core/log.h>
 #include <core/random.h>
+#include <core/smp.h>
 #include <core/spinlock.h>
 
 #define ACTIONS_MAX 96
@@ -129,6 +130,11 @@ void irq_dispatch(unsigned hint)
     const struct irqchip *c = irq_chip();
     int irq = c != NULL ? c->claim(hint) : -1;
 
+    if (irq >= IRQ_IPI && irq < IRQ_IPI + IPI_COUNT) {
+        c->end((unsigned)irq);
+        ipi_receive((enum ipi)(irq - IRQ_IPI));
+        return;
+    }
     if (irq < 0 || irq >= IRQ_MAX) {
         __atomic_fetch_add(&spurious, 1, __ATOMIC_RELAXED);
         return;

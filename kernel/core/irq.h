@@ -9,8 +9,12 @@
 #pragma once
 
 #include <lib/types.h>
+#include <hal/smp.h>
 
 #define IRQ_MAX 1024
+#define IRQ_IPI IRQ_MAX /* IRQ_IPI + enum ipi: what claim() says of one */
+
+struct cpu;
 
 struct irqchip {
     const char *name;
@@ -18,7 +22,16 @@ struct irqchip {
     void (*unmask)(unsigned irq);
     /* Which interrupt is it?  `hint` is what the trap entry knew.  -1: spurious (counted). */
     int (*claim)(unsigned hint);
-    void (*end)(unsigned irq);
+    void (*end)(unsigned irq); /* of IPIs, too */
+
+    /* The rest is NULL where a controller serves one CPU. */
+
+    /* Interrupts `cpu`.  Any context. */
+    void (*ipi)(struct cpu *cpu, enum ipi ipi);
+    /* Sets up the calling CPU's own part.  Interrupts off, once on each further CPU. */
+    void (*start_cpu)(void);
+    /* Sends a shared line to `cpu`.  Return: 0; -EINVAL: private line, or it cannot. */
+    err_t (*route)(unsigned irq, struct cpu *cpu);
 };
 
 typedef void (*irq_handler_fn)(unsigned irq, void *arg);

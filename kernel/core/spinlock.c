@@ -9,6 +9,7 @@
  * take is held with interrupts off, and nothing that is held with interrupts on is taken below it.
  */
 #include <core/panic.h>
+#include <core/smp.h>
 #include <core/spinlock.h>
 
 static void resched_nobody(void)
@@ -24,8 +25,13 @@ void spin_init(struct spinlock *l, enum lock_rank rank)
 
 void spin_contend(struct spinlock *l, uint16_t mine)
 {
-    while ((uint16_t)atomic_load(&l->ticket) != mine)
+    bool poll = !hal_irqs_enabled();
+
+    while ((uint16_t)atomic_load(&l->ticket) != mine) {
+        if (poll)
+            smp_call_poll(); /* the holder may be waiting for us */
         hal_relax();
+    }
 }
 
 #ifdef CONFIG_DEBUG

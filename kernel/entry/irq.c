@@ -6,6 +6,7 @@
  * acted on here when the interrupted kernel code may be preempted, or in upcall_user_return.
  */
 #include <core/irq.h>
+#include <core/smp.h>
 #include <core/spinlock.h>
 #include <hal/cpu.h>
 #include <hal/upcall.h>
@@ -28,4 +29,9 @@ __hot void upcall_irq(struct hal_regs *r, unsigned irq)
     cpu->irq_depth--;
     if (!user && c->preempt_count == 0 && (atomic_load_relaxed(&c->pending) & PENDING_RESCHED))
         sched_preempt_irq();
+}
+
+void upcall_call_cpus(const uint64_t *set, void (*fn)(void *arg), void *arg)
+{
+    smp_call((const struct cpu_set *)set, fn, arg);
 }

@@ -24,6 +24,23 @@
 struct thread;
 struct hal_space;
 
+#define CPU_CACHES_MAX 6
+
+enum cache_type { CACHE_NONE, CACHE_DATA, CACHE_INSTRUCTION, CACHE_UNIFIED };
+
+/* Where a CPU sits: ids of its package, die or cluster, core in it, thread in that; and its caches.
+ * From CPUID leaves 4, 0xb, 0x1f (0x8000001d, 0x8000001e on AMD); cpu-map, PPTT, MPIDR, CCSIDR. */
+struct cpu_topology {
+    uint32_t package, die, core, thread;
+    struct cpu_cache {
+        enum cache_type type;
+        uint8_t level;
+        uint16_t line, ways;
+        uint32_t sets, size; /* bytes */
+        uint32_t sharing; /* CPUs with the same hw_id >> sharing have it in common; 32: all */
+    } caches[CPU_CACHES_MAX];
+};
+
 struct cpu {
     struct cpu *self;
     struct hal_context *current;
@@ -43,7 +60,8 @@ struct cpu {
     struct frame_cache *frames; /* mm/ */
     struct heap_cache *heap; /* mm/ */
 
-    struct arch_cpu arch; /* <arch/context.h> */
+    struct arch_cpu arch; /* <arch/context.h>; entry code knows its place */
+    struct cpu_topology topology; /* written by the CPU itself in hal_cpu_init, then constant */
 };
 
 extern struct cpu *cpus[CPU_MAX]; /* filled at discovery, read-only afterwards */

@@ -54,6 +54,9 @@ void upcall_user_return(struct hal_regs *r);
 /* The first C of the kernel, on the boot CPU, on the boot stack, with the early page tables. */
 struct loader_handoff;
 __noreturn void kmain(const struct loader_handoff *h);
-/* The first C on a secondary CPU. */
+/* Runs fn(arg) on the online CPUs of `set` (CPU_MAX / 64 words of ids) but this one, and waits:
+ * smp_call() of <core/smp.h>, whose rules hold.  For TLB work. */
+void upcall_call_cpus(const uint64_t *set, void (*fn)(void *arg), void *arg);
+/* The first C on a further CPU, interrupts off, on its area's stack, hal_cpu_init() done. */
 struct cpu;
 __noreturn void kmain_secondary(struct cpu *cpu);

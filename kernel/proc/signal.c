@@ -10,7 +10,7 @@
 #include <proc/signal.h>
 
 #include <core/panic.h>
-#include <hal/smp.h>
+#include <core/smp.h>
 #include <lib/string.h>
 #include <mm/heap.h>
 #include <proc/pid.h>
@@ -186,7 +186,7 @@ static void wake_task(struct task *t, unsigned states)
     atomic_fetch_or(&t->thread.ctx.pending, PENDING_SIGNAL);
     if (!thread_wake_state(&t->thread, states) && t->thread.on_cpu &&
         t->thread.ctx.cpu != cpu_current())
-        hal_ipi_resched(t->thread.ctx.cpu);
+        ipi_send(t->thread.ctx.cpu, IPI_RESCHED);
 }
 
 void signal_wake_task(struct task *t, bool stopped_too)

@@ -29,6 +29,9 @@ struct clock_event {
     /* Interrupt (-> timer_interrupt()) at about `deadline`; NS_NEVER: none wanted.  Interrupts off.
      * A device with a limited range fires early; the queue then asks again. */
     void (*set_deadline)(struct clock_event *dev, ns_t now, ns_t deadline);
+    bool per_cpu; /* each CPU has its own, set_deadline is about the caller's: a must with several */
+    /* Starts the calling CPU's own.  NULL: needs nothing.  Interrupts off, on each further CPU. */
+    void (*start_cpu)(struct clock_event *dev);
     struct list link;
 };
 

@@ -33,9 +33,9 @@
 #include <core/log.h>
 #include <core/panic.h>
 #include <core/params.h>
+#include <core/smp.h>
 #include <hal/cpu.h>
 #include <hal/mmu.h>
-#include <hal/smp.h>
 #include <lib/bitmap.h>
 #include <lib/string.h>
 #include <mm/heap.h>
@@ -340,7 +340,7 @@ static __hot void check_preemption(struct runqueue *rq, struct thread *t)
         return;
     atomic_fetch_or(&running->ctx.pending, PENDING_RESCHED);
     if (unlikely(rq->cpu != cpu_current()))
-        hal_ipi_resched(rq->cpu);
+        ipi_send(rq->cpu, IPI_RESCHED);
 }
 
 static __hot void activate(struct runqueue *rq, struct thread *t, bool woken, bool lazy)
@@ -495,7 +495,7 @@ static void change_policy(struct thread *t, int policy_, int rt_priority, int ni
     } else if (t->on_cpu && rq->queued) {
         atomic_fetch_or(&t->ctx.pending, PENDING_RESCHED);
         if (rq->cpu != cpu_current())
-            hal_ipi_resched(rq->cpu);
+            ipi_send(rq->cpu, IPI_RESCHED);
     }
     rq_unlock_irqrestore(rq, flags);
 }

@@ -5,7 +5,6 @@
  */
 #include <arch/mm.h>
 #include <hal/cpu.h>
-#include <hal/smp.h>
 
 struct cpu *cpus[CPU_MAX];
 unsigned cpu_count;
@@ -61,11 +60,4 @@ void hal_halt(void)
     hal_irq_disable();
     for (;;)
         __asm__ volatile("dsb sy\n\twfi" ::: "memory");
-}
-
-void hal_ipi_resched(struct cpu *cpu)
-{
-    /* Its pending bits are set already; the event ends a WFE, and its next interrupt does the rest. */
-    if (cpu != cpu_current())
-        __asm__ volatile("dsb ishst\n\tsev" ::: "memory");
 }

@@ -9,7 +9,6 @@
 #include <cpu/msr.h>
 #include <cpu/smap.h>
 #include <hal/mmu.h>
-#include <hal/smp.h>
 #include <trap/idt.h>
 
 #define SEGMENT_CODE64 0x00af9b000000ffffull
@@ -117,10 +116,4 @@ void hal_halt(void)
 {
     for (;;)
         __asm__ volatile("cli; hlt");
-}
-
-/* One CPU so far: it looks at its pending bits on its way out of whatever it does now. */
-void hal_ipi_resched(struct cpu *cpu)
-{
-    (void)cpu;
 }

@@ -16,7 +16,8 @@ struct cpu;
 struct boot_record;
 
 /* Interrupt numbers that upcall_irq gets. */
-enum { HOST_IRQ_TIMER = 0, HOST_IRQ_IPI = 1, HOST_IRQ_DEVICE = 2 /* .. 63 */ };
+/* HOST_IRQ_IPI + enum ipi: from other CPUs. */
+enum { HOST_IRQ_TIMER = 0, HOST_IRQ_IPI = 1, HOST_IRQ_DEVICE = 4 /* .. 63 */ };
 
 /* A boot record of this process's arena. */
 void host_boot_record(struct boot_record *rec);
