@@ -5,7 +5,7 @@
  * Model: three stages, each with more under it:
  *     kmain       boot stack, early page tables     record, parameters, memory
  *     boot_early  thread 0, interrupts off          early_init of the subsystems, consoles, tick
- *     boot_late   a kernel thread                   late_init, unit tests if asked for, process 1
+ *     boot_late   a kernel thread                   further CPUs, late_init, unit tests, process 1
  * Thread 0 becomes the idle thread after the second.
  */
 #define LOG_TAG "boot"
@@ -14,6 +14,7 @@
 #include <hal/upcall.h>
 
 #include <boot/record.h>
+#include <boot/smp.h>
 #include <core/irq.h>
 #include <core/ktest.h>
 #include <core/log.h>
@@ -81,8 +82,10 @@ static __noreturn void run_ktests(void)
 
 static void boot_late(void *arg __maybe_unused)
 {
-    unsigned failed = subsystems_init_late();
+    unsigned failed;
 
+    smp_start();
+    failed = subsystems_init_late();
     console_log_attach();
     if (failed)
         log_warn("%u subsystems failed to start", failed);

@@ -316,7 +316,7 @@ size_t frame_alloc_bulk(paddr_t *out, size_t count, unsigned flags)
 
 /* --- runs --- */
 
-paddr_t frame_alloc_contiguous(size_t count, uint64_t align, unsigned flags)
+paddr_t frame_alloc_contiguous_node(unsigned node, size_t count, uint64_t align, unsigned flags)
 {
     paddr_t pa;
 
@@ -326,7 +326,7 @@ paddr_t frame_alloc_contiguous(size_t count, uint64_t align, unsigned flags)
     for (bool again = true;; again = false) {
         unsigned long irqs = spin_lock_irqsave(&frame_lock);
 
-        pa = pool_take_run(cpu_current()->node, count, align, flags);
+        pa = pool_take_run(node, count, align, flags);
         spin_unlock_irqrestore(&frame_lock, irqs);
         if (pa != PADDR_NONE)
             break;
@@ -336,6 +336,12 @@ paddr_t frame_alloc_contiguous(size_t count, uint64_t align, unsigned flags)
     for (size_t i = 0; i < count; i++)
         frame_fresh(pa + i * PAGE_SIZE, flags);
     return pa;
+}
+
+paddr_t frame_alloc_contiguous(size_t count, uint64_t align, unsigned flags)
+{
+    return frame_alloc_contiguous_node(atomic_load_relaxed(&cpu_current()->node), count, align,
+                                       flags);
 }
 
 paddr_t frame_alloc_order(unsigned order, unsigned flags)

@@ -52,6 +52,9 @@ paddr_t __must_check frame_alloc_node(unsigned node, unsigned flags);
 paddr_t __must_check frame_alloc_order(unsigned order, unsigned flags);
 /* `count` contiguous frames whose address is a multiple of align (power of two, bytes). */
 paddr_t __must_check frame_alloc_contiguous(size_t count, uint64_t align, unsigned flags);
+/* The same from `node` first. */
+paddr_t __must_check frame_alloc_contiguous_node(unsigned node, size_t count, uint64_t align,
+                                                 unsigned flags);
 void frame_free_contiguous(paddr_t pa, size_t count); /* each must have refs == 1 */
 /* Up to `count` single frames into out[]; returns how many.  Cheaper than one by one. */
 size_t __must_check frame_alloc_bulk(paddr_t *out, size_t count, unsigned flags);
