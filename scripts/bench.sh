@@ -20,7 +20,7 @@ status=0
 for arch in "${archs[@]}"; do
     "$ROOT/scripts/setup.sh" build "run-$arch"
     [ "$arch" = x86_64 ] || "$ROOT/scripts/setup.sh" test
-    "$ROOT/build.sh" "$arch" >"$ROOT/build/$arch.log" 2>&1 || { cat "$ROOT/build/$arch.log" >&2; die "the build failed"; }
+    build_quietly "$arch"
     "$ROOT/scripts/linux.sh" "$arch" >/dev/null
     python3 "$ROOT/bench/bench.py" "$arch" "${rest[@]}" || status=1
 done

@@ -25,5 +25,5 @@ for _ in $(seq 100); do # until QEMU listens
 done
 say "the serial line goes to ${log#"$ROOT"/}"
 cd "$ROOT"
-gdb-multiarch -q -ex "set confirm off" -ex "directory $ROOT" -ex "file build/$arch/kernel.elf" \
+gdb-multiarch -q -ex "set confirm off" -ex "directory '$ROOT'" -ex "file build/$arch/kernel.elf" \
     -ex "source tools/gdb/devine.py" -ex "target remote 127.0.0.1:$port" "$@"

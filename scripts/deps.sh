@@ -10,13 +10,16 @@ set -euo pipefail
 
 zlib_fetch() {
     [ -e "$DEPS/zlib/.complete" ] && return
-    apt_refresh zlib
-    local tmp=$DEPS/tmp.$$
+    local tmp=$DEPS/tmp.$$ kept=$CACHE/zlib.orig.tar
     rm -rf "$tmp" "$DEPS/zlib"
     mkdir -p "$tmp" "$DEPS/zlib"
-    say "downloading the source of zlib"
-    (cd "$tmp" && apt_private source --download-only zlib) || die "cannot download zlib's source"
-    tar -C "$DEPS/zlib" --strip-components=1 -xf "$tmp"/zlib_*.orig.tar.*
+    if [ ! -f "$kept" ] || ! tar -C "$DEPS/zlib" --strip-components=1 -xf "$kept" 2>/dev/null; then
+        apt_refresh zlib
+        say "downloading the source of zlib"
+        (cd "$tmp" && apt_private source --download-only zlib) || die "cannot download zlib's source"
+        tar -C "$DEPS/zlib" --strip-components=1 -xf "$tmp"/zlib_*.orig.tar.*
+        cache_put "$(echo "$tmp"/zlib_*.orig.tar.*)" zlib.orig.tar
+    fi
     [ -f "$DEPS/zlib/inflate.c" ] || die "zlib's source has no inflate.c"
     touch "$DEPS/zlib/.complete"
     rm -rf "$tmp"

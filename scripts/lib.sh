@@ -3,13 +3,27 @@
 # Purpose: functions that the scripts share. Source it; do not run it.
 # Model: ROOT is the tree. Whatever is downloaded lives under build/deps, reached through an apt
 #   configuration of our own (state, cache and architectures under build/deps/apt; sources, keys and
-#   proxies the machine's own), so that nothing of the machine's package state is touched.
+#   proxies the machine's own), so that nothing of the machine's package state is touched. A copy of each
+#   download stays in CACHE, for the next clone, which then needs no network. Delete it to get newer ones.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 DEPS=$ROOT/build/deps
+CACHE=${XDG_CACHE_HOME:-${HOME:-$DEPS}/.cache}/devine
+
+# Messages are parsed, and files go into root file systems: neither depends on who runs this.
+export LC_ALL=C
+umask 022
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$(basename "$0"): $*"; exit 1; }
+
+# build_quietly ARCH: builds the kernel; what is said goes to build/ARCH.log, and to the terminal on failure.
+build_quietly() {
+    local log=$ROOT/build/$1.log
+    mkdir -p "$ROOT/build"
+    [ -f "$ROOT/build/$1/build.ninja" ] || say "building the kernel for $1 (see ${log#"$ROOT"/})"
+    "$ROOT/build.sh" "$1" >"$log" 2>&1 || { cat "$log" >&2; die "the build failed"; }
+}
 
 # debian_arch ARCH: Debian's name of our architecture.
 debian_arch() {
@@ -77,7 +91,7 @@ CONF
 
 # apt_refresh: fetches the package lists once a day.
 apt_refresh() {
-    command -v apt-get >/dev/null || die "apt-get is not here: cannot fetch $*"
+    command -v apt-get >/dev/null || die "apt-get is not here: unpack Debian's package $1 to build/deps/ARCH/NAME (its source: build/deps/NAME) and make a file .complete there"
     if [ -z "$(find "$DEPS/apt/refreshed" -mmin -1440 2>/dev/null)" ]; then
         say "fetching Debian's package lists (private copy)"
         apt_private update || apt_private update || die "cannot fetch the package lists"
@@ -85,22 +99,32 @@ apt_refresh() {
     fi
 }
 
+# cache_put FILE NAME: keeps a copy of a download; it does no harm when it cannot.
+cache_put() {
+    mkdir -p "$CACHE" 2>/dev/null && cp "$1" "$CACHE/$2.$$" 2>/dev/null && mv -f "$CACHE/$2.$$" "$CACHE/$2" || rm -f "$CACHE/$2.$$"
+}
+
 # deb_fetch ARCH PACKAGE...: downloads packages (Debian's names) and unpacks each to
 # build/deps/ARCH/PACKAGE. Does nothing for those that are there.
 deb_fetch() {
-    local arch=$1 pkg tmp deb
+    local arch=$1 pkg tmp deb kept
     shift
     for pkg in "$@"; do
         [ -e "$DEPS/$arch/$pkg/.complete" ] && continue
-        apt_refresh "$pkg"
         tmp=$DEPS/tmp.$$
+        kept=${pkg}_$arch.deb
         rm -rf "$tmp" "$DEPS/$arch/$pkg"
         mkdir -p "$tmp" "$DEPS/$arch/$pkg"
-        say "downloading $pkg:$arch"
-        (cd "$tmp" && apt_private download "$pkg:$arch") || die "cannot download $pkg:$arch"
-        deb=$(echo "$tmp"/*.deb)
-        dpkg-deb -x "$deb" "$DEPS/$arch/$pkg"
-        basename "$deb" .deb >"$DEPS/$arch/$pkg/.complete"
+        deb=$CACHE/$kept
+        if [ ! -f "$deb" ] || ! dpkg-deb -x "$deb" "$DEPS/$arch/$pkg" 2>/dev/null; then
+            apt_refresh "$pkg:$arch"
+            say "downloading $pkg:$arch"
+            (cd "$tmp" && apt_private download "$pkg:$arch") || die "cannot download $pkg:$arch"
+            deb=$(echo "$tmp"/*.deb)
+            dpkg-deb -x "$deb" "$DEPS/$arch/$pkg"
+            cache_put "$deb" "$kept"
+        fi
+        dpkg-deb -W --showformat='${Package}_${Version}_${Architecture}\n' "$deb" >"$DEPS/$arch/$pkg/.complete"
         rm -rf "$tmp"
     done
 }

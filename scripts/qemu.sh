@@ -10,10 +10,7 @@
 "$ROOT/scripts/setup.sh" build "run-$arch"
 if [ -z "${KERNEL:-}" ]; then
     KERNEL=$ROOT/build/$arch/$image
-    "$ROOT/build.sh" "$arch" >"$ROOT/build/$arch.log" 2>&1 || {
-        cat "$ROOT/build/$arch.log" >&2
-        die "the build failed"
-    }
+    build_quietly "$arch"
 fi
 if [ -z "${INITRD:-}" ]; then
     INITRD=$ROOT/build/$arch/initramfs.cpio

@@ -39,7 +39,6 @@ need_test() {
     need qemu-system-x86 qemu-system-x86_64
     need qemu-system-arm qemu-system-aarch64
     need libc6-dev-arm64-cross /usr/aarch64-linux-gnu/include/stdio.h
-    need musl-tools musl-gcc
     need clang clang
     need lld ld.lld
     need grub-common grub-mkrescue
