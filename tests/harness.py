@@ -21,6 +21,10 @@ LOGS = BUILD / "tests"
 SLOW = float(os.environ.get("TEST_SLOW", "1"))  # factor on all time limits
 ARCHS = ("x86_64", "arm64")  # those that boot; "host" is for tests that run here
 PROMPT = r"/ # (\x1b\[6n)?$"
+# foreground NAME COUNT STATE: whether COUNT processes NAME are the terminal's foreground job and all in STATE.
+FOREGROUND = """cat /proc/[0-9]*/stat 2>/dev/null |
+awk -v name="($1)" -v count=$2 -v state=$3 '$2 == name && $3 == state && $5 == $8 { n++ } END { exit n != count }'
+"""
 
 
 class Failure(Exception):
@@ -134,6 +138,7 @@ class Shell(Machine):
     def __init__(self, ctx, boot_timeout=120, **how):
         super().__init__(ctx, **how)
         self.count = 0
+        self.watches = False
         try:
             self.expect(PROMPT, boot_timeout)
         except Failure:
@@ -168,6 +173,25 @@ class Shell(Machine):
         """Runs several lines as a script, through a file; returns its output. It must succeed."""
         self.put("/tmp/script", text)
         return self.output("sh /tmp/script", timeout)
+
+    def when(self, condition):
+        """Has the machine print a mark as soon as the shell command `condition` succeeds, also while a program
+        has the terminal; returns the mark, for expect(). No job of the shell's: those keep their numbers."""
+        self.count += 1
+        self.send(f"((until {condition}; do usleep 20000; done; echo @''W{self.count}) 2>/dev/null &)\n")
+        self.expect(PROMPT)
+        return rf"@W{self.count}\r?\n"
+
+    def start(self, command, name=None, count=1, state="S"):
+        """Types `command` and waits until `count` processes called `name` have the terminal, each in `state`
+        (as /proc/PID/stat has it): S waits for input or a signal, R computes. Between fork and exec the shell's
+        child is called as the shell is, and ignores what is typed: `name` is to be another."""
+        if not self.watches:
+            self.put("/run/foreground", FOREGROUND)
+            self.watches = True
+        running = self.when(f"sh /run/foreground {name or command.split()[0]} {count} {state}")
+        self.send(command + "\n")
+        self.expect(running)
 
     def put(self, path, text):
         """Writes a small text file by typing it."""
