@@ -83,10 +83,11 @@ def background(sh, ctx):
 
 @shell_test("kill ends a job with its signal")
 def kill(sh, ctx):
-    script = "".join(f"sleep 100 & kill -{name} $!; wait $!; echo {name} $?\n"
+    # What `wait` says of the signal is not looked at: ash says nothing when the job is gone before it waits.
+    script = "".join(f"sleep 100 & kill -{name} $!; wait $! 2>/dev/null; echo {name} $?\n"
                      for name in ("TERM", "KILL", "HUP", "USR1", "ALRM"))
-    expect_equal(sh.script(script), "Terminated\nTERM 143\nKilled\nKILL 137\n"
-                 "Hangup\nHUP 129\nUser defined signal 1\nUSR1 138\nAlarm clock\nALRM 142\n")
+    expect_equal(sh.script(script), "TERM 143\nKILL 137\nHUP 129\nUSR1 138\nALRM 142\n")
+    expect_equal(sh.script("(sh -c 'kill -SEGV $$'; echo $?) 2>&1"), "Segmentation fault\n139\n")
     expect_equal(sh.run("kill -0 1")[1], 0)
     expect_equal(sh.run("kill -0 99999 2>/dev/null")[1], 1)
     expect_equal(sh.script("state() { until [ $(awk '{print $3}' /proc/$1/stat) = $2 ]; do usleep 20000; done; echo $2; }\n"
@@ -384,9 +385,10 @@ def fork_bomb(sh, ctx):
     refused = sh.when("grep -q \"can't fork: Resource temporarily unavailable\" /tmp/refused")
     sh.expect(refused, 120)
     sh.check("echo alive", "alive\n", 120)
-    for _ in range(5):
-        if int(sh.output("ps -o user | grep -c nobody || true", 120)) > 25:
-            raise Failure("more processes than the limit")
+    # It forks all the time: only while it stands still can it be counted.
+    count = int(sh.output("su -s /bin/sh nobody -c 'kill -STOP -1'; ps -o user | grep -c nobody", 120))
+    if not 10 < count <= 25:
+        raise Failure(f"{count} processes with a limit of 25")
     sh.run("while ps -o user | grep -q nobody; do su -s /bin/sh nobody -c 'kill -9 -1'; done; wait", 120)
     sh.check("ps -o user | grep -c nobody || true", "0\n")
     sh.run("chmod 1777 /tmp")

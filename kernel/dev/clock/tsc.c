@@ -5,6 +5,9 @@
  * Model: its rate comes from the CPU (CPUID 0x15), from the hypervisor (leaf 0x40000010), or is
  * measured against the PIT: over 1 ms at boot, which is good to about a thousandth, and again over
  * 40 ms while the rest starts, after which a second source of the better rate takes its place.
+ * A hypervisor may take the CPU away for so long that the PIT wraps, which looks like a rate many
+ * times too high. So each measurement must agree with another one: the two halves of the first with
+ * each other, the longer one with the first. Else it is made again.
  * Locking: boot and one timer callback.
  */
 #define LOG_TAG "tsc"
@@ -16,9 +19,9 @@
 #include <sched/timer.h>
 #include <svc/subsystem.h>
 
-#define QUICK_COUNTS (PIT_HZ / 1000)
+#define HALF_COUNTS (PIT_HZ / 2000)
+#define QUICK_TRIES 64
 #define REFINE_NS (40 * NS_PER_MSEC) /* the PIT wraps after 54 */
-#define REFINE_COUNTS_MAX 65000
 #define SAMPLES 4
 #define LEAF_TSC 0x15
 #define LEAF_HYPERVISOR 0x40000000u
@@ -102,16 +105,44 @@ static uint64_t rate_between(struct sample a, struct sample b)
     return (b.tsc - a.tsc) * PIT_HZ / (b.counts - a.counts);
 }
 
-static uint64_t rate_measure(void)
+/* Whether two rates differ by less than one part in `part`. */
+static bool rates_agree(uint64_t a, uint64_t b, uint64_t part)
+{
+    return (a > b ? a - b : b - a) < a / part;
+}
+
+/* Waits until the PIT has counted HALF_COUNTS more; false: it does not count. */
+static bool half_wait(uint32_t from)
 {
     uint64_t give_up = hal_cycles() + (1ull << 32);
 
-    pit_reference_start();
-    first = sample_take();
-    while (pit_reference_read() < first.counts + QUICK_COUNTS)
+    while (pit_reference_read() - from < HALF_COUNTS)
         if (hal_cycles() > give_up)
+            return false;
+    return true;
+}
+
+static uint64_t rate_measure(void)
+{
+    uint64_t lowest = UINT64_MAX; /* what goes wrong makes it higher */
+
+    for (int i = 0; i < QUICK_TRIES; i++) {
+        pit_reference_start();
+        first = sample_take();
+        if (!half_wait(first.counts))
             return 0;
-    return rate_between(first, sample_take());
+        struct sample middle = sample_take();
+        if (!half_wait(middle.counts))
+            return 0;
+        struct sample last = sample_take();
+        uint64_t hz = rate_between(first, last);
+
+        if (hz != 0 && rates_agree(rate_between(first, middle), rate_between(middle, last), 8))
+            return hz;
+        if (hz != 0 && hz < lowest)
+            lowest = hz;
+    }
+    return lowest == UINT64_MAX ? 0 : lowest;
 }
 
 static void refine_begin(void)
@@ -123,14 +154,10 @@ static void refine_begin(void)
 
 static void refine(struct timer *t)
 {
-    struct sample now = sample_take();
-    uint64_t hz = 0;
+    uint64_t hz = rate_between(first, sample_take());
 
     (void)t;
-    /* An interrupt that came too late finds a counter that may have wrapped. */
-    if (now.tsc - first.tsc < REFINE_COUNTS_MAX * x86_tsc_hz / PIT_HZ)
-        hz = rate_between(first, now);
-    if (hz == 0) {
+    if (hz == 0 || !rates_agree(hz, x86_tsc_hz, 32)) {
         if (--refine_tries > 0)
             refine_begin();
         return;
