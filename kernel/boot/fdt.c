@@ -57,8 +57,7 @@ err_t fdt_open(struct fdt_view *v, const void *blob, uint64_t size)
     return 0;
 }
 
-/* The index of the node with this phandle, or -1. */
-static int phandle_find(const struct fdt_view *v, uint32_t phandle)
+int fdt_phandle_find(const struct fdt_view *v, uint32_t phandle)
 {
     for (unsigned i = 0; phandle != 0 && i < v->count; i++)
         if (v->node[i].phandle == phandle)
@@ -66,8 +65,7 @@ static int phandle_find(const struct fdt_view *v, uint32_t phandle)
     return -1;
 }
 
-/* The index of a child of the root, or -1. */
-static int top_find(const struct fdt_view *v, const char *name)
+int fdt_top_find(const struct fdt_view *v, const char *name)
 {
     for (unsigned i = 1; i < v->count; i++)
         if (v->node[i].parent == 0 &&
@@ -77,6 +75,11 @@ static int top_find(const struct fdt_view *v, const char *name)
 }
 
 /* --- values --- */
+
+const char *fdt_name(const struct fdt_view *v, unsigned node)
+{
+    return fdt_get_name(v->blob, v->node[node].offset, NULL);
+}
 
 const void *fdt_property_get(const struct fdt_view *v, unsigned node, const char *name,
                              size_t *size)
@@ -88,8 +91,7 @@ const void *fdt_property_get(const struct fdt_view *v, unsigned node, const char
     return p;
 }
 
-/* A string property, or NULL when it is absent or has no end. */
-static const char *property_text(const struct fdt_view *v, unsigned node, const char *name)
+const char *fdt_text(const struct fdt_view *v, unsigned node, const char *name)
 {
     size_t size;
     const char *s = fdt_property_get(v, node, name, &size);
@@ -107,8 +109,7 @@ static uint64_t cells_read(const fdt32_t **p, unsigned cells)
     return v;
 }
 
-/* A property of one or two cells. */
-static bool property_u64(const struct fdt_view *v, unsigned node, const char *name, uint64_t *out)
+bool fdt_u64(const struct fdt_view *v, unsigned node, const char *name, uint64_t *out)
 {
     size_t size;
     const fdt32_t *p = fdt_property_get(v, node, name, &size);
@@ -119,26 +120,21 @@ static bool property_u64(const struct fdt_view *v, unsigned node, const char *na
     return true;
 }
 
-static bool node_enabled(const struct fdt_view *v, unsigned node)
+bool fdt_enabled(const struct fdt_view *v, unsigned node)
 {
-    const char *s = property_text(v, node, "status");
+    const char *s = fdt_text(v, node, "status");
 
     return s == NULL || strcmp(s, "okay") == 0 || strcmp(s, "ok") == 0;
 }
 
-struct cells {
-    unsigned address, size;
-};
-
-/* How children of `parent` are addressed; absent means 2 and 1. */
-static err_t cells_of(const struct fdt_view *v, unsigned parent, struct cells *c)
+err_t fdt_cells(const struct fdt_view *v, unsigned parent, struct fdt_cells *c)
 {
     int address = fdt_address_cells(v->blob, v->node[parent].offset);
     int size = fdt_size_cells(v->blob, v->node[parent].offset);
 
     if (address < 1 || address > 2 || size < 0 || size > 2)
         return -EINVAL;
-    *c = (struct cells){ (unsigned)address, (unsigned)size };
+    *c = (struct fdt_cells){ (unsigned)address, (unsigned)size };
     return 0;
 }
 
@@ -147,13 +143,13 @@ static err_t range_translate(const struct fdt_view *v, unsigned bus, uint64_t *a
 {
     size_t bytes;
     const fdt32_t *p = fdt_property_get(v, bus, "ranges", &bytes), *end;
-    struct cells child, up;
+    struct fdt_cells child, up;
 
     if (p == NULL)
         return -EINVAL; /* not reachable by the CPU */
     if (bytes == 0)
         return 0; /* one to one */
-    if (cells_of(v, bus, &child) != 0 || cells_of(v, v->node[bus].parent, &up) != 0)
+    if (fdt_cells(v, bus, &child) != 0 || fdt_cells(v, v->node[bus].parent, &up) != 0)
         return -EINVAL;
     end = p + bytes / 4;
     while ((size_t)(end - p) >= child.address + up.address + child.size) {
@@ -181,11 +177,11 @@ int fdt_regs(const struct fdt_view *v, unsigned node, struct fdt_reg *out, unsig
     size_t bytes;
     const fdt32_t *p = fdt_property_get(v, node, "reg", &bytes), *end = p + bytes / 4;
     unsigned bus = v->node[node].parent, n = 0;
-    struct cells c;
+    struct fdt_cells c;
 
     if (p == NULL)
         return 0;
-    if (cells_of(v, bus, &c) != 0)
+    if (fdt_cells(v, bus, &c) != 0)
         return -EINVAL;
     while (n < max && (size_t)(end - p) >= c.address + c.size) {
         uint64_t start = cells_read(&p, c.address), size = cells_read(&p, c.size), last;
@@ -201,11 +197,11 @@ int fdt_regs(const struct fdt_view *v, unsigned node, struct fdt_reg *out, unsig
 
 #define MEMORY_REGS 32
 
-static bool is_memory(const struct fdt_view *v, unsigned node)
+bool fdt_is_memory(const struct fdt_view *v, unsigned node)
 {
-    const char *type = property_text(v, node, "device_type");
+    const char *type = fdt_text(v, node, "device_type");
 
-    return type != NULL && strcmp(type, "memory") == 0 && node_enabled(v, node);
+    return type != NULL && strcmp(type, "memory") == 0 && fdt_enabled(v, node);
 }
 
 /* Adds all of a node's registers as memory of that kind. */
@@ -223,14 +219,14 @@ static void record_regs(const struct fdt_view *v, unsigned node, struct boot_rec
 
 static void record_memory(const struct fdt_view *v, struct boot_record *rec)
 {
-    int reserved = top_find(v, "reserved-memory"), n = fdt_num_mem_rsv(v->blob);
+    int reserved = fdt_top_find(v, "reserved-memory"), n = fdt_num_mem_rsv(v->blob);
 
     for (unsigned i = 1; i < v->count; i++) {
         unsigned parent = v->node[i].parent;
 
-        if (parent == 0 && is_memory(v, i))
+        if (parent == 0 && fdt_is_memory(v, i))
             record_regs(v, i, rec, MEM_USABLE);
-        else if (reserved > 0 && parent == (unsigned)reserved && node_enabled(v, i))
+        else if (reserved > 0 && parent == (unsigned)reserved && fdt_enabled(v, i))
             record_regs(v, i, rec, MEM_RESERVED);
     }
     for (int i = 0; i < n; i++) {
@@ -243,7 +239,7 @@ static void record_memory(const struct fdt_view *v, struct boot_record *rec)
 
 static void record_chosen(const struct fdt_view *v, struct boot_record *rec)
 {
-    int chosen = top_find(v, "chosen");
+    int chosen = fdt_top_find(v, "chosen");
     uint64_t start, end;
     const void *p;
     size_t size;
@@ -253,8 +249,8 @@ static void record_chosen(const struct fdt_view *v, struct boot_record *rec)
     p = fdt_property_get(v, (unsigned)chosen, "bootargs", &size);
     if (p != NULL)
         record_set_cmdline(rec, p, size);
-    if (property_u64(v, (unsigned)chosen, "linux,initrd-start", &start) &&
-        property_u64(v, (unsigned)chosen, "linux,initrd-end", &end)) {
+    if (fdt_u64(v, (unsigned)chosen, "linux,initrd-start", &start) &&
+        fdt_u64(v, (unsigned)chosen, "linux,initrd-end", &end)) {
         if (end > start)
             record_add_module(rec, start, end - start, "initrd", sizeof "initrd");
         else
@@ -272,7 +268,7 @@ err_t fdt_read_record(const struct fdt_view *v, struct boot_record *rec)
 
 const void *fdt_chosen_get(const struct fdt_view *v, const char *name, size_t *size)
 {
-    int chosen = top_find(v, "chosen");
+    int chosen = fdt_top_find(v, "chosen");
 
     *size = 0;
     return chosen >= 0 ? fdt_property_get(v, (unsigned)chosen, name, size) : NULL;
@@ -280,10 +276,10 @@ const void *fdt_chosen_get(const struct fdt_view *v, const char *name, size_t *s
 
 int fdt_stdout_node(const struct fdt_view *v)
 {
-    int chosen = top_find(v, "chosen"), offset;
+    int chosen = fdt_top_find(v, "chosen"), offset;
     const char *path, *colon;
 
-    path = chosen >= 0 ? property_text(v, (unsigned)chosen, "stdout-path") : NULL;
+    path = chosen >= 0 ? fdt_text(v, (unsigned)chosen, "stdout-path") : NULL;
     if (path == NULL)
         return -1;
     colon = strchr(path, ':'); /* "PATH:115200n8" */
@@ -297,19 +293,19 @@ int fdt_stdout_node(const struct fdt_view *v)
 
 /* --- look-ups --- */
 
-/* #interrupt-cells of the node's controller: its own or an ancestor's interrupt-parent. */
-static unsigned interrupt_cells(const struct fdt_view *v, unsigned node)
+/* By its own or an ancestor's interrupt-parent. */
+unsigned fdt_interrupt_cells(const struct fdt_view *v, unsigned node)
 {
     uint64_t phandle, cells;
     int controller;
 
-    while (!property_u64(v, node, "interrupt-parent", &phandle)) {
+    while (!fdt_u64(v, node, "interrupt-parent", &phandle)) {
         if (node == 0)
             return 0;
         node = v->node[node].parent;
     }
-    controller = phandle_find(v, (uint32_t)phandle);
-    if (controller < 0 || !property_u64(v, (unsigned)controller, "#interrupt-cells", &cells))
+    controller = fdt_phandle_find(v, (uint32_t)phandle);
+    if (controller < 0 || !fdt_u64(v, (unsigned)controller, "#interrupt-cells", &cells))
         return 0;
     return (unsigned)cells;
 }
@@ -320,7 +316,7 @@ static err_t irqs_read(const struct fdt_view *v, unsigned node, struct device_no
     size_t bytes;
     const fdt32_t *p = fdt_property_get(v, node, "interrupts", &bytes);
 
-    if (p == NULL || interrupt_cells(v, node) != 3)
+    if (p == NULL || fdt_interrupt_cells(v, node) != 3)
         return 0;
     for (; bytes >= 12 && out->irq_count < DEVICE_IRQS_MAX; bytes -= 12) {
         uint32_t type = fdt32_ld(p++), number = fdt32_ld(p++);
@@ -359,7 +355,7 @@ err_t fdt_find(const struct fdt_view *v, const char *compatible, unsigned nth,
                struct device_node *out)
 {
     for (unsigned i = 0; i < v->count; i++)
-        if (fdt_compatible(v, i, compatible) && node_enabled(v, i) && nth-- == 0)
+        if (fdt_compatible(v, i, compatible) && fdt_enabled(v, i) && nth-- == 0)
             return node_describe(v, i, out);
     return -ENOENT;
 }
@@ -368,10 +364,10 @@ uint32_t fdt_clock_hz(const struct fdt_view *v, unsigned node)
 {
     size_t size;
     const fdt32_t *p = fdt_property_get(v, node, "clocks", &size);
-    int clock = p != NULL && size >= 4 ? phandle_find(v, fdt32_ld(p)) : -1;
+    int clock = p != NULL && size >= 4 ? fdt_phandle_find(v, fdt32_ld(p)) : -1;
     uint64_t hz;
 
-    if (clock < 0 || !property_u64(v, (unsigned)clock, "clock-frequency", &hz))
+    if (clock < 0 || !fdt_u64(v, (unsigned)clock, "clock-frequency", &hz))
         return 0;
     return (uint32_t)hz;
 }

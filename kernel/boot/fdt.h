@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: the flattened device tree (Devicetree Specification 0.4): a loader's record, and the
- * machine's description for drivers.
+ * machine's description for drivers and for struct hardware_info.
  *
  * Model: fdt_open() walks the whole blob and refuses a broken one; everything later may then rely on
  * its structure, though never on a value in it.
@@ -52,5 +52,30 @@ int fdt_regs(const struct fdt_view *v, unsigned node, struct fdt_reg *out, unsig
 const void *fdt_property_get(const struct fdt_view *v, unsigned node, const char *name,
                              size_t *size);
 const void *fdt_chosen_get(const struct fdt_view *v, const char *name, size_t *size);
+const char *fdt_name(const struct fdt_view *v, unsigned node);
+/* A string property, or NULL when it is absent or has no end. */
+const char *fdt_text(const struct fdt_view *v, unsigned node, const char *name);
+/* A property of one or two cells.  Return: whether it is there. */
+bool fdt_u64(const struct fdt_view *v, unsigned node, const char *name, uint64_t *out);
+/* Its status is "okay", or it has none. */
+bool fdt_enabled(const struct fdt_view *v, unsigned node);
+/* The index of the node with this phandle, or of a child of the root; -1: none. */
+int fdt_phandle_find(const struct fdt_view *v, uint32_t phandle);
+int fdt_top_find(const struct fdt_view *v, const char *name);
+struct fdt_cells {
+    unsigned address, size;
+};
+/* How children of `parent` are addressed; absent means 2 and 1.  Return: 0; -EINVAL. */
+err_t __must_check fdt_cells(const struct fdt_view *v, unsigned parent, struct fdt_cells *c);
+/* Is it memory that may be used? */
+bool fdt_is_memory(const struct fdt_view *v, unsigned node);
+/* #interrupt-cells of the node's controller; 0: it has none. */
+unsigned fdt_interrupt_cells(const struct fdt_view *v, unsigned node);
+
+/* CPUs, interrupt controller, timer, firmware calls and memory nodes into the draft.
+ * Return: 0. */
+struct hw_draft;
+err_t __must_check fdt_read_hardware(const struct fdt_view *v, struct hw_draft *d);
+
 /* The node that stdout-path names, or -1. */
 int fdt_stdout_node(const struct fdt_view *v);

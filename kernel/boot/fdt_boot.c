@@ -8,6 +8,8 @@
 #define LOG_TAG "fdt"
 #include <boot/fdt.h>
 
+#include <boot/hardware.h>
+
 #include <arch/early.h>
 #include <core/log.h>
 #include <core/random.h>
@@ -75,6 +77,12 @@ static err_t fdt_parse(const struct loader_handoff *h, struct boot_record *rec)
     return err;
 }
 BOOT_PROTOCOL(fdt, LOADER_LINUX_FDT, fdt_parse);
+
+static err_t fdt_hardware(const struct loader_handoff *h, struct boot_record *rec, struct hw_draft *d)
+{
+    return tree.count != 0 ? fdt_read_hardware(&tree, d) : -ENODEV;
+}
+HARDWARE_SOURCE(fdt, HW_RANK_FDT, fdt_hardware);
 
 /* --- the service for drivers --- */
 

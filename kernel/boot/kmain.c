@@ -13,6 +13,7 @@
 #include <hal/abi.h>
 #include <hal/upcall.h>
 
+#include <boot/hardware.h>
 #include <boot/record.h>
 #include <boot/smp.h>
 #include <core/irq.h>
@@ -121,6 +122,7 @@ void kmain(const struct loader_handoff *h)
         panic("loader protocol %d gave no usable record: error %d", h->protocol, err);
     params_parse(record.cmdline);
     log_info("loader %s, command line: %s", record.loader, params_cmdline());
+    hardware_find(h, &record);
     log_record(&record);
     frame_init(&record);
     heap_init();

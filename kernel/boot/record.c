@@ -134,6 +134,13 @@ static void sweep_trim(void)
     }
 }
 
+static void sweep_commit(struct boot_record *rec)
+{
+    sweep_trim();
+    memcpy(rec->ranges, sweep.out, sweep.count * sizeof rec->ranges[0]);
+    rec->range_count = sweep.count;
+}
+
 void record_add_range(struct boot_record *rec, paddr_t start, uint64_t size, enum mem_kind kind,
                       unsigned node)
 {
@@ -145,9 +152,23 @@ void record_add_range(struct boot_record *rec, paddr_t start, uint64_t size, enu
     if (kind > MEM_PERSISTENT)
         add.kind = MEM_RESERVED;
     sweep_add(rec, &add);
-    sweep_trim();
-    memcpy(rec->ranges, sweep.out, sweep.count * sizeof rec->ranges[0]);
-    rec->range_count = sweep.count;
+    sweep_commit(rec);
+}
+
+void record_set_node(struct boot_record *rec, paddr_t start, uint64_t size, unsigned node)
+{
+    sweep.count = 0;
+    for (unsigned i = 0; i < rec->range_count; i++) {
+        const struct mem_range *old = &rec->ranges[i];
+        struct mem_range inside = { .kind = old->kind, .node = node };
+        paddr_t from = CLAMP(start, old->start, range_end(old));
+        paddr_t to = CLAMP(start + size, old->start, range_end(old));
+
+        sweep_emit(old->start, MAX(from, old->start), old);
+        sweep_emit(from, to, &inside);
+        sweep_emit(MAX(to, from), range_end(old), old);
+    }
+    sweep_commit(rec);
 }
 
 bool record_check(const struct boot_record *rec)

@@ -91,6 +91,7 @@ struct hw_gic {
 
 struct hw_arch_timer { /* GIC interrupt numbers; 0: not there */
     uint32_t phys_irq, virt_irq; /* non-secure EL1 physical, virtual */
+    enum hw_trigger phys_trigger, virt_trigger; /* HW_TRIGGER_BUS: not said */
     bool always_on;
     uint32_t hz; /* clock-frequency of the tree when CNTFRQ is wrong; 0: CNTFRQ */
 };
