@@ -201,13 +201,13 @@ static ssize_t read_link(struct inode *i, char __user *buf, size_t size)
     return n;
 }
 
-long sys_readlinkat(int dirfd, const char __user *path, char __user *buf, int size)
+static long link_read(int dirfd, const char __user *path, unsigned flags, char __user *buf, int size)
 {
     struct path p;
 
     if (size <= 0)
         return -EINVAL;
-    err_t err = path_lookup_user(dirfd, path, LOOKUP_EMPTY, &p);
+    err_t err = path_lookup_user(dirfd, path, flags, &p);
     if (err)
         return err;
     struct inode *i = p.dentry->inode;
@@ -216,19 +216,14 @@ long sys_readlinkat(int dirfd, const char __user *path, char __user *buf, int si
     return ret;
 }
 
+long sys_readlinkat(int dirfd, const char __user *path, char __user *buf, int size)
+{
+    return link_read(dirfd, path, LOOKUP_EMPTY, buf, size);
+}
+
 long sys_readlink(const char __user *path, char __user *buf, int size)
 {
-    struct path p;
-
-    if (size <= 0)
-        return -EINVAL;
-    err_t err = path_lookup_user(AT_FDCWD, path, 0, &p);
-    if (err)
-        return err;
-    struct inode *i = p.dentry->inode;
-    long ret = S_ISLNK(i->mode) ? read_link(i, buf, (size_t)size) : -EINVAL;
-    path_put(&p);
-    return ret;
+    return link_read(AT_FDCWD, path, 0, buf, size);
 }
 
 /* ---- mounting -------------------------------------------------------------------------------- */

@@ -354,16 +354,21 @@ static void show_cmdline(struct textbuf *out, void *arg)
     space_put(s);
 }
 
+/* The space of a process that the caller may look into, with a reference; NULL: gone, or not allowed. */
+static struct space *inspected_space(struct textbuf *out, struct pid_node *n)
+{
+    if (process_may_inspect(n->process)) {
+        out->error = -EACCES;
+        return NULL;
+    }
+    return process_space_get(n->process);
+}
+
 static void show_environ(struct textbuf *out, void *arg)
 {
     struct pid_node *n = arg;
-    struct space *s;
+    struct space *s = inspected_space(out, n);
 
-    if (process_may_inspect(n->process)) {
-        out->error = -EACCES;
-        return;
-    }
-    s = process_space_get(n->process);
     if (!s)
         return;
     append_memory(out, n->process, s->env_start, s->env_end);
@@ -372,14 +377,8 @@ static void show_environ(struct textbuf *out, void *arg)
 
 static void show_auxv(struct textbuf *out, void *arg)
 {
-    struct pid_node *n = arg;
-    struct space *s;
+    struct space *s = inspected_space(out, arg);
 
-    if (process_may_inspect(n->process)) {
-        out->error = -EACCES;
-        return;
-    }
-    s = process_space_get(n->process);
     if (!s)
         return;
     text_append(out, (const char *)s->auxv, s->auxv_words * sizeof s->auxv[0]);
@@ -425,14 +424,8 @@ static void map_line(struct textbuf *out, const struct region *r)
 
 static void show_maps(struct textbuf *out, void *arg)
 {
-    struct pid_node *n = arg;
-    struct space *s;
+    struct space *s = inspected_space(out, arg);
 
-    if (process_may_inspect(n->process)) {
-        out->error = -EACCES;
-        return;
-    }
-    s = process_space_get(n->process);
     if (!s)
         return;
     rwlock_read(&s->lock);

@@ -90,24 +90,9 @@ static err_t change_flags(struct space *s, struct region *r, vaddr_t start, vadd
                           const struct advice *a, struct region **out)
 {
     unsigned flags = (r->flags | a->set) & ~a->clear;
-    err_t err;
 
     *out = r;
-    if (flags == r->flags)
-        return 0;
-    err = region_split(r, end);
-    if (err == 0 && start > r->start) {
-        err = region_split(r, start);
-        if (err == 0)
-            r = region_next(r);
-    }
-    if (err)
-        return err;
-    region_account(s, r, -(int64_t)region_pages(r));
-    r->flags = flags;
-    region_account(s, r, region_pages(r));
-    *out = region_merge(r);
-    return 0;
+    return flags == r->flags ? 0 : region_set_flags(s, out, start, end, flags);
 }
 
 static err_t advise_range(struct space *s, vaddr_t start, vaddr_t end, const struct advice *a)

@@ -6,20 +6,6 @@
 #include <linux/mman.h>
 #include <vm/internal.h>
 
-/* Is [start, end) free, with room below a stack that could grow into it? */
-static bool brk_room(struct space *s, vaddr_t start, vaddr_t end)
-{
-    struct region *r = space_find(s, start);
-    vaddr_t low;
-
-    if (r == NULL)
-        return true;
-    low = r->start;
-    if (r->flags & VM_STACK)
-        low = low > STACK_GUARD_BYTES ? low - STACK_GUARD_BYTES : 0;
-    return low >= end;
-}
-
 static err_t brk_grow(struct space *s, vaddr_t start, vaddr_t end)
 {
     struct region want = {
@@ -31,7 +17,7 @@ static err_t brk_grow(struct space *s, vaddr_t start, vaddr_t end)
         .name = "[heap]",
     };
 
-    if (!brk_room(s, start, end) || map_check_limits(s, end - start, want.flags))
+    if (!range_free(s, start, end) || map_check_limits(s, end - start, want.flags))
         return -ENOMEM;
     return map_commit(s, &want) != NULL ? 0 : -ENOMEM;
 }

@@ -45,6 +45,14 @@ void region_remove(struct space *s, struct region *r);
 void region_set_bounds(struct region *r, vaddr_t start, vaddr_t end);
 /* Makes `at` a border: 0 or -ENOMEM. `r` keeps the lower part. */
 err_t __must_check region_split(struct region *r, vaddr_t at);
+/* Makes `start` and `end` borders where they lie within *r; *r is the part between them then. */
+err_t __must_check region_isolate(struct region **r, vaddr_t start, vaddr_t end);
+/* Gives the part of *r within [start, end) other flags that its entries do not depend on; *r is the
+ * region that holds it then. */
+err_t __must_check region_set_flags(struct space *s, struct region **r, vaddr_t start, vaddr_t end,
+                                    unsigned flags);
+/* Is [start, end) free, with room below a stack that could grow into it? */
+bool range_free(struct space *s, vaddr_t start, vaddr_t end);
 /* Joins r with its neighbours where they are alike; returns the region that holds r's bytes. */
 struct region *region_merge(struct region *r);
 bool region_alike(const struct region *low, const struct region *high);

@@ -11,24 +11,10 @@
 static err_t lock_part(struct space *s, struct region *r, vaddr_t start, vaddr_t end, bool on,
                        struct region **out)
 {
-    err_t err;
-
     *out = r;
     if (!!(r->flags & VM_LOCKED) == on || (r->flags & VM_SPECIAL))
         return 0;
-    err = region_split(r, end);
-    if (err == 0 && start > r->start) {
-        err = region_split(r, start);
-        if (err == 0)
-            r = region_next(r);
-    }
-    if (err)
-        return err;
-    region_account(s, r, -(int64_t)region_pages(r));
-    r->flags ^= VM_LOCKED;
-    region_account(s, r, region_pages(r));
-    *out = region_merge(r);
-    return 0;
+    return region_set_flags(s, out, start, end, r->flags ^ VM_LOCKED);
 }
 
 static err_t lock_locked(struct space *s, vaddr_t start, vaddr_t end, bool on)

@@ -10,7 +10,7 @@
 #include <linux/mman.h>
 #include <vm/internal.h>
 
-static bool range_free(struct space *s, vaddr_t start, vaddr_t end)
+bool range_free(struct space *s, vaddr_t start, vaddr_t end)
 {
     struct region *r = space_find(s, start);
     vaddr_t low;

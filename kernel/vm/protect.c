@@ -28,15 +28,9 @@ static err_t protect_part(struct space *s, struct region *r, vaddr_t start, vadd
         s->data_pages + ((end - start) >> PAGE_SHIFT) >
             atomic_load_relaxed(&s->limit_data) >> PAGE_SHIFT)
         return -ENOMEM;
-    err = region_split(r, end);
+    err = region_isolate(&r, start, end);
     if (err)
         return err;
-    if (start > r->start) {
-        err = region_split(r, start);
-        if (err)
-            return err;
-        r = region_next(r);
-    }
     region_account(s, r, -(int64_t)region_pages(r));
     r->flags = flags;
     r->entry = pte_make(0, region_prot(r), 0);

@@ -369,6 +369,32 @@ err_t region_split(struct region *r, vaddr_t at)
     return 0;
 }
 
+err_t region_isolate(struct region **r, vaddr_t start, vaddr_t end)
+{
+    err_t err = region_split(*r, end);
+
+    if (err || start <= (*r)->start)
+        return err;
+    err = region_split(*r, start);
+    if (err == 0)
+        *r = region_next(*r);
+    return err;
+}
+
+err_t region_set_flags(struct space *s, struct region **r, vaddr_t start, vaddr_t end,
+                       unsigned flags)
+{
+    err_t err = region_isolate(r, start, end);
+
+    if (err)
+        return err;
+    region_account(s, *r, -(int64_t)region_pages(*r));
+    (*r)->flags = flags;
+    region_account(s, *r, region_pages(*r));
+    *r = region_merge(*r);
+    return 0;
+}
+
 bool region_alike(const struct region *low, const struct region *high)
 {
     if (low->end != high->start || low->flags != high->flags || low->object != high->object ||

@@ -76,14 +76,8 @@ static err_t remap_move(struct remap *m, struct region *r)
     struct region *copy;
     err_t err = 0;
 
-    if (m->old_len != 0) {
-        err = region_split(r, m->old + m->old_len);
-        if (err == 0 && m->old > r->start) {
-            err = region_split(r, m->old);
-            if (err == 0)
-                r = region_next(r);
-        }
-    }
+    if (m->old_len != 0)
+        err = region_isolate(&r, m->old, m->old + m->old_len);
     copy = err ? NULL : region_clone(r, s);
     if (copy == NULL)
         return -ENOMEM;

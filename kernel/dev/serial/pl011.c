@@ -6,18 +6,15 @@
  * bytes standing in it for 32 bit times) and goes to whoever set_input() named.  Before the driver
  * starts, boot/fdt.c may have started the early console on the same registers; the driver takes
  * its place.
- * Locking: LOCK_CONSOLE around each run of output; input runs in its interrupt alone, and
- * `receive` changes with interrupts off on the one CPU that they go to.
+ * Locking: that of serial.c.
  */
 #define LOG_TAG "pl011"
 #include <arch/early.h>
 #include <core/irq.h>
 #include <core/log.h>
-#include <core/panic.h>
-#include <core/params.h>
-#include <core/spinlock.h>
 #include <dev/device_tree.h>
 #include <dev/serial/earlycon.h>
+#include <dev/serial/serial.h>
 #include <hal/io.h>
 #include <hal/mmu.h>
 #include <mm/vmap.h>
@@ -45,13 +42,9 @@
 #define INT_RX_TIMEOUT BIT(6)
 #define INT_ALL 0x7ff
 #define BAUD 115200
-#define RX_BATCH 32
 #define TX_PATIENCE 1000000 /* polls before a byte is given up: a line that is held must not hang us */
 
 static volatile uint8_t *registers; /* set by the early console, then by the driver */
-static struct spinlock tx_lock = SPINLOCK_INIT(LOCK_CONSOLE);
-static void (*receive)(void *arg, const uint8_t *data, size_t n);
-static void *receive_arg;
 
 static void byte_put(uint8_t c)
 {
@@ -66,28 +59,6 @@ static void bytes_put(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         byte_put((uint8_t)s[i]);
-}
-
-static void pl011_write(const char *s, size_t n)
-{
-    unsigned long flags;
-
-    if (atomic_load_relaxed(&panicking)) { /* the lock's holder may be the one that panics */
-        bytes_put(s, n);
-        return;
-    }
-    flags = spin_lock_irqsave(&tx_lock);
-    bytes_put(s, n);
-    spin_unlock_irqrestore(&tx_lock, flags);
-}
-
-static void pl011_set_input(void (*fn)(void *arg, const uint8_t *data, size_t n), void *arg)
-{
-    unsigned long flags = hal_irq_save();
-
-    receive = fn;
-    receive_arg = arg;
-    hal_irq_restore(flags);
 }
 
 static void pl011_throttle(bool on)
@@ -108,15 +79,22 @@ static size_t fifo_read(uint8_t *buf, size_t max)
     return n;
 }
 
+static struct serial_line line = SERIAL_LINE(bytes_put, fifo_read);
+
 static void on_interrupt(unsigned irq, void *arg)
 {
-    uint8_t buf[RX_BATCH];
-    size_t n;
-
     mmio_write32(registers + UART_ICR, mmio_read32(registers + UART_MIS));
-    while ((n = fifo_read(buf, sizeof buf)) != 0)
-        if (receive != NULL)
-            receive(receive_arg, buf, n);
+    serial_receive(&line);
+}
+
+static void pl011_write(const char *s, size_t n)
+{
+    serial_write(&line, s, n);
+}
+
+static void pl011_set_input(void (*fn)(void *arg, const uint8_t *data, size_t n), void *arg)
+{
+    serial_set_input(&line, fn, arg);
 }
 
 static const struct console_service console = {
@@ -128,37 +106,12 @@ static const struct console_service console = {
     .throttle = pl011_throttle,
 };
 
-/* --- before the driver --- */
-
-static void early_write(struct log_sink *sink, const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] == '\n')
-            byte_put('\r');
-        byte_put((uint8_t)text[i]);
-    }
-}
-
-/* Errors and panics only: the driver's console prints everything again that is in the log. */
-static struct log_sink early_sink = { .name = "earlycon", .write = early_write, .level = LOG_ERR };
-
 static void early_start(paddr_t pa)
 {
     registers = early_device_map(pa);
-    log_sink_add(&early_sink, true);
+    serial_early_start(&line);
 }
 EARLYCON(pl011, "arm,pl011", early_start);
-
-static err_t set_earlycon(const char *value)
-{
-    if (registers == NULL)
-        return 0;
-    log_sink_remove(&early_sink);
-    early_sink.level = LOG_DEBUG;
-    log_sink_add(&early_sink, true);
-    return 0;
-}
-PARAM(earlycon, "print the log from its first line on, before drivers start", set_earlycon);
 
 /* --- the driver --- */
 
@@ -208,8 +161,7 @@ static err_t pl011_start(struct subsystem *self)
     mapped = vmap_device(node.reg[0].start, UART_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
     if (mapped == NULL)
         return -ENOMEM;
-    if (registers != NULL)
-        log_sink_remove(&early_sink);
+    serial_early_stop();
     registers = mapped;
     line_init(hz);
     if (node.irq_count != 0 && irq_chip() != NULL) {

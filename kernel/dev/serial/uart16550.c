@@ -6,16 +6,13 @@
  * Model: output waits until the transmitter's FIFO is empty and then fills it with 16 bytes at once.
  * Input comes by interrupt (FIFO half full, or bytes standing in it for four characters' time) and
  * goes to whoever set_input() named.
- * Locking: LOCK_CONSOLE around each run of output; input runs in its interrupt alone, and `receive`
- * changes with interrupts off on the one CPU that they go to.
+ * Locking: that of serial.c.
  */
 #define LOG_TAG "uart16550"
 #include <core/irq.h>
 #include <core/log.h>
-#include <core/params.h>
-#include <core/panic.h>
-#include <core/spinlock.h>
 #include <dev/serial/earlycon.h>
+#include <dev/serial/serial.h>
 #include <hal/io.h>
 #include <svc/console.h>
 #include <svc/subsystem.h>
@@ -41,13 +38,8 @@
 #define COM1_PORT 0x3f8
 #define COM1_IRQ 4
 #define TX_PATIENCE 1000000 /* polls before bytes are given up: a line that is held must not hang us */
-#define RX_BATCH 32
 
 static uint16_t port; /* 0: not there; set by the early console or the driver */
-static struct spinlock tx_lock = SPINLOCK_INIT(LOCK_CONSOLE);
-static void (*receive)(void *arg, const uint8_t *data, size_t n);
-static void *receive_arg;
-static bool console_used; /* boot: somebody writes to ttyS0, so the early console keeps quiet */
 
 static void fifo_write(const char *s, size_t n)
 {
@@ -67,29 +59,6 @@ static void bytes_write(const char *s, size_t n)
         s += run;
         n -= run;
     }
-}
-
-static void uart_write(const char *s, size_t n)
-{
-    unsigned long flags;
-
-    console_used = true;
-    if (atomic_load_relaxed(&panicking)) { /* the lock's holder may be the one that panics */
-        bytes_write(s, n);
-        return;
-    }
-    flags = spin_lock_irqsave(&tx_lock);
-    bytes_write(s, n);
-    spin_unlock_irqrestore(&tx_lock, flags);
-}
-
-static void uart_set_input(void (*fn)(void *arg, const uint8_t *data, size_t n), void *arg)
-{
-    unsigned long flags = hal_irq_save();
-
-    receive = fn;
-    receive_arg = arg;
-    hal_irq_restore(flags);
 }
 
 /* Received bytes stay in the FIFO, then in the sender's, until the interrupt is on again. */
@@ -112,16 +81,23 @@ static size_t fifo_read(uint8_t *buf, size_t max)
     return n;
 }
 
+static struct serial_line line = SERIAL_LINE(bytes_write, fifo_read);
+
 static void on_interrupt(unsigned irq, void *arg)
 {
-    uint8_t buf[RX_BATCH];
-    size_t n;
-
     (void)irq;
     (void)arg;
-    while ((n = fifo_read(buf, sizeof(buf))) != 0)
-        if (receive)
-            receive(receive_arg, buf, n);
+    serial_receive(&line);
+}
+
+static void uart_write(const char *s, size_t n)
+{
+    serial_write(&line, s, n);
+}
+
+static void uart_set_input(void (*fn)(void *arg, const uint8_t *data, size_t n), void *arg)
+{
+    serial_set_input(&line, fn, arg);
 }
 
 static const struct console_service console = {
@@ -153,44 +129,15 @@ static void line_init(uint16_t at)
     port_write8(at + UART_MCR, MCR_DTR_RTS_OUT2);
 }
 
-/* --- before the driver --- */
-
-static void early_write(struct log_sink *sink, const char *text, size_t n)
-{
-    (void)sink;
-    for (size_t i = 0; i < n && !console_used; i++) {
-        if (text[i] == '\n')
-            fifo_write("\r", 1);
-        fifo_write(text + i, 1);
-    }
-}
-
-static bool early_started; /* boot */
-/* Errors and panics only: the driver's console prints everything again that is in the log. */
-static struct log_sink early_sink = { .name = "earlycon", .write = early_write, .level = LOG_ERR };
-
 static void early_start(paddr_t at)
 {
     if (!uart_probe((uint16_t)at))
         return;
     port = (uint16_t)at;
     line_init(port);
-    early_started = true;
-    log_sink_add(&early_sink, true);
+    serial_early_start(&line);
 }
 EARLYCON(uart16550, "pc,com1", early_start);
-
-static err_t set_earlycon(const char *value)
-{
-    (void)value;
-    if (!early_started)
-        return 0;
-    log_sink_remove(&early_sink);
-    early_sink.level = LOG_DEBUG;
-    log_sink_add(&early_sink, true);
-    return 0;
-}
-PARAM(earlycon, "print the log from its first line on, before drivers start", set_earlycon);
 
 /* --- the driver --- */
 
@@ -215,8 +162,7 @@ static err_t uart_start(struct subsystem *self)
 static err_t uart_late(struct subsystem *self)
 {
     (void)self;
-    if (early_started)
-        log_sink_remove(&early_sink);
+    serial_early_stop();
     return 0;
 }
 
