@@ -8,7 +8,7 @@
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
-"$ROOT/scripts/setup.sh" build test || exit 1
+"$ROOT/scripts/setup.sh" build test debug || exit 1
 mkdir -p "$ROOT/build/tests"
 export TEST_SLOW=${TEST_SLOW:-2} # other work may share the machine
 passed=0

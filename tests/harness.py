@@ -228,15 +228,15 @@ def parse_ktap(text):
 class Context:
     """What a test is told: the architecture and the kernel that it is for."""
 
-    def __init__(self, arch, kernel):
-        self.arch, self.kernel = arch, kernel
+    def __init__(self, arch, kernel, variant=""):
+        self.arch, self.kernel, self.variant = arch, kernel, variant
         self.is_linux = kernel == "linux"
 
     def kernel_path(self):
         """The kernel image that QEMU is given."""
         if self.is_linux:
             return BUILD / "deps/linux" / self.arch / "vmlinuz"
-        return BUILD / self.arch / ("kernel.elf" if self.arch == "x86_64" else "Image")
+        return BUILD / (self.arch + self.variant) / ("kernel.elf" if self.arch == "x86_64" else "Image")
 
     def console(self):
         """The name of the serial line."""
