@@ -69,6 +69,11 @@ def events(ctx):
     static_program(ctx, "events", "musl")
 
 
+@test("timers of CPU time, and a clock that is set")
+def timers(ctx):
+    static_program(ctx, "timers", "glibc")
+
+
 @test("Debian's dynamic bash, dash and coreutils run a script as under Linux")
 def dynamic(ctx):
     subprocess.run([ROOT / "scripts/dynamic.sh", ctx.arch], check=True)

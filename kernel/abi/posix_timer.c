@@ -2,19 +2,28 @@
 /*
  * Purpose: POSIX timers: timer_create(2) and its family.
  *
- * Model: a timer belongs to a process and tells it by a signal.  A periodic one is armed again as it
- * fires, on its own grid, but at most every PERIOD_MIN_NS; periods that are skipped, and those that
- * end while its last signal is still pending, are counted, and the count goes into si_overrun when
- * that signal is taken.
- * Locking: process->signal_lock guards the list and the timers; the callback runs in the interrupt.
+ * Model: a timer belongs to a process and tells it by a signal.  Its times are those of its base:
+ * the monotonic clock, the real-time clock (absolute times alone: they follow a clock that is set), or
+ * a clock of CPU time.  A periodic one is armed again as it fires, on its own grid, but at most every
+ * PERIOD_MIN_NS; periods that are skipped, and those that end while its last signal is still pending,
+ * are counted, and the count goes into si_overrun when that signal is taken.
+ *
+ *     base        what makes fire() run                          armed under
+ *     MONOTONIC   `timer` at `until`                             signal_lock
+ *     REALTIME    `timer` at `until`; `kick` when the clock      signal_lock; followers_lock
+ *                 is set
+ *     CPU         `kick` from the alarm                          the alarm's lock
+ *
+ * Locking: process->signal_lock guards the list and the timers; the callbacks run in the interrupt.
  * A deleted timer is `dead` under the lock first, so that a callback under way leaves it alone; then
- * timer_cancel() waits for that callback.
+ * timer_cancel() waits for that callback.  followers_lock (LOCK_INODE) is taken after it.
  */
 #include <abi/syscalls_gen.h>
 #include <abi/time.h>
 #include <abi/time_convert.h>
 #include <hal/usercopy.h>
 #include <mm/heap.h>
+#include <proc/cpualarm.h>
 #include <proc/process.h>
 #include <sched/clock.h>
 #include <svc/subsystem.h>
@@ -24,14 +33,22 @@
 
 #define PERIOD_MIN_NS (100 * NS_PER_USEC)
 
+enum base { BASE_MONOTONIC, BASE_REALTIME, BASE_CPU };
+
 struct posix_timer {
     struct timer timer; /* signal_lock */
+    struct timer kick; /* followers_lock or the alarm's lock */
+    struct list follower; /* followers_lock */
+    struct cpu_clock cpu; /* of BASE_CPU; constant */
+    struct cpu_alarm alarm;
+    enum base base; /* signal_lock */
     struct list link; /* signal_lock */
     struct process *process; /* constant */
+    struct user_count *user; /* whom its signal counts against, sent or not; constant */
     int id, clock, notify, sig; /* constant */
     pid_t tid; /* SIGEV_THREAD_ID: whom; constant */
     sigval_t value; /* constant */
-    ns_t deadline; /* NS_NEVER: not set; signal_lock */
+    ns_t until; /* on its base; NS_NEVER: not set; signal_lock */
     ns_t interval; /* 0: once; signal_lock */
     uint64_t overrun; /* since its signal was sent; signal_lock */
     int overrun_last; /* of the signal that was taken last; signal_lock */
@@ -39,29 +56,58 @@ struct posix_timer {
     bool dead; /* signal_lock */
 };
 
-/* Moves the deadline behind `now`.  Return: how many periods ended, at least 1. */
+static struct spinlock followers_lock = SPINLOCK_INIT(LOCK_INODE);
+static struct list followers = LIST_INIT(followers); /* of BASE_REALTIME; followers_lock */
+
+/* The time of its base; not under signal_lock for that of CPU time. */
+static ns_t base_now(const struct posix_timer *t)
+{
+    switch (atomic_load_relaxed(&t->base)) {
+    case BASE_REALTIME:
+        return (ns_t)clock_realtime();
+    case BASE_CPU:
+        return cpu_clock_read(&t->cpu);
+    default:
+        return clock_monotonic();
+    }
+}
+
+/* `now` is the base's time.  signal_lock held. */
+static void arm_locked(struct posix_timer *t, ns_t now)
+{
+    if (t->until == NS_NEVER || t->notify == SIGEV_NONE)
+        return;
+    if (t->base == BASE_CPU)
+        cpu_alarm_set(&t->alarm, t->until, now);
+    else if (t->base == BASE_REALTIME)
+        timer_set(&t->timer, clock_realtime_to_monotonic((int64_t)t->until));
+    else
+        timer_set(&t->timer, t->until);
+}
+
+/* Moves the end behind `now`.  Return: how many periods ended, at least 1. */
 static uint64_t next_period(struct posix_timer *t, ns_t now)
 {
     uint64_t ended = 1;
     ns_t earliest = t->interval < PERIOD_MIN_NS ? now + PERIOD_MIN_NS : now;
 
-    if (earliest > t->deadline)
-        ended = MAX((earliest - t->deadline) / t->interval, 1ull);
-    t->deadline += ended * t->interval;
+    if (earliest >= t->until)
+        ended = (earliest - t->until) / t->interval + 1;
+    t->until += ended * t->interval;
     return ended;
 }
 
 /* Sends the signal unless it is pending still.  Return: whether to send. signal_lock held. */
-static bool expire_locked(struct posix_timer *t)
+static bool expire_locked(struct posix_timer *t, ns_t now)
 {
     uint64_t ended = 1;
     bool send = !t->signalled;
 
     if (t->interval) {
-        ended = next_period(t, clock_monotonic());
-        timer_set(&t->timer, t->deadline);
+        ended = next_period(t, now);
+        arm_locked(t, now);
     } else {
-        t->deadline = NS_NEVER;
+        t->until = NS_NEVER;
     }
     t->overrun += ended - send;
     t->signalled = true;
@@ -101,13 +147,16 @@ static bool is_pending(struct posix_timer *t)
     return false;
 }
 
-static void fire(struct timer *timer)
+/* Context: interrupt. */
+static void check(struct posix_timer *t)
 {
-    struct posix_timer *t = container_of(timer, struct posix_timer, timer);
     struct process *p = t->process;
+    ns_t now = base_now(t);
     unsigned long flags = spin_lock_irqsave(&p->signal_lock);
-    bool due = !t->dead && t->deadline <= clock_monotonic() && expire_locked(t);
+    bool due = !t->dead && t->until <= now && expire_locked(t, now);
 
+    if (!t->dead && !due && t->until > now)
+        arm_locked(t, now); /* it was set anew, or its clock was */
     spin_unlock_irqrestore(&p->signal_lock, flags);
     if (!due)
         return;
@@ -118,6 +167,43 @@ static void fire(struct timer *timer)
         t->overrun = 0;
     }
     spin_unlock_irqrestore(&p->signal_lock, flags);
+}
+
+static void fire(struct timer *timer)
+{
+    check(container_of(timer, struct posix_timer, timer));
+}
+
+static void kick_fire(struct timer *timer)
+{
+    check(container_of(timer, struct posix_timer, kick));
+}
+
+static void alarm_fire(struct cpu_alarm *a)
+{
+    timer_set(&container_of(a, struct posix_timer, alarm)->kick, clock_monotonic());
+}
+
+/* The real-time clock was set. */
+static void kick_followers(void)
+{
+    unsigned long flags = spin_lock_irqsave(&followers_lock);
+    struct posix_timer *t;
+
+    list_for_each(t, &followers, follower)
+        timer_set(&t->kick, clock_monotonic());
+    spin_unlock_irqrestore(&followers_lock, flags);
+}
+
+static void set_follows(struct posix_timer *t, bool follows)
+{
+    unsigned long flags = spin_lock_irqsave(&followers_lock);
+
+    if (follows && !list_linked(&t->follower))
+        list_add_tail(&followers, &t->follower);
+    else if (!follows && list_linked(&t->follower))
+        list_del(&t->follower);
+    spin_unlock_irqrestore(&followers_lock, flags);
 }
 
 /* A signal is being taken off a queue; signal_lock held. */
@@ -154,6 +240,16 @@ static struct posix_timer *find_locked(struct process *p, int id)
 static void destroy(struct posix_timer *t)
 {
     timer_cancel(&t->timer);
+    set_follows(t, false);
+    if (t->cpu.process) {
+        cpu_alarm_cancel(&t->alarm);
+        timer_cancel(&t->kick);
+        cpu_clock_put(&t->cpu);
+    } else {
+        timer_cancel(&t->kick);
+    }
+    if (t->user)
+        signal_unreserve(t->user);
     kfree(t);
 }
 
@@ -175,9 +271,14 @@ static void delete_all(struct process *p)
     }
 }
 
+static bool is_cpu_clock(int clock)
+{
+    return clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID;
+}
+
 static bool clock_has_timers(int clock)
 {
-    return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME ||
+    return is_cpu_clock(clock) || clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME ||
            clock == CLOCK_TAI;
 }
 
@@ -211,6 +312,40 @@ static void add_locked(struct process *p, struct posix_timer *t)
     list_add_tail(&p->posix_timers, &t->link);
 }
 
+static struct posix_timer *create(int clock, const sigevent_t *e)
+{
+    struct posix_timer *t = kzalloc(sizeof *t);
+
+    if (!t)
+        return NULL;
+    timer_init(&t->timer, fire);
+    timer_init(&t->kick, kick_fire);
+    list_init(&t->follower);
+    t->process = process_current();
+    t->clock = clock;
+    t->notify = e->sigev_notify;
+    t->sig = e->sigev_notify == SIGEV_NONE ? 0 : e->sigev_signo;
+    t->tid = e->sigev_notify == SIGEV_THREAD_ID ? e->sigev_notify_thread_id : 0;
+    t->until = NS_NEVER;
+    return t;
+}
+
+/* The parts of a new timer that may fail. */
+static err_t prepare(struct posix_timer *t)
+{
+    err_t err;
+
+    if (is_cpu_clock(t->clock)) {
+        err = cpu_clock_get(t->clock, &t->cpu);
+        if (err)
+            return err;
+        t->base = BASE_CPU;
+        cpu_alarm_init(&t->alarm, &t->cpu, alarm_fire);
+    }
+    t->user = signal_reserve();
+    return t->user ? 0 : -EAGAIN;
+}
+
 long sys_timer_create(int clock, struct sigevent __user *event, int __user *id)
 {
     sigevent_t e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
@@ -229,16 +364,14 @@ long sys_timer_create(int clock, struct sigevent __user *event, int __user *id)
     err = event_check(&e);
     if (err)
         return err;
-    t = kzalloc(sizeof *t);
+    t = create(clock, &e);
     if (!t)
         return -EAGAIN;
-    timer_init(&t->timer, fire);
-    t->process = p;
-    t->clock = clock;
-    t->notify = e.sigev_notify;
-    t->sig = e.sigev_notify == SIGEV_NONE ? 0 : e.sigev_signo;
-    t->tid = e.sigev_notify == SIGEV_THREAD_ID ? e.sigev_notify_thread_id : 0;
-    t->deadline = NS_NEVER;
+    err = prepare(t);
+    if (err) {
+        destroy(t);
+        return err;
+    }
     flags = spin_lock_irqsave(&p->signal_lock);
     add_locked(p, t);
     t->value = e.sigev_value;
@@ -274,40 +407,80 @@ long sys_timer_delete(int id)
 
 /* --- setting and reading ----------------------------------------------------------------------- */
 
+/* The timer `id` with signal_lock held and the time of its base in *now; NULL, and no lock: none.  A
+ * clock of CPU time is read without the lock, and belongs to the timer for ever. */
+static struct posix_timer *find_lock(struct process *p, int id, ns_t *now, unsigned long *flags)
+{
+    struct cpu_clock c = { 0 };
+    struct posix_timer *t;
+
+    *flags = spin_lock_irqsave(&p->signal_lock);
+    t = find_locked(p, id);
+    if (t && t->base != BASE_CPU)
+        *now = base_now(t);
+    if (t && t->base == BASE_CPU) {
+        c = t->cpu;
+        process_ref(c.process);
+        if (c.task)
+            thread_get(&c.task->thread);
+        spin_unlock_irqrestore(&p->signal_lock, *flags);
+        *now = cpu_clock_read(&c);
+        cpu_clock_put(&c);
+        *flags = spin_lock_irqsave(&p->signal_lock);
+        t = find_locked(p, id); /* a thread may have deleted it */
+    }
+    if (!t)
+        spin_unlock_irqrestore(&p->signal_lock, *flags);
+    return t;
+}
+
 /* signal_lock held.  A timer that sends no signal is not armed: its periods pass here. */
-static struct __kernel_itimerspec read_locked(struct posix_timer *t)
+static struct __kernel_itimerspec read_locked(struct posix_timer *t, ns_t now)
 {
     struct __kernel_itimerspec its = { .it_interval = timespec_from_ns((int64_t)t->interval) };
-    ns_t now = clock_monotonic();
 
-    if (t->deadline == NS_NEVER)
+    if (t->until == NS_NEVER || (t->base == BASE_CPU && cpu_clock_ended(&t->cpu)))
         return its;
-    if (t->deadline <= now && t->notify == SIGEV_NONE) {
+    if (t->until <= now && t->notify == SIGEV_NONE) {
         if (t->interval == 0) {
-            t->deadline = NS_NEVER;
+            t->until = NS_NEVER;
             return its;
         }
-        t->deadline += ((now - t->deadline) / t->interval + 1) * t->interval;
+        t->until += ((now - t->until) / t->interval + 1) * t->interval;
     }
-    its.it_value = timespec_from_ns(t->deadline > now ? (int64_t)(t->deadline - now) : 1);
+    its.it_value = timespec_from_ns(t->until > now ? (int64_t)(t->until - now) : 1);
     return its;
 }
 
-static void set_locked(struct posix_timer *t, bool absolute, int64_t first, int64_t interval)
+/* A relative time on the real-time clock does not care what is done to it. */
+static enum base base_for(const struct posix_timer *t, bool absolute)
 {
-    bool real = t->clock == CLOCK_REALTIME || t->clock == CLOCK_TAI;
+    if (t->base == BASE_CPU)
+        return BASE_CPU;
+    return absolute && (t->clock == CLOCK_REALTIME || t->clock == CLOCK_TAI) ? BASE_REALTIME
+                                                                             : BASE_MONOTONIC;
+}
 
+static void set_locked(struct posix_timer *t, bool absolute, int64_t first, int64_t interval,
+                       ns_t now)
+{
+    enum base base = base_for(t, absolute);
+
+    if (base != BASE_CPU)
+        set_follows(t, base == BASE_REALTIME && first != 0);
+    else
+        cpu_alarm_cancel(&t->alarm);
+    atomic_store_relaxed(&t->base, base);
+    if (base == BASE_MONOTONIC)
+        now = clock_monotonic();
     t->overrun = 0;
     t->overrun_last = 0;
     t->interval = (ns_t)interval;
     if (first == 0)
-        t->deadline = NS_NEVER;
-    else if (!absolute)
-        t->deadline = deadline_after(clock_monotonic(), first);
+        t->until = NS_NEVER;
     else
-        t->deadline = real ? clock_realtime_to_monotonic(first) : (ns_t)first;
-    if (t->deadline != NS_NEVER && t->notify != SIGEV_NONE)
-        timer_set(&t->timer, t->deadline);
+        t->until = absolute ? (ns_t)first : deadline_after(now, first);
+    arm_locked(t, now);
 }
 
 long sys_timer_settime(int id, int flags, const struct __kernel_itimerspec __user *value,
@@ -318,6 +491,8 @@ long sys_timer_settime(int id, int flags, const struct __kernel_itimerspec __use
     struct posix_timer *t;
     int64_t first, interval;
     unsigned long irq;
+    bool gone;
+    ns_t now;
 
     if (!value)
         return -EINVAL;
@@ -325,29 +500,34 @@ long sys_timer_settime(int id, int flags, const struct __kernel_itimerspec __use
         return -EFAULT;
     if (timespec_to_ns(&its.it_value, &first) || timespec_to_ns(&its.it_interval, &interval))
         return -EINVAL;
-    irq = spin_lock_irqsave(&p->signal_lock);
-    t = find_locked(p, id);
-    if (t) {
-        its = read_locked(t);
-        set_locked(t, flags & TIMER_ABSTIME, first, interval);
-    }
-    spin_unlock_irqrestore(&p->signal_lock, irq);
+    t = find_lock(p, id, &now, &irq);
     if (!t)
         return -EINVAL;
+    gone = t->base == BASE_CPU && cpu_clock_ended(&t->cpu);
+    if (!gone) {
+        its = read_locked(t, now);
+        set_locked(t, flags & TIMER_ABSTIME, first, interval, now);
+    }
+    spin_unlock_irqrestore(&p->signal_lock, irq);
+    if (gone)
+        return -ESRCH;
     return old && copy_to_user(old, &its, sizeof its) ? -EFAULT : 0;
 }
 
 long sys_timer_gettime(int id, struct __kernel_itimerspec __user *value)
 {
     struct process *p = process_current();
-    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
-    struct posix_timer *t = find_locked(p, id);
-    struct __kernel_itimerspec its = { 0 };
+    struct __kernel_itimerspec its;
+    struct posix_timer *t;
+    unsigned long flags;
+    ns_t now;
 
-    if (t)
-        its = read_locked(t);
+    t = find_lock(p, id, &now, &flags);
+    if (!t)
+        return -EINVAL;
+    its = read_locked(t, now);
     spin_unlock_irqrestore(&p->signal_lock, flags);
-    return t ? copy_to_user(value, &its, sizeof its) : -EINVAL;
+    return copy_to_user(value, &its, sizeof its);
 }
 
 long sys_timer_getoverrun(int id)
@@ -363,6 +543,9 @@ long sys_timer_getoverrun(int id)
 
 static err_t posix_timer_start(struct subsystem *self __maybe_unused)
 {
+    static struct clock_set_hook hook = { .fn = kick_followers };
+
+    clock_set_hook_add(&hook);
     process_timers_hook = delete_all;
     signal_taken_hook = signal_taken;
     return 0;

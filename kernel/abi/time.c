@@ -3,8 +3,7 @@
  * Purpose: the clocks as programs see them, and sleeping on them.
  *
  * Model: every clock reads as nanoseconds.  There is no suspend, so BOOTTIME and MONOTONIC_RAW are
- * MONOTONIC; the TAI offset is 0, as on a Linux that nobody told.  A clock of CPU time has a negative
- * id that names process or thread: ~pid << 3 | per-thread bit 2 | kind.
+ * MONOTONIC; the TAI offset is 0, as on a Linux that nobody told.  Clocks of CPU time: cpualarm.h.
  * A relative sleep is turned into a deadline at once; interrupted, it leaves the deadline in
  * task->restart and goes on there (restart_syscall).  An absolute sleep on CLOCK_REALTIME is woken
  * when the clock is set and works its deadline out again.
@@ -16,6 +15,7 @@
 #include <abi/time_convert.h>
 #include <hal/usercopy.h>
 #include <lib/string.h>
+#include <proc/cpualarm.h>
 #include <proc/process.h>
 #include <sched/clock.h>
 #include <sched/timer.h>
@@ -33,51 +33,16 @@ static uint64_t time_zone; /* atomic: minutes west in the lower half, kind of DS
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
-enum { CPU_PROF, CPU_VIRT, CPU_SCHED, CPU_FD };
-
-static err_t cpu_kind(int clock, ns_t user, ns_t system, int64_t *ns)
+static err_t cpu_time_read(int clock, int64_t *ns)
 {
-    *ns = (int64_t)((clock & 3) == CPU_VIRT ? user : user + system);
+    struct cpu_clock c;
+    err_t err = cpu_clock_get(clock, &c);
+
+    if (err)
+        return err;
+    *ns = (int64_t)cpu_clock_read(&c);
+    cpu_clock_put(&c);
     return 0;
-}
-
-static err_t thread_clock_read(int clock, pid_t tid, int64_t *ns)
-{
-    struct task *self = task_current(), *t = tid ? task_get(tid) : self;
-    err_t err = -EINVAL;
-    ns_t user, system;
-
-    if (!t)
-        return -EINVAL;
-    if (t->process == self->process) {
-        thread_times(&t->thread, &user, &system);
-        err = cpu_kind(clock, user, system, ns);
-    }
-    if (tid)
-        thread_put(&t->thread);
-    return err;
-}
-
-static err_t process_clock_read(int clock, pid_t pid, int64_t *ns)
-{
-    struct process *p = pid ? process_get(pid) : process_current();
-    struct rusage_sum usage;
-
-    if (!p)
-        return -EINVAL;
-    process_usage(p, &usage);
-    if (pid)
-        process_put(p);
-    return cpu_kind(clock, usage.user, usage.system, ns);
-}
-
-static err_t cpu_clock_read(int clock, int64_t *ns)
-{
-    pid_t pid = ~(clock >> 3);
-
-    if ((clock & 3) == CPU_FD)
-        return -EINVAL;
-    return clock & 4 ? thread_clock_read(clock, pid, ns) : process_clock_read(clock, pid, ns);
 }
 
 static __noinline err_t rare_clock_read(int clock, int64_t *ns)
@@ -97,11 +62,10 @@ static __noinline err_t rare_clock_read(int clock, int64_t *ns)
         *ns = (int64_t)clock_monotonic_coarse() + clock_realtime_offset();
         return 0;
     case CLOCK_PROCESS_CPUTIME_ID:
-        return process_clock_read(CPU_SCHED, 0, ns);
     case CLOCK_THREAD_CPUTIME_ID:
-        return thread_clock_read(CPU_SCHED, 0, ns);
+        return cpu_time_read(clock, ns);
     default:
-        return clock < 0 ? cpu_clock_read(clock, ns) : -EINVAL;
+        return clock < 0 ? cpu_time_read(clock, ns) : -EINVAL;
     }
 }
 
@@ -322,22 +286,79 @@ static long sleep_absolute(int clock, int64_t until)
     }
 }
 
-/* CPU time cannot pass faster than all CPUs together make it: sleep so long and look again. */
-static long sleep_cpu(int clock, int flags, int64_t ns)
+struct cpu_sleep {
+    struct cpu_alarm alarm;
+    struct thread *thread;
+    bool fired; /* atomic */
+};
+
+static void cpu_sleep_over(struct cpu_alarm *a)
 {
-    int64_t now, until = ns;
-    err_t err = abi_clock_read(clock, &now);
+    struct cpu_sleep *s = container_of(a, struct cpu_sleep, alarm);
 
-    if (!err && !(flags & TIMER_ABSTIME))
-        until = ns >= NS_MAX - now ? NS_MAX : now + ns;
-    while (!err && now < until) {
-        int64_t pause = MAX((until - now) / (int64_t)cpu_count, (int64_t)NS_PER_MSEC);
+    atomic_store(&s->fired, true);
+    thread_wake(s->thread);
+}
 
-        if (sleep_until(deadline_after(clock_monotonic(), pause), true))
-            return -EINTR;
-        err = abi_clock_read(clock, &now);
+static err_t cpu_sleep_until(const struct cpu_clock *c, ns_t until)
+{
+    struct cpu_sleep s = { .thread = thread_current() };
+    err_t err = 0;
+
+    cpu_alarm_init(&s.alarm, c, cpu_sleep_over);
+    cpu_alarm_set(&s.alarm, until, cpu_clock_read(c));
+    while (!err && !atomic_load(&s.fired)) {
+        atomic_store_relaxed(&s.thread->state, THREAD_SLEEPING_INTR);
+        atomic_fence();
+        if (atomic_load(&s.fired))
+            break;
+        err = wait_sleep(THREAD_SLEEPING_INTR, NS_NEVER);
     }
+    atomic_store_relaxed(&s.thread->state, THREAD_RUNNABLE);
+    cpu_alarm_cancel(&s.alarm);
     return err;
+}
+
+static long sleep_cpu_restart(struct task *t);
+
+/* `rem` NULL and `absolute`: nothing is left to be told. */
+static long sleep_cpu(struct task *t, int clock, ns_t until, bool absolute,
+                      struct __kernel_timespec __user *rem)
+{
+    struct cpu_clock c;
+    err_t err = cpu_clock_get(clock, &c);
+    ns_t now;
+
+    if (err)
+        return err;
+    err = cpu_sleep_until(&c, until);
+    now = cpu_clock_read(&c);
+    cpu_clock_put(&c);
+    if (!err || now >= until)
+        return 0;
+    if (absolute)
+        return -ERESTARTNOHAND;
+    if (rem && timespec_write(rem, (int64_t)(until - now)))
+        return -EFAULT;
+    t->restart.fn = sleep_cpu_restart;
+    t->restart.clock = clock;
+    t->restart.deadline = until;
+    t->restart.a = USER_ADDR(rem);
+    return -ERESTART_RESTARTBLOCK;
+}
+
+static long sleep_cpu_restart(struct task *t)
+{
+    return sleep_cpu(t, t->restart.clock, t->restart.deadline, false,
+                     USER_PTR(struct __kernel_timespec, t->restart.a));
+}
+
+/* Nobody can wait for the clock that only runs while he does not. */
+static bool is_own_thread_clock(int clock)
+{
+    pid_t tid = ~(clock >> 3);
+
+    return clock < 0 && clock & 4 && (tid == 0 || tid == task_current()->id);
 }
 
 long sys_nanosleep(const struct __kernel_timespec __user *req, struct __kernel_timespec __user *rem)
@@ -365,8 +386,11 @@ long sys_clock_nanosleep(int clock, int flags, const struct __kernel_timespec __
     err = timespec_read(req, &ns);
     if (err)
         return err;
+    if (is_own_thread_clock(clock))
+        return -EINVAL;
     if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID)
-        return sleep_cpu(clock, flags, ns);
+        return sleep_cpu(task_current(), clock,
+                         absolute ? (ns_t)ns : deadline_after((ns_t)now, ns), absolute, rem);
     if (absolute)
         return sleep_absolute(clock, ns);
     return sleep_relative(task_current(), deadline_after(clock_monotonic(), ns), rem);

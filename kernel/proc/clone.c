@@ -243,23 +243,22 @@ static uint64_t task_limit(const struct task *t)
 static err_t link_locked(struct clone_job *j)
 {
     struct task *me = j->parent;
-    uid_t uid = me->actor.cred->uid;
+    struct user_count *user;
     pid_t id;
-    err_t err;
 
     /* Signals come first: a child made now would escape one that went to all of its group. */
     if (me->killed || me->stop_pending || signal_pending())
         return -ERESTARTNOINTR;
-    err = user_count_add(uid, task_limit(me));
-    if (err)
-        return err;
+    user = user_count_add(me->actor.cred->uid, task_limit(me));
+    if (IS_ERR(user))
+        return PTR_ERR(user);
     id = choose_id(j->r);
     if (id < 0) {
-        user_count_sub(uid);
+        user_count_sub(user);
         return id;
     }
     j->child->id = id;
-    j->child->counted_as = uid;
+    j->child->user = user;
     j->child->actor.cred = me->actor.cred;
     cred_get(me->actor.cred);
     if (j->new_process)

@@ -197,18 +197,12 @@ static void unlink_locked(struct task *t)
     p->task_count--;
     if (p->leader == t)
         p->leader = NULL;
-    while (!list_empty(&t->pending.infos)) {
-        struct signal_info *i = list_first(&t->pending.infos, struct signal_info, link);
-
-        list_del(&i->link);
-        p->queued--;
-        kfree(i);
-    }
+    signal_queue_flush(&t->pending);
     spin_unlock_irqrestore(&p->signal_lock, flags);
     slot->task = NULL;
     pid_release(t->id);
     tasks_minus_one_locked();
-    user_count_sub(t->counted_as);
+    user_count_sub(t->user);
 }
 
 /* Adds the task to its process' account and takes it out of the tree. */

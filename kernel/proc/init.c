@@ -139,7 +139,8 @@ static void link_init(struct task *t)
 {
     unsigned long flags = spin_lock_irqsave(&tree_lock);
 
-    if (pid_alloc_exact(1) || user_count_add(0, UINT64_MAX))
+    t->user = user_count_add(0, UINT64_MAX);
+    if (pid_alloc_exact(1) || IS_ERR(t->user))
         panic("no memory for process 1");
     t->id = 1;
     group_join_locked(t->process, group_boot());

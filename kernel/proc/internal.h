@@ -19,9 +19,16 @@ void task_link_locked(struct task *t);
 void tasks_minus_one_locked(void);
 /* Hands the memory limits to the process' address space. */
 void process_limits_to_space(struct process *p);
-/* RLIMIT_NPROC accounting; tree_lock held. */
-err_t user_count_add(uid_t uid, uint64_t limit); /* -EAGAIN, -ENOMEM */
-void user_count_sub(uid_t uid);
+/* What a real user has, for RLIMIT_NPROC and RLIMIT_SIGPENDING: it exists while there is something. */
+struct user_count {
+    struct user_count *next; /* tree_lock */
+    uid_t uid;
+    uint64_t tasks; /* tree_lock */
+    uint64_t signals; /* queued, and reserved by timers; atomic; raised only for a user with tasks */
+};
+/* One task more, of fewer than `limit`; tree_lock held. ERR_PTR: -EAGAIN, -ENOMEM. */
+struct user_count *__must_check user_count_add(uid_t uid, uint64_t limit);
+void user_count_sub(struct user_count *u); /* tree_lock held */
 
 /* The parent of a vfork goes on. */
 void task_vfork_done(struct task *t);

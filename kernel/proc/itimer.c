@@ -7,6 +7,7 @@
  */
 #include <proc/process.h>
 
+#include <proc/cpualarm.h>
 #include <proc/internal.h>
 #include <sched/clock.h>
 
@@ -135,6 +136,8 @@ static void tick(struct thread *t, bool user_mode)
     if (prof)
         (void)signal_send_process(p, SIGPROF, NULL);
     check_cpu_limit(p);
+    if (unlikely(!list_empty(&p->cpu_alarms)))
+        cpu_alarms_tick(p);
 }
 
 void itimer_init(void)

@@ -70,16 +70,20 @@ KTEST(job, user_counter_enforces_its_limit)
 {
     unsigned long flags = spin_lock_irqsave(&tree_lock);
     uid_t uid = 4242;
+    struct user_count *u;
 
-    KTEST_EQ(user_count_add(uid, 0), -EAGAIN);
-    KTEST_EQ(user_count_add(uid, 2), 0);
-    KTEST_EQ(user_count_add(uid, 2), 0);
-    KTEST_EQ(user_count_add(uid, 2), -EAGAIN);
-    user_count_sub(uid);
-    KTEST_EQ(user_count_add(uid, 2), 0);
-    user_count_sub(uid);
-    user_count_sub(uid);
-    KTEST_EQ(user_count_add(uid, 1), 0);
-    user_count_sub(uid);
+    KTEST_EQ(PTR_ERR(user_count_add(uid, 0)), -EAGAIN);
+    u = user_count_add(uid, 2);
+    KTEST_EQ(u->uid, uid);
+    KTEST_TRUE(user_count_add(uid, 2) == u);
+    KTEST_EQ(PTR_ERR(user_count_add(uid, 2)), -EAGAIN);
+    user_count_sub(u);
+    KTEST_TRUE(user_count_add(uid, 2) == u);
+    user_count_sub(u);
+    u->signals = 1; /* keeps it */
+    user_count_sub(u);
+    KTEST_TRUE(user_count_add(uid, 1) == u);
+    u->signals = 0;
+    user_count_sub(u);
     spin_unlock_irqrestore(&tree_lock, flags);
 }

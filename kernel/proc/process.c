@@ -42,6 +42,7 @@ struct process *process_create(void)
     list_init(&p->sibling);
     list_init(&p->group_link);
     list_init(&p->posix_timers);
+    list_init(&p->cpu_alarms);
     signal_queue_init(&p->pending);
     waitq_init(&p->wait_children);
     waitq_init(&p->pidfd_waiters);
@@ -136,54 +137,61 @@ void tasks_minus_one_locked(void)
     tasks--;
 }
 
-/* ---- RLIMIT_NPROC -------------------------------------------------------------------------- */
-
-/* Tasks of each real user: a small hash of counters that exist while they are not 0. */
-struct user_count {
-    struct user_count *next;
-    uid_t uid;
-    uint64_t count;
-};
+/* ---- what each user has -------------------------------------------------------------------- */
 
 #define USER_BUCKETS 32
 static struct user_count *users[USER_BUCKETS]; /* tree_lock */
 
+static bool user_idle(struct user_count *u)
+{
+    return u->tasks == 0 && atomic_load(&u->signals) == 0;
+}
+
+/* The place of `uid` in its chain; frees those on the way whose last signal was taken. */
 static struct user_count **user_find(uid_t uid)
 {
     struct user_count **u = &users[hash_u64(uid) >> 59];
 
-    while (*u && (*u)->uid != uid)
-        u = &(*u)->next;
+    while (*u && (*u)->uid != uid) {
+        struct user_count *idle = *u;
+
+        if (!user_idle(idle)) {
+            u = &idle->next;
+            continue;
+        }
+        *u = idle->next;
+        kfree(idle);
+    }
     return u;
 }
 
-err_t user_count_add(uid_t uid, uint64_t limit)
+struct user_count *user_count_add(uid_t uid, uint64_t limit)
 {
     struct user_count **u = user_find(uid);
 
-    if (*u && (*u)->count >= limit)
-        return -EAGAIN;
+    if ((*u ? (*u)->tasks : 0) >= limit)
+        return ERR_PTR(-EAGAIN);
     if (!*u) {
-        if (limit == 0)
-            return -EAGAIN;
         *u = kzalloc(sizeof **u);
         if (!*u)
-            return -ENOMEM;
+            return ERR_PTR(-ENOMEM);
         (*u)->uid = uid;
     }
-    (*u)->count++;
-    return 0;
+    (*u)->tasks++;
+    return *u;
 }
 
-void user_count_sub(uid_t uid)
+void user_count_sub(struct user_count *user)
 {
-    struct user_count **u = user_find(uid), *gone = *u;
+    struct user_count **u;
 
-    K_ASSERT(gone && gone->count > 0);
-    if (--gone->count != 0)
+    K_ASSERT(user->tasks > 0);
+    user->tasks--;
+    if (!user_idle(user))
         return;
-    *u = gone->next;
-    kfree(gone);
+    u = user_find(user->uid);
+    *u = user->next;
+    kfree(user);
 }
 
 /* ---- limits -------------------------------------------------------------------------------- */
@@ -256,16 +264,27 @@ bool task_capable(unsigned cap)
     return cred_capable(cred_current(), cap);
 }
 
+/* Without memory for another counter the task goes on counting against the old user. */
+static void change_user_locked(struct task *t, uid_t uid)
+{
+    struct user_count *old = t->user, *new = user_count_add(uid, UINT64_MAX);
+    unsigned long flags;
+
+    if (IS_ERR(new))
+        return;
+    flags = spin_lock_irqsave(&t->process->signal_lock);
+    t->user = new;
+    spin_unlock_irqrestore(&t->process->signal_lock, flags);
+    user_count_sub(old);
+}
+
 void task_set_cred(struct task *t, const struct cred *c)
 {
     const struct cred *old = t->actor.cred;
     unsigned long flags = spin_lock_irqsave(&tree_lock);
 
-    /* Without memory for another counter the task goes on counting against the old user. */
-    if (t->counted_as != c->uid && user_count_add(c->uid, UINT64_MAX) == 0) {
-        user_count_sub(t->counted_as);
-        t->counted_as = c->uid;
-    }
+    if (t->user->uid != c->uid)
+        change_user_locked(t, c->uid);
     t->actor.cred = c;
     spin_unlock_irqrestore(&tree_lock, flags);
     cred_put(old);

@@ -81,7 +81,6 @@ struct process {
     int stop_signal; /* signal_lock */
     bool stop_reported; /* wait has seen stop_state; signal_lock */
     bool stop_dequeued; /* a stop signal was taken off and no SIGCONT came since; signal_lock */
-    unsigned queued; /* signal_infos on all queues, for RLIMIT_SIGPENDING; signal_lock */
     bool notify_continued; /* a task is to tell the parent; signal_lock */
     unsigned stopping; /* tasks still to stop; signal_lock */
 
@@ -97,6 +96,7 @@ struct process {
     ns_t virtual_left, virtual_interval, prof_left, prof_interval; /* signal_lock */
     uint64_t cpu_ticks; /* since RLIMIT_CPU was set; tick interrupt */
     struct list posix_timers; /* signal_lock */
+    struct list cpu_alarms; /* on its clocks; see cpualarm.h */
     unsigned posix_timer_next;
     struct rusage_sum { /* of ended tasks and of waited-for children; tree_lock */
         ns_t user, system;
@@ -134,7 +134,7 @@ struct task {
     uint32_t rseq_len, rseq_sig, rseq_cpu; /* (own) */
     bool vforking; /* the parent waits for our exec or exit; cleared once, then the queue is woken */
     struct waitq vfork_waiters;
-    uid_t counted_as; /* whose RLIMIT_NPROC it counts against; tree_lock */
+    struct user_count *user; /* whom it counts against; changed under tree_lock and signal_lock */
     int parent_death_signal; /* prctl PR_SET_PDEATHSIG; tree_lock */
     unsigned timer_slack_ns; /* PR_SET_TIMERSLACK; has no effect but to be read back */
     unsigned timer_slack_default_ns; /* what 0 sets: the slack of the task that made this one */

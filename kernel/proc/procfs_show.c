@@ -9,6 +9,7 @@
 #include <lib/fmt.h>
 #include <lib/string.h>
 #include <mm/heap.h>
+#include <proc/internal.h>
 #include <proc/pid.h>
 #include <sched/clock.h>
 
@@ -127,7 +128,7 @@ static void snap_process(struct snapshot *s, struct process *p, struct task *t, 
     s->exit_code = p->state == PROCESS_ALIVE ? 0 : p->exit_status;
     s->started = p->started;
     s->shared_pending = p->pending.set;
-    s->queued = p->queued;
+    s->queued = t ? (unsigned)atomic_load_relaxed(&t->user->signals) : 0;
     s->queue_limit = process_limit(p, RLIMIT_SIGPENDING);
     s->rss_limit = process_limit(p, RLIMIT_RSS);
     s->no_new_privs = p->no_new_privs;

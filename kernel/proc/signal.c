@@ -13,6 +13,7 @@
 #include <core/smp.h>
 #include <lib/string.h>
 #include <mm/heap.h>
+#include <proc/internal.h>
 #include <proc/pid.h>
 #include <proc/process.h>
 
@@ -21,17 +22,49 @@
 
 /* ---- queues -------------------------------------------------------------------------------- */
 
+/* Counts one signal more, unless that is too many.  The user has tasks as long as signal_lock is held. */
+static bool charge(struct user_count *u, uint64_t limit)
+{
+    if (atomic_add_fetch(&u->signals, 1) <= limit)
+        return true;
+    atomic_sub_fetch(&u->signals, 1);
+    return false;
+}
+
+struct user_count *signal_reserve(void)
+{
+    struct task *t = task_current();
+    unsigned long flags = spin_lock_irqsave(&t->process->signal_lock);
+    struct user_count *u = t->user;
+
+    if (!charge(u, process_limit(t->process, RLIMIT_SIGPENDING)))
+        u = NULL;
+    spin_unlock_irqrestore(&t->process->signal_lock, flags);
+    return u;
+}
+
+void signal_unreserve(struct user_count *u)
+{
+    atomic_sub_fetch(&u->signals, 1);
+}
+
+static void info_free(struct signal_info *i)
+{
+    signal_unreserve(i->user);
+    kfree(i);
+}
+
 void signal_queue_flush(struct signal_queue *q)
 {
     struct signal_info *i, *next;
 
     list_for_each_safe(i, next, &q->infos, link)
-        kfree(i);
+        info_free(i);
     signal_queue_init(q);
 }
 
 /* Forgets the signals of `set`. */
-static void queue_remove(struct process *p, struct signal_queue *q, uint64_t set)
+static void queue_remove(struct signal_queue *q, uint64_t set)
 {
     struct signal_info *i, *next;
 
@@ -42,8 +75,7 @@ static void queue_remove(struct process *p, struct signal_queue *q, uint64_t set
         if (!(SIG_BIT(i->info.si_signo) & set))
             continue;
         list_del(&i->link);
-        kfree(i);
-        p->queued--;
+        info_free(i);
     }
 }
 
@@ -51,20 +83,38 @@ static void remove_everywhere(struct process *p, uint64_t set)
 {
     struct task *t;
 
-    queue_remove(p, &p->pending, set);
+    queue_remove(&p->pending, set);
     list_for_each(t, &p->tasks, process_link)
-        queue_remove(p, &t->pending, set);
+        queue_remove(&t->pending, set);
 }
 
-static err_t queue_add(struct process *p, struct signal_queue *q, int sig, const siginfo_t *info)
+/* NULL: there are too many, or no memory. A signal of the kernel's or of kill() that is not a
+ * real-time one is always queued with what there is to say. */
+static struct signal_info *info_alloc(struct task *t, int sig, const siginfo_t *info)
+{
+    bool unlimited = sig < SIGRTMIN && (!info || info->si_code >= 0);
+    uint64_t limit = unlimited ? UINT64_MAX : process_limit(t->process, RLIMIT_SIGPENDING);
+    struct signal_info *i;
+
+    if (!charge(t->user, limit))
+        return NULL;
+    i = kmalloc(sizeof *i);
+    if (i)
+        i->user = t->user;
+    else
+        signal_unreserve(t->user);
+    return i;
+}
+
+/* On t's own queue or its process'; it counts against t's user. */
+static err_t queue_add(struct task *t, struct signal_queue *q, int sig, const siginfo_t *info)
 {
     bool realtime = sig >= SIGRTMIN;
-    struct signal_info *i = NULL;
+    struct signal_info *i;
 
     if (!realtime && (q->set & SIG_BIT(sig)))
         return 0;
-    if (p->queued < process_limit(p, RLIMIT_SIGPENDING) || (info && info->si_code < 0 && !realtime))
-        i = kmalloc(sizeof *i);
+    i = info_alloc(t, sig, info);
     if (!i && realtime && info && info->si_code != SI_USER)
         return -EAGAIN;
     q->set |= SIG_BIT(sig);
@@ -78,14 +128,13 @@ static err_t queue_add(struct process *p, struct signal_queue *q, int sig, const
     }
     i->info.si_signo = sig;
     list_add_tail(&q->infos, &i->link);
-    p->queued++;
     return 0;
 }
 
 void (*signal_taken_hook)(struct process *p, siginfo_t *info);
 
 /* Takes the first info of `sig` off; without one it was sent when memory was short. */
-static void queue_take(struct process *p, struct signal_queue *q, int sig, siginfo_t *info)
+static void queue_take(struct signal_queue *q, int sig, siginfo_t *info)
 {
     struct signal_info *i, *next, *found = NULL;
     bool more = false;
@@ -108,8 +157,7 @@ static void queue_take(struct process *p, struct signal_queue *q, int sig, sigin
         return;
     }
     *info = found->info;
-    kfree(found);
-    p->queued--;
+    info_free(found);
 }
 
 static int queue_dequeue(struct process *p, struct signal_queue *q, uint64_t set, siginfo_t *info)
@@ -122,7 +170,7 @@ static int queue_dequeue(struct process *p, struct signal_queue *q, uint64_t set
     if (set & SIGNALS_FAULT)
         set &= SIGNALS_FAULT;
     sig = __builtin_ctzll(set) + 1;
-    queue_take(p, q, sig, info);
+    queue_take(q, sig, info);
     if (unlikely(!list_empty(&p->posix_timers)))
         signal_taken_hook(p, info);
     return sig;
@@ -291,7 +339,7 @@ static err_t send_locked(struct process *p, struct task *t, int sig, const sigin
         kill_locked(p);
         return 0;
     }
-    err = queue_add(p, t ? &t->pending : &p->pending, sig, info);
+    err = queue_add(first, t ? &t->pending : &p->pending, sig, info);
     if (err)
         return err;
     if (unlikely(p->watch))
@@ -384,7 +432,7 @@ static void force_info(int sig, const siginfo_t *info)
     t->blocked &= ~SIG_BIT(sig);
     if (a->handler == SIGNAL_DEFAULT)
         p->unkillable = false;
-    if (queue_add(p, &t->pending, sig, info))
+    if (queue_add(t, &t->pending, sig, info))
         t->pending.set |= SIG_BIT(sig);
     atomic_fetch_or(&t->thread.ctx.pending, PENDING_SIGNAL);
     spin_unlock_irqrestore(&p->signal_lock, flags);

@@ -25,8 +25,10 @@ struct pgroup;
 #define SIG_COUNT 64
 #define SIG_BIT(sig) (1ull << ((sig)-1))
 
+struct user_count;
 struct signal_info { /* one queued signal */
     struct list link;
+    struct user_count *user; /* whom it counts against */
     siginfo_t info;
 };
 
@@ -136,6 +138,11 @@ struct signal_watch {
 struct signal_watch *__must_check signal_watch_get(void);
 void signal_watch_put(struct signal_watch *w);
 void signal_watch_wake(void); /* that of the running process: a set of signalfd changed */
+
+/* Counts a signal that is to be sent some day against the running task's user, for timers.
+ * NULL: RLIMIT_SIGPENDING is reached. */
+struct user_count *__must_check signal_reserve(void);
+void signal_unreserve(struct user_count *u);
 
 /* Called for each signal that is taken off a queue, before its siginfo is used, with p's signal_lock
  * held: the owner of POSIX timers registers it to fill in si_overrun. */

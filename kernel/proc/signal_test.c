@@ -21,6 +21,7 @@ static void nothing(void *arg)
 static bool fixture_make(struct fixture *f)
 {
     struct thread_params params = { .name = "ktest", .level = LEVEL_NORMAL, .entry = nothing };
+    unsigned long flags;
 
     f->p = process_create();
     if (!f->p)
@@ -33,6 +34,11 @@ static bool fixture_make(struct fixture *f)
     params.release = f->t->thread.release;
     if (thread_init(&f->t->thread, &params))
         return false;
+    flags = spin_lock_irqsave(&tree_lock);
+    f->t->user = user_count_add(4711, UINT64_MAX);
+    spin_unlock_irqrestore(&tree_lock, flags);
+    if (IS_ERR(f->t->user))
+        return false;
     list_add_tail(&f->p->tasks, &f->t->process_link);
     f->p->task_count = f->p->live = 1;
     f->p->leader = f->t;
@@ -41,9 +47,15 @@ static bool fixture_make(struct fixture *f)
 
 static void fixture_free(struct fixture *f)
 {
+    unsigned long flags;
+
     list_del(&f->t->process_link);
     f->p->task_count = 0;
     signal_queue_flush(&f->t->pending);
+    signal_queue_flush(&f->p->pending);
+    flags = spin_lock_irqsave(&tree_lock);
+    user_count_sub(f->t->user);
+    spin_unlock_irqrestore(&tree_lock, flags);
     thread_discard(&f->t->thread);
     task_destroy(f->t);
     process_put(f->p);
@@ -97,7 +109,7 @@ KTEST(signal, realtime_keeps_order_and_limit)
         KTEST_EQ(info.si_int, i);
     }
     KTEST_EQ(signal_take(f.t, ~0ull, &info), 0);
-    KTEST_EQ(f.p->queued, 0);
+    KTEST_EQ(f.t->user->signals, 0);
     fixture_free(&f);
 }
 
