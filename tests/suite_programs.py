@@ -74,6 +74,11 @@ def timers(ctx):
     static_program(ctx, "timers", "glibc")
 
 
+@test("files in their corner cases")
+def files(ctx):
+    static_program(ctx, "files", "glibc")
+
+
 @test("Debian's dynamic bash, dash and coreutils run a script as under Linux")
 def dynamic(ctx):
     subprocess.run([ROOT / "scripts/dynamic.sh", ctx.arch], check=True)

@@ -108,14 +108,20 @@ long sys_pwrite64(int fd, const char __user *buf, size_t count, off_t pos)
 
 #define POS_CURRENT INT64_MIN
 
-static ssize_t file_transfer_vector(struct file *f, struct uio *u, off_t pos, bool write)
+#define APPEND 2 /* as `write`: at the end */
+
+static ssize_t file_transfer_vector(struct file *f, struct uio *u, off_t pos, unsigned write)
 {
+    if (unlikely(write == APPEND))
+        return pos != POS_CURRENT && !(f->fmode & FMODE_PREAD) ? -ESPIPE
+                                                               : file_append(f, u, pos == POS_CURRENT);
     if (pos != POS_CURRENT)
         return file_transfer_at(f, u, pos, write);
     return write ? file_write(f, u) : file_read(f, u);
 }
 
-static long transfer_vector(int fd, const struct iovec __user *iov, int n, off_t pos, bool write)
+static long transfer_vector(int fd, const struct iovec __user *iov, int n, off_t pos,
+                            unsigned write)
 {
     struct iovec few[UIO_INLINE], *heap;
     struct fd f = fd_get(fd);
@@ -153,15 +159,16 @@ long sys_pwritev(int fd, const struct iovec __user *iov, int n, unsigned long lo
     return (off_t)lo < 0 ? -EINVAL : transfer_vector(fd, iov, n, (off_t)lo, true);
 }
 
-/* Hints and durability mean nothing for files in memory; the others are not there. */
+/* Hints and durability mean nothing for files in memory; no file promises not to wait. */
 static long transfer_flags(int fd, const struct iovec __user *iov, int n, off_t pos, int flags,
                            bool write)
 {
-    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
-        return -EOPNOTSUPP;
     if (pos < -1)
         return -EINVAL;
-    return transfer_vector(fd, iov, n, pos == -1 ? POS_CURRENT : pos, write);
+    if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
+        return -EOPNOTSUPP;
+    return transfer_vector(fd, iov, n, pos == -1 ? POS_CURRENT : pos,
+                           write && flags & RWF_APPEND ? APPEND : write);
 }
 
 long sys_preadv2(int fd, const struct iovec __user *iov, int n, unsigned long lo, unsigned long hi,

@@ -153,6 +153,11 @@ uint64_t log_first_seq(void)
     return seq;
 }
 
+uint64_t log_next_seq(void)
+{
+    return atomic_load_relaxed(&next_seq);
+}
+
 /* --- sinks --- */
 
 static bool sink_wants(const struct log_sink *s, unsigned level)

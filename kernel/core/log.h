@@ -58,6 +58,7 @@ unsigned log_console_level(void);
  */
 size_t log_read(uint64_t *seq, char *buf, size_t size, bool with_level);
 uint64_t log_first_seq(void);
+uint64_t log_next_seq(void); /* of the record that comes next; any context */
 /* Where time stamps come from once there is a clock; before that they are 0. */
 void log_set_clock(ns_t (*now)(void));
 /* That clock, 0 while there is none. */

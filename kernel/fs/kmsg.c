@@ -3,18 +3,22 @@
  * Purpose: the log as a stream, and /proc/kmsg.
  * Model: `next` is the first record that has not been read to its end, of which `part` bytes have.
  * The log is the lowest layer and wakes nobody, so a reader that waits looks now and then.
- * Locking: `lock`.
+ * Those that poll are woken by a timer that does the same as long as there are any.
+ * Locking: `lock`; look_lock (LOCK_INODE, interrupts off) for the timer.
  * Source: proc(5), syslog(2).
  */
 #include <fs/kmsg.h>
 
 #include <core/log.h>
+#include <core/spinlock.h>
+#include <fs/poll.h>
 #include <fs/procfs.h>
 #include <mm/heap.h>
 #include <sched/clock.h>
 #include <sched/mutex.h>
 #include <sched/timer.h>
 
+#include <asm/poll.h>
 #include <linux/capability.h>
 #include <linux/fcntl.h>
 #include <linux/stat.h>
@@ -117,6 +121,41 @@ ssize_t kmsg_unread(void)
     return total;
 }
 
+/* ---- polling ---- */
+
+static struct waitq pollers = WAITQ_INIT(pollers);
+static struct spinlock look_lock = SPINLOCK_INIT(LOCK_INODE);
+static struct timer look_timer; /* look_lock */
+static uint64_t looked_at; /* records before it have been told; look_lock */
+
+static void look(struct timer *timer)
+{
+    unsigned long flags = spin_lock_irqsave(&look_lock);
+    uint64_t now = log_next_seq();
+    bool new = now != looked_at;
+
+    looked_at = now;
+    if (waitq_active(&pollers))
+        timer_set(timer, clock_monotonic() + POLL_NS);
+    spin_unlock_irqrestore(&look_lock, flags);
+    if (new)
+        waitq_wake(&pollers, UINT_MAX, POLLIN | POLLRDNORM);
+}
+
+void kmsg_poll_wait(struct poll_table *pt, struct file *f)
+{
+    unsigned long flags;
+
+    if (!pt || !pt->queue)
+        return;
+    poll_wait(pt, f, &pollers);
+    flags = spin_lock_irqsave(&look_lock);
+    if (!look_timer.fn)
+        timer_init(&look_timer, look);
+    timer_set(&look_timer, clock_monotonic() + POLL_NS);
+    spin_unlock_irqrestore(&look_lock, flags);
+}
+
 /* ---- the file ---- */
 
 static err_t kmsg_open(struct inode *inode, struct file *f)
@@ -131,7 +170,14 @@ static ssize_t kmsg_read(struct file *f, struct uio *u, off_t *pos)
     return kmsg_consume(u, f->flags & O_NONBLOCK);
 }
 
-static const struct file_ops kmsg_ops = { .open = kmsg_open, .read = kmsg_read };
+static unsigned kmsg_poll(struct file *f, struct poll_table *pt)
+{
+    kmsg_poll_wait(pt, f);
+    return kmsg_unread() > 0 ? POLLIN | POLLRDNORM : 0;
+}
+
+static const struct file_ops kmsg_ops = { .open = kmsg_open, .read = kmsg_read,
+                                          .poll = kmsg_poll };
 
 static const struct pseudo_entry pseudo_kmsg = {
     .filesystem = "proc", .file = { .path = "kmsg", .mode = S_IFREG | 0400, .fops = &kmsg_ops }

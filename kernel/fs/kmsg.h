@@ -16,3 +16,7 @@
 ssize_t kmsg_consume(struct uio *u, bool nonblock);
 /* Bytes that kmsg_consume would give now; -ENOMEM. */
 ssize_t kmsg_unread(void);
+struct poll_table;
+struct file;
+/* Queues who polls a file of the log until there is a new record. */
+void kmsg_poll_wait(struct poll_table *pt, struct file *f);

@@ -8,6 +8,7 @@
 #include <core/log.h>
 #include <core/random.h>
 #include <fs/internal.h>
+#include <fs/kmsg.h>
 #include <fs/poll.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
@@ -187,7 +188,13 @@ static ssize_t kmsg_read(struct file *f, struct uio *u, off_t *pos)
     if (!text)
         return -ENOMEM;
     mutex_lock(&r->mutex);
-    uint64_t seq = MAX(r->seq, log_first_seq());
+    uint64_t seq = r->seq;
+    if (seq < log_first_seq()) { /* records were lost: said once */
+        r->seq = log_first_seq();
+        mutex_unlock(&r->mutex);
+        ret = -EPIPE;
+        goto out;
+    }
     n = log_read(&seq, text, size, true);
     while (n == 0 && !(f->flags & O_NONBLOCK)) {
         mutex_unlock(&r->mutex);
@@ -255,6 +262,20 @@ static off_t kmsg_seek(struct file *f, off_t offset, int whence)
     return whence == SEEK_END || whence == SEEK_SET || whence == SEEK_DATA ? 0 : -EINVAL;
 }
 
+static unsigned kmsg_poll(struct file *f, struct poll_table *pt)
+{
+    struct kmsg_reader *r = f->data;
+    uint64_t seq;
+
+    if (!r)
+        return POLLERR | POLLNVAL;
+    kmsg_poll_wait(pt, f);
+    seq = atomic_load_relaxed(&r->seq);
+    if (seq < log_first_seq())
+        return POLLIN | POLLRDNORM | POLLERR | POLLPRI;
+    return seq < log_next_seq() ? POLLIN | POLLRDNORM : 0;
+}
+
 static const struct file_ops null_ops = { .read = null_read, .write = null_write, .seek = null_seek };
 static const struct file_ops zero_ops = { .read = zero_read, .write = null_write,
                                           .seek = null_seek, .mmap = zero_mmap };
@@ -263,7 +284,7 @@ static const struct file_ops full_ops = { .read = zero_read, .write = full_write
 static const struct file_ops random_ops = { .read = random_read, .write = random_write,
                                             .seek = null_seek, .ioctl = random_ioctl };
 static const struct file_ops kmsg_ops = { .read = kmsg_read, .write = kmsg_write,
-                                          .seek = kmsg_seek, .open = kmsg_open,
+                                          .seek = kmsg_seek, .open = kmsg_open, .poll = kmsg_poll,
                                           .release = kmsg_release };
 
 static err_t memdev_start(struct subsystem *self)

@@ -11,6 +11,7 @@
  * Source: mount(2), umount2(2), pivot_root(2), proc(5).
  */
 #include <fs/internal.h>
+#include <fs/procfs.h>
 
 #include <core/panic.h>
 #include <fs/device.h>
@@ -27,6 +28,7 @@
 /* umount2(2); the UAPI headers leave them to the C library. */
 #define MNT_FORCE 1
 #define MNT_DETACH 2
+#define MNT_EXPIRE 4
 #define UMOUNT_NOFOLLOW 8
 /* What a mount has for itself, and what belongs to the superblock. */
 #define MOUNT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | \
@@ -37,6 +39,7 @@
 
 struct mount *mount_first, *mount_anonymous;
 
+struct change_source mount_changes = CHANGE_SOURCE_INIT(mount_changes);
 static struct mutex mount_mutex = MUTEX_INIT(mount_mutex);
 static struct mount *buckets[MOUNT_BUCKETS]; /* fs_lock */
 static struct list mounts = LIST_INIT(mounts); /* fs_lock */
@@ -165,7 +168,8 @@ void mount_get(struct mount *m)
     ref_get(&m->refs);
 }
 
-void mount_put(struct mount *m)
+/* As mount_put, but it is no use that keeps the mount from expiring. */
+static void mount_put_unused(struct mount *m)
 {
     if (!ref_put(&m->refs))
         return;
@@ -174,6 +178,13 @@ void mount_put(struct mount *m)
     superblock_put(m->sb);
     kfree(m->source);
     kfree(m);
+}
+
+void mount_put(struct mount *m)
+{
+    if (unlikely(atomic_load_relaxed(&m->expiring)))
+        atomic_store(&m->expiring, false);
+    mount_put_unused(m);
 }
 
 err_t mount_want_write(const struct mount *m)
@@ -206,6 +217,7 @@ static void mount_attach_locked(struct mount *m, struct mount *parent, struct de
     *b = m;
     list_add_tail(&mounts, &m->link);
     mount_count++;
+    change_source_tell(&mount_changes);
 }
 
 /* Takes m from its place; the caller gets the references to it, to the place and to m. */
@@ -222,6 +234,7 @@ static struct path mount_detach_locked(struct mount *m)
     m->mountpoint = NULL;
     list_del(&m->link);
     mount_count--;
+    change_source_tell(&mount_changes);
     return place;
 }
 
@@ -404,6 +417,7 @@ static err_t mount_remount(const struct path *p, unsigned long flags, const char
     else if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
         p->mount->flags |= MS_RELATIME;
     spin_unlock(&fs_lock);
+    change_source_tell(&mount_changes);
     return 0;
 }
 
@@ -492,6 +506,7 @@ static void mount_detach_tree(struct mount *top)
 static err_t mount_umount(struct mount *m, int flags)
 {
     struct path place;
+    err_t err = 0;
 
     if (!m->parent)
         return -EINVAL;
@@ -500,9 +515,13 @@ static err_t mount_umount(struct mount *m, int flags)
         return 0;
     }
     spin_lock(&fs_lock);
-    if (ref_read(&m->refs) > 2) { /* the tree's and the caller's */
+    if (ref_read(&m->refs) > 2) /* the tree's and the caller's */
+        err = -EBUSY;
+    else if (flags & MNT_EXPIRE && !atomic_xchg(&m->expiring, true))
+        err = -EAGAIN;
+    if (err != 0) {
         spin_unlock(&fs_lock);
-        return -EBUSY;
+        return err;
     }
     place = mount_detach_locked(m);
     spin_unlock(&fs_lock);
@@ -516,7 +535,8 @@ err_t vfs_umount(const char *dir, int flags)
     struct path p;
     err_t err;
 
-    if (flags & ~(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW))
+    if (flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW) ||
+        (flags & MNT_EXPIRE && flags & (MNT_FORCE | MNT_DETACH)))
         return -EINVAL;
     if (!cred_capable(cred_current(), CAP_SYS_ADMIN))
         return -EPERM;
@@ -532,7 +552,7 @@ err_t vfs_umount(const char *dir, int flags)
         dentry_put(p.dentry);
         err = mount_umount(m, flags);
         mutex_unlock(&mount_mutex);
-        mount_put(m);
+        mount_put_unused(m);
         return err;
     }
     mutex_unlock(&mount_mutex);

@@ -122,6 +122,20 @@ static err_t may_link(struct inode *i)
     return 0;
 }
 
+/* A file that has lost its last name stays without; one that never had any may get one, once. */
+static err_t link_locked(struct inode *dir, struct dentry *d, struct inode *target)
+{
+    err_t err = -ENOENT;
+
+    mutex_lock(&target->mutex);
+    if (target->nlink != 0 || target->linkable)
+        err = dir->ops->link(dir, d, target);
+    if (err == 0)
+        target->linkable = false;
+    mutex_unlock(&target->mutex);
+    return err;
+}
+
 err_t path_link(const struct path *old, const struct path *base, int newdir, const char *new)
 {
     struct inode *target = old->dentry->inode;
@@ -136,10 +150,8 @@ err_t path_link(const struct path *old, const struct path *base, int newdir, con
         err = -EXDEV;
     else if ((err = may_link(target)) != 0 || S_ISDIR(target->mode) || !i->ops->link)
         err = -EPERM;
-    else if (target->nlink == 0)
-        err = -ENOENT;
     else
-        err = i->ops->link(i, d, target);
+        err = link_locked(i, d, target);
     path_create_end(&dir, d);
     return err;
 }

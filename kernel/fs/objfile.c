@@ -244,19 +244,41 @@ static ssize_t write_checked(struct file *f, struct uio *u, uint64_t pos)
     return n;
 }
 
-ssize_t object_file_write(struct file *f, struct uio *u, off_t *pos)
+static ssize_t write_at(struct file *f, struct uio *u, off_t *pos, bool append)
 {
     struct inode *i = f->inode;
 
     if (u->left == 0)
         return 0;
     mutex_lock(&i->mutex);
-    if (f->flags & O_APPEND)
+    if (append)
         *pos = (off_t)i->object.size;
     ssize_t n = write_checked(f, u, (uint64_t)*pos);
     if (n > 0)
         *pos += n;
     mutex_unlock(&i->mutex);
+    return n;
+}
+
+ssize_t object_file_write(struct file *f, struct uio *u, off_t *pos)
+{
+    return write_at(f, u, pos, f->flags & O_APPEND);
+}
+
+ssize_t file_append(struct file *f, struct uio *u, bool move)
+{
+    off_t pos = 0;
+    bool locked;
+    ssize_t n;
+
+    if (f->ops->write != object_file_write)
+        return file_write(f, u); /* has no end of its own */
+    if (!(f->fmode & FMODE_WRITE))
+        return -EBADF;
+    locked = move && file_pos_lock(f);
+    n = write_at(f, u, move ? &f->pos : &pos, true);
+    if (locked)
+        mutex_unlock(&f->pos_mutex);
     return n;
 }
 

@@ -11,6 +11,8 @@
 
 #include <core/panic.h>
 #include <fs/fdtable.h>
+#include <lib/fmt.h>
+#include <lib/string.h>
 #include <mm/heap.h>
 
 #include <linux/capability.h>
@@ -253,6 +255,73 @@ static err_t open_or_create(const struct path *base, int dirfd, const char *name
     return -ELOOP; /* a link to nowhere that always exists: see walk_link */
 }
 
+/* The place of a new file without a name, in the file system of `dir`. */
+static err_t tmpfile_make(const struct path *dir, unsigned mode, struct path *out)
+{
+    struct inode *parent = dir->dentry->inode, *i;
+    unsigned umask = atomic_load_relaxed(&actor_current()->fs->umask);
+    char *buf = kmalloc(PATH_BYTES + 32), *name;
+
+    if (!buf)
+        return -ENOMEM;
+    name = path_name_from(dir, NULL, buf, PATH_BYTES, NULL);
+    i = IS_ERR(name) ? ERR_PTR(PTR_ERR(name))
+                     : parent->ops->tmpfile(parent, S_IFREG | (mode & S_PERMISSIONS & ~umask));
+    if (!IS_ERR(i)) {
+        size_t n = strlen(name);
+
+        memmove(buf, name, n);
+        fmt_snprintf(buf + n, 32, "%s#%llu", buf[n - 1] == '/' ? "" : "/",
+                     (unsigned long long)i->ino);
+        out->dentry = dentry_make_anonymous(dir->dentry->sb, buf, i);
+        if (!out->dentry)
+            inode_put(i);
+    }
+    kfree(buf);
+    if (IS_ERR(i))
+        return PTR_ERR(i);
+    if (!out->dentry)
+        return -ENOMEM;
+    out->mount = dir->mount;
+    mount_get(out->mount);
+    return 0;
+}
+
+/* O_TMPFILE; O_EXCL: it never gets a name. */
+static err_t open_tmpfile(const struct path *base, int dirfd, const char *name, unsigned flags,
+                          unsigned mode, unsigned lookup, struct file **out)
+{
+    struct path dir, p;
+    err_t err;
+
+    if (!(flags & O_DIRECTORY) || flags & O_CREAT || !(open_may(flags) & MAY_WRITE))
+        return -EINVAL;
+    err = path_lookup_from(base, dirfd, name, lookup, &dir);
+    if (err != 0)
+        return err;
+    err = mount_want_write(dir.mount);
+    if (err == 0)
+        err = inode_permission(dir.dentry->inode, MAY_WRITE | MAY_EXEC, cred_current());
+    if (err == 0 && (!dir.dentry->inode->ops || !dir.dentry->inode->ops->tmpfile))
+        err = -EOPNOTSUPP;
+    if (err == 0)
+        err = tmpfile_make(&dir, mode, &p);
+    path_put(&dir);
+    if (err != 0)
+        return err;
+    p.dentry->inode->linkable = !(flags & O_EXCL);
+    flags &= ~(unsigned)(O_DIRECTORY | O_TRUNC);
+    err = open_check(&p, flags & ~(unsigned)__O_TMPFILE, true);
+    if (err != 0) {
+        path_put(&p);
+        return err;
+    }
+    err = open_file(&p, flags, out);
+    if (err == 0)
+        (*out)->flags |= O_DIRECTORY; /* as fcntl(F_GETFL) shows it */
+    return err;
+}
+
 err_t path_open(const struct path *base, int dirfd, const char *name, unsigned flags,
                 unsigned mode, unsigned lookup, struct file **out)
 {
@@ -262,8 +331,8 @@ err_t path_open(const struct path *base, int dirfd, const char *name, unsigned f
         lookup |= LOOKUP_FOLLOW;
     if (flags & O_DIRECTORY)
         lookup |= LOOKUP_DIRECTORY;
-    if (unlikely((flags & __O_TMPFILE) == __O_TMPFILE && !(flags & O_PATH)))
-        return -EOPNOTSUPP;
+    if (unlikely(flags & __O_TMPFILE && !(flags & O_PATH)))
+        return open_tmpfile(base, dirfd, name, flags, mode, lookup, out);
     if (flags & O_PATH)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     if (flags & O_CREAT)

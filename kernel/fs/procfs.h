@@ -8,6 +8,14 @@
 
 #include <fs/vfs.h>
 
+/* Something that a text shows has changed: who polls the file gets POLLERR | POLLPRI once. */
+struct change_source {
+    struct waitq waiters;
+    uint64_t count; /* atomic */
+};
+#define CHANGE_SOURCE_INIT(name) { WAITQ_INIT((name).waiters), 0 }
+void change_source_tell(struct change_source *c); /* any context */
+
 struct pseudo_file {
     const char *path; /* below the root of the file system: "meminfo", "sys/kernel/hostname" */
     unsigned mode; /* permissions, S_IFDIR or S_IFLNK for a fixed link (then `link`) */
@@ -16,6 +24,7 @@ struct pseudo_file {
     void *arg;
     const char *link;
     const struct file_ops *fops; /* of its own, in place of text; NULL: text */
+    struct change_source *changes; /* then fops is pseudo_polled_ops; NULL: it is not polled */
 };
 /* Adds a file to /proc or /sys ("proc", "sysfs"); directories on the way are made. 0, -ENOMEM, -EEXIST. */
 err_t pseudo_add(const char *filesystem, const struct pseudo_file *f);
@@ -42,7 +51,7 @@ struct pseudo_data {
     void (*evict)(struct inode *i); /* NULL: nothing to free */
 };
 /* Operations of text files: the text is made when it is read from its beginning. */
-extern const struct file_ops pseudo_text_ops;
+extern const struct file_ops pseudo_text_ops, pseudo_polled_ops;
 /* An inode of a text file, a directory (then set ops and fops) or a link for `data`.  ERR_PTR. */
 struct inode *__must_check pseudo_inode(struct superblock *sb, unsigned mode,
                                         struct pseudo_data *data);

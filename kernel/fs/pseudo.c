@@ -10,6 +10,8 @@
  */
 #include <fs/procfs.h>
 
+#include <fs/poll.h>
+
 #include <fs/internal.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
@@ -18,6 +20,7 @@
 
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <asm/poll.h>
 
 #define STORE_MAX 4096
 #define PID_POS 0x10000 /* positions of processes in the root of /proc */
@@ -351,6 +354,7 @@ struct reader {
     struct mutex mutex;
     struct textbuf text; /* mutex */
     bool made; /* mutex */
+    uint64_t seen; /* count of file->changes that poll has told; atomic */
 };
 
 static err_t text_open(struct inode *inode, struct file *f)
@@ -366,6 +370,8 @@ static err_t text_open(struct inode *inode, struct file *f)
     if (!r)
         return -ENOMEM;
     mutex_init(&r->mutex);
+    if (d->file->changes)
+        r->seen = atomic_load(&d->file->changes->count);
     f->data = r;
     return 0;
 }
@@ -426,6 +432,35 @@ static ssize_t text_write(struct file *f, struct uio *u, off_t *pos)
         *pos += (off_t)n;
     return err ? err : (ssize_t)n;
 }
+
+void change_source_tell(struct change_source *c)
+{
+    atomic_fetch_add(&c->count, 1);
+    if (waitq_active(&c->waiters))
+        waitq_wake(&c->waiters, UINT_MAX, POLLERR | POLLPRI);
+}
+
+static unsigned text_poll(struct file *f, struct poll_table *pt)
+{
+    struct change_source *c = ((const struct pseudo_data *)f->inode->data)->file->changes;
+    struct reader *r = f->data;
+    uint64_t now;
+
+    poll_wait(pt, f, &c->waiters);
+    now = atomic_load(&c->count);
+    if (!r || atomic_xchg(&r->seen, now) == now)
+        return POLLIN | POLLRDNORM;
+    return POLLIN | POLLRDNORM | POLLERR | POLLPRI;
+}
+
+const struct file_ops pseudo_polled_ops = {
+    .read = text_read,
+    .write = text_write,
+    .seek = dir_seek,
+    .open = text_open,
+    .release = text_release,
+    .poll = text_poll,
+};
 
 const struct file_ops pseudo_text_ops = {
     .read = text_read,

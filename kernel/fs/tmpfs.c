@@ -101,6 +101,15 @@ static err_t tmpfs_create(struct inode *dir, struct dentry *d, unsigned mode, un
     return 0;
 }
 
+static struct inode *tmpfs_tmpfile(struct inode *dir, unsigned mode)
+{
+    struct inode *i = tmpfs_inode(dir->sb, dir, mode, 0);
+
+    if (!IS_ERR(i))
+        i->nlink = 0;
+    return i;
+}
+
 static err_t tmpfs_mkdir(struct inode *dir, struct dentry *d, unsigned mode)
 {
     struct inode *i = tmpfs_inode(dir->sb, dir, mode, 0);
@@ -191,6 +200,7 @@ static ssize_t tmpfs_readlink(struct inode *i, char *buf, size_t size)
 
 static const struct inode_ops tmpfs_dir_inode_ops = {
     .create = tmpfs_create,
+    .tmpfile = tmpfs_tmpfile,
     .mkdir = tmpfs_mkdir,
     .symlink = tmpfs_symlink,
     .link = tmpfs_link,

@@ -47,6 +47,8 @@ struct inode_ops {
     /* Finds `d`'s name; sets d->inode through dentry_attach, or leaves it negative. */
     err_t (*lookup)(struct inode *dir, struct dentry *d);
     err_t (*create)(struct inode *dir, struct dentry *d, unsigned mode, unsigned rdev);
+    /* A regular file without a name, link count 0.  No mutex. ERR_PTR. */
+    struct inode *(*tmpfile)(struct inode *dir, unsigned mode);
     err_t (*mkdir)(struct inode *dir, struct dentry *d, unsigned mode);
     err_t (*symlink)(struct inode *dir, struct dentry *d, const char *target);
     err_t (*link)(struct inode *dir, struct dentry *d, struct inode *target);
@@ -112,6 +114,7 @@ struct inode {
     uint32_t deny_write; /* programs being executed; lock */
     uint64_t charged; /* pages that are charged to the superblock; atomic */
     uint32_t seals; /* F_SEAL_* of a memfd; mutex */
+    bool linkable; /* has had no name yet and may get one (O_TMPFILE); its own mutex */
 };
 
 #define DNAME_INLINE 32
@@ -183,6 +186,7 @@ struct mount {
     unsigned long flags; /* MS_RDONLY, NOSUID, NODEV, NOEXEC, NOATIME; LOCK_FS */
     unsigned id;
     char *source;
+    bool expiring; /* marked by MNT_EXPIRE and not used since; atomic */
     struct list link; /* of all mounts, in order of mounting; LOCK_FS */
     struct mount *hash_next;
 };
@@ -289,6 +293,8 @@ extern void (*fs_sigxfsz_hook)(void);
 /* What read(2), write(2) do, position and RLIMIT_FSIZE included. */
 ssize_t file_read(struct file *f, struct uio *u);
 ssize_t file_write(struct file *f, struct uio *u);
+/* Writes at the end of a regular file, as O_APPEND does; `move`: the position goes there, too. */
+ssize_t file_append(struct file *f, struct uio *u, bool move);
 
 /* The operations behind the system calls, for the kernel's own use (initramfs, devfs). */
 err_t vfs_mkdir(int dirfd, const char *name, unsigned mode);
@@ -308,6 +314,8 @@ err_t vfs_chroot(const struct path *p); /* -EPERM, -EACCES, -ENOTDIR */
 /* The lists of mounts in /proc/PID/{mounts,mountinfo}, as seen from `fs` (NULL: the caller's). */
 enum mount_list { MOUNT_LIST_MOUNTS, MOUNT_LIST_INFO, MOUNT_LIST_STATS };
 struct fs_context;
+struct change_source; /* procfs.h */
+extern struct change_source mount_changes; /* mounts come, go, and are mounted otherwise */
 void mounts_show(struct textbuf *out, struct fs_context *fs, enum mount_list what);
 /* Fills *st from the superblock, as statfs(2). */
 void vfs_statfs(const struct path *p, struct statfs *st);

@@ -249,6 +249,8 @@ static err_t link_locked(struct clone_job *j)
     /* Signals come first: a child made now would escape one that went to all of its group. */
     if (me->killed || me->stop_pending || signal_pending())
         return -ERESTARTNOINTR;
+    if (task_total() >= atomic_load_relaxed(&threads_limit))
+        return -EAGAIN;
     user = user_count_add(me->actor.cred->uid, task_limit(me));
     if (IS_ERR(user))
         return PTR_ERR(user);

@@ -11,6 +11,8 @@ struct process *process_create(void);
 struct task *task_create(struct process *p);
 /* randomize_va_space: 0 nothing, 1 all but the heap, 2 all that execve places; atomic. */
 extern unsigned exec_randomize;
+/* pid_max: numbers that are given out are below; threads-max: how many tasks there may be; atomic. */
+extern unsigned pid_limit, threads_limit;
 /* Undoes task_create before thread_init. */
 void task_destroy(struct task *t);
 

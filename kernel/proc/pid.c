@@ -4,6 +4,7 @@
 #include <core/panic.h>
 #include <lib/bitmap.h>
 #include <mm/heap.h>
+#include <proc/internal.h>
 
 #define SLOTS_PER_PAGE 64 /* as many as a word of the bitmap has bits */
 #define PID_RESERVED 300 /* after the first wrap, small numbers stay with those who have them */
@@ -13,6 +14,7 @@ struct spinlock tree_lock = SPINLOCK_INIT(LOCK_PROC_TREE);
 static uint64_t taken[BITMAP_WORDS(PID_MAX)];
 static struct pid_slot *pages[PID_MAX / SLOTS_PER_PAGE];
 static pid_t last_pid;
+unsigned pid_limit = PID_MAX;
 
 static size_t page_of(pid_t pid)
 {
@@ -43,13 +45,14 @@ static err_t pid_take(pid_t pid)
 
 pid_t pid_alloc(void)
 {
+    size_t limit = atomic_load_relaxed(&pid_limit);
     size_t pid = bitmap_find_clear(taken, PID_MAX, (size_t)last_pid + 1);
     size_t old_page = page_of(last_pid);
     err_t err;
 
-    if (pid == BITMAP_NONE)
+    if (pid >= limit) /* BITMAP_NONE, too */
         pid = bitmap_find_clear(taken, PID_MAX, PID_RESERVED);
-    if (pid == BITMAP_NONE)
+    if (pid >= limit)
         return -EAGAIN;
     err = pid_take((pid_t)pid);
     if (err)

@@ -16,6 +16,7 @@
 #include <linux/capability.h>
 
 static unsigned processes, tasks; /* tree_lock */
+unsigned threads_limit = PID_MAX;
 
 unsigned process_count(void)
 {

@@ -693,6 +693,9 @@ static err_t follow_root(struct process *p, struct path *out)
 #define TEXT(name_, mode_, show_, store_)                                                          \
     { .name = name_, .mode = S_IFREG | (mode_), .task = true,                                      \
       .text = { .mode = mode_, .show = show_, .store = store_ } }
+#define MOUNTS(name_, show_)                                                                       \
+    { .name = name_, .mode = S_IFREG | 0444, .task = true, .fops = &pseudo_polled_ops,             \
+      .text = { .mode = 0444, .show = show_, .changes = &mount_changes } }
 #define LINK(name_, follow_)                                                                       \
     { .name = name_, .mode = S_IFLNK | 0777, .task = true, .follow = follow_, .ops = &pid_link_ops }
 #define DIR(name_, mode_, ops_, fops_, task_)                                                      \
@@ -711,8 +714,8 @@ const struct pid_entry pid_entries[] = {
     TEXT("auxv", 0400, show_auxv, NULL),
     TEXT("maps", 0444, show_maps, NULL),
     TEXT("limits", 0444, show_limits, NULL),
-    TEXT("mounts", 0444, show_mounts, NULL),
-    TEXT("mountinfo", 0444, show_mountinfo, NULL),
+    MOUNTS("mounts", show_mounts),
+    MOUNTS("mountinfo", show_mountinfo),
     TEXT("mountstats", 0400, show_mountstats, NULL),
     TEXT("oom_score_adj", 0644, show_oom_adj, store_oom_adj),
     TEXT("personality", 0400, show_personality, NULL),
