@@ -87,7 +87,7 @@ static void part_tmpfile(void)
     umask(022);
     fd = open("/tmp", O_TMPFILE | O_RDWR, 0666);
     SHOW(fd >= 0);
-    SHOW(fcntl(fd, F_GETFL) & (O_TMPFILE | O_ACCMODE));
+    SHOW((fcntl(fd, F_GETFL) & (O_TMPFILE | O_ACCMODE)) == (O_TMPFILE | O_RDWR));
     SHOW(fstat(fd, &st));
     SAY("mode %o links %d size %d", st.st_mode, (int)st.st_nlink, (int)st.st_size);
     say_link(fd);
