@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: CC0-1.0
 """Purpose: no program brings the kernel down: random calls, damaged programs, the end of memory."""
+import pathlib
 import re
+import signal
 import struct
 import subprocess
+import time
 
 from archive import Archive
-from harness import BUILD, ROOT, Failure, expect_equal, expect_match, test
+from harness import BUILD, ROOT, SLOW, Failure, expect_equal, expect_match, test
 
 INIT = """#!/bin/busybox sh
 export PATH=/bin
@@ -173,6 +176,51 @@ def exhausted(ctx):
     lost = free_kib(output, "before") - free_kib(output, "after")
     if lost > 3072:
         raise Failure(f"{lost} KiB did not come back")
+
+
+def stutter(machine, mark, seconds):
+    """Lets the machine run for a millisecond between stops that are longer than the PIT can count, until
+    it says `mark`."""
+    name = pathlib.Path(f"/proc/{machine.process.pid}/comm")
+    wait_until(lambda: name.read_text().startswith("qemu"), 60)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        machine.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.057)
+        machine.process.send_signal(signal.SIGCONT)
+        try:
+            return machine.expect(mark, 0.001)
+        except Failure:
+            pass
+    return machine.expect(mark)
+
+
+def wait_until(condition, seconds):
+    """Waits until condition() holds."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            raise Failure(f"waited {seconds} s in vain")
+        time.sleep(0.01)
+
+
+@test("a host that stops the CPU again and again at boot does not spoil the clock", archs=("x86_64",),
+      kernels=("devine",))
+def stuttering_host(ctx):
+    archive = Archive().busybox(ctx.arch).file("init", INIT.replace("{command}", "sleep 3"))
+    for folder in ("proc", "dev"):
+        archive.directory(folder)
+    initrd = archive.write(f"hostile-stutter-{ctx.arch}.cpio")
+    for number in range(3):
+        with ctx.machine(initrd=initrd, name=f"hostile stutter {number}", append="panic=-1",
+                         args=["-no-reboot"]) as machine:
+            stutter(machine, "@BEGIN\r\n", 20)
+            begin = time.monotonic()
+            machine.expect("@END 0", 120)
+            took = time.monotonic() - begin
+            if not 2.7 < took < 12 * SLOW:
+                raise Failure(f"3 seconds take {took:.1f}")
+            machine.expect_exit()
 
 
 @test("damaged archives do not stop the boot", kernels=("devine",))
