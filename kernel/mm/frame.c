@@ -185,6 +185,9 @@ static __noinline paddr_t cache_refill(struct frame_cache *c, unsigned node, uns
     paddr_t batch[CACHE_BATCH];
     size_t want = c != NULL ? CACHE_BATCH : 1, got;
 
+    /* It may have been filled since the caller looked: by a shrinker, by another thread. */
+    if (c != NULL && c->count > 0)
+        return c->frame[--c->count];
     spin_lock(&frame_lock);
     got = pool_take(node, batch, want, flags);
     spin_unlock(&frame_lock);
@@ -432,6 +435,8 @@ uint64_t frame_tables(void)
 
 static bool cache_check(const struct frame_cache *c)
 {
+    if (c->count > CACHE_FRAMES)
+        return false;
     for (size_t i = 0; i < c->count; i++) {
         const struct frame_region *r = region_of(PFN(c->frame[i]));
 

@@ -94,30 +94,56 @@ KTEST(frame, bulk)
 }
 
 static size_t asked;
+static paddr_t hoard = PADDR_NONE; /* what the shrinker gives back: frames chained through themselves */
 
-static size_t count_shrinks(size_t frames)
+static paddr_t hoard_pop(void)
 {
-    asked += frames;
-    return 0;
+    paddr_t pa = hoard;
+
+    hoard = *(paddr_t *)phys_to_virt(pa);
+    return pa;
 }
 
-/* Takes all there is, chained through the frames themselves. */
-KTEST(frame, exhaustion)
+static size_t test_shrink(size_t frames)
 {
-    static struct shrinker shrinker = { .name = "test", .shrink = count_shrinks };
+    size_t given;
+
+    asked += frames;
+    for (given = 0; hoard != PADDR_NONE && given < 64; given++)
+        frame_put(hoard_pop());
+    return given;
+}
+
+static void test_shrinker_add(void)
+{
+    static struct shrinker shrinker = { .name = "test", .shrink = test_shrink };
     static bool added;
-    uint64_t before = frame_free_count(), got = 0;
-    paddr_t first = PADDR_NONE, pa;
 
     if (!added)
         frame_shrinker_add(&shrinker);
     added = true;
-    asked = 0;
-    while ((pa = frame_alloc(FRAME_USER)) != PADDR_NONE) {
+}
+
+/* Chains all frames that there are. */
+static paddr_t take_all(uint64_t *got)
+{
+    paddr_t first = PADDR_NONE, pa;
+
+    for (*got = 0; (pa = frame_alloc(FRAME_USER)) != PADDR_NONE; ++*got) {
         *(paddr_t *)phys_to_virt(pa) = first;
         first = pa;
-        got++;
     }
+    return first;
+}
+
+KTEST(frame, exhaustion)
+{
+    uint64_t before = frame_free_count(), got;
+    paddr_t first, pa;
+
+    test_shrinker_add();
+    asked = 0;
+    first = take_all(&got);
     KTEST_TRUE(asked > 0);
     KTEST_TRUE(got > before / 2 && got < before); /* the kernel keeps a reserve */
     pa = frame_alloc(0);
@@ -132,6 +158,40 @@ KTEST(frame, exhaustion)
     }
     KTEST_EQ(frame_free_count(), before);
     KTEST_TRUE(frame_check());
+}
+
+/* What a shrinker gives back lands in the CPU's cache: it must be found there, and there be room. */
+KTEST(frame, shrinker_fills_the_cache)
+{
+    uint64_t before = frame_free_count(), got;
+    paddr_t pa, first;
+
+    test_shrinker_add();
+    first = take_all(&got);
+    for (unsigned flags = 0; flags <= FRAME_USER; flags += FRAME_USER) {
+        paddr_t held = PADDR_NONE;
+
+        hoard = first;
+        asked = 0;
+        while (asked == 0) {
+            pa = frame_alloc(flags);
+            KTEST_REQUIRE(pa != PADDR_NONE);
+            *(paddr_t *)phys_to_virt(pa) = held;
+            held = pa;
+        }
+        first = hoard;
+        hoard = held; /* all of them go back the same way */
+        while (hoard != PADDR_NONE) {
+            pa = hoard_pop();
+            *(paddr_t *)phys_to_virt(pa) = first;
+            first = pa;
+        }
+        KTEST_TRUE(frame_check());
+    }
+    hoard = first;
+    while (hoard != PADDR_NONE)
+        frame_put(hoard_pop());
+    KTEST_EQ(frame_free_count(), before);
 }
 
 /* Each frame holds its own address: what somebody else was given, too, would show. */
