@@ -14,9 +14,10 @@
  *     LOW       d e f                <- sinks: used its slice
  *     IDLE      g
  *
- * Every sched_boost_ns whatever waits below HIGH is moved up one level, whole queues at a time, and
- * one thread of IDLE goes to LOW: nobody below REALTIME starves.  A queued thread's `level` is
- * therefore not kept exact; pick sets it to the level where it found the thread.
+ * Every sched_boost_ns those that have waited longest below HIGH are moved up one level, a few of each
+ * queue, and one thread of IDLE goes to LOW: nobody below REALTIME starves, and a thread that wakes at
+ * HIGH never stands behind more than those few, however many compute.  A queued thread's `level` is
+ * not kept exact therefore; pick sets it to the level where it found the thread.
  * Nice values weigh the slice, and far ones choose another base level.
  * After F. Corbato's CTSS queue and the multi-level feedback queue of "Operating Systems: Three Easy
  * Pieces", chapter 8.
@@ -36,6 +37,7 @@ ns_t sched_slice_ns[LEVEL_COUNT] = {
     [LEVEL_REALTIME] = 100 * NS_PER_MSEC,
 };
 ns_t sched_boost_ns = 400 * NS_PER_MSEC;
+#define BOOST_THREADS 4 /* of each level */
 #define BOOST_IDLE_NS NS_PER_MSEC /* what an idle thread gets while others compute */
 
 /* Reads a count of milliseconds, 1..10000, at *s. */
@@ -271,7 +273,17 @@ static void mlfq_put_back(struct runqueue *rq, struct thread *t, bool yielded)
     mlfq_insert(&rq->mlfq, t, used_up || yielded);
 }
 
-/* What waits rises one level: three list operations, whatever the number of threads. */
+/* The first few of what waits rise one level. */
+static void boost_level(struct mlfq *m, enum sched_level level)
+{
+    for (unsigned i = 0; i < BOOST_THREADS && !list_empty(&m->fifo[level]); i++) {
+        struct thread *first = list_first(&m->fifo[level], struct thread, run_link);
+
+        list_del(&first->run_link);
+        list_add_tail(&m->fifo[level + 1], &first->run_link);
+    }
+}
+
 static void mlfq_boost(struct runqueue *rq)
 {
     struct mlfq *m = &rq->mlfq;
@@ -279,8 +291,8 @@ static void mlfq_boost(struct runqueue *rq)
     m->boost_due = rq->now + sched_boost_ns;
     if (!(m->levels & ((1u << LEVEL_HIGH) - 1)))
         return;
-    list_splice_tail(&m->fifo[LEVEL_HIGH], &m->fifo[LEVEL_NORMAL]);
-    list_splice_tail(&m->fifo[LEVEL_NORMAL], &m->fifo[LEVEL_LOW]);
+    boost_level(m, LEVEL_NORMAL);
+    boost_level(m, LEVEL_LOW);
     if (!list_empty(&m->fifo[LEVEL_IDLE])) {
         struct thread *first = list_first(&m->fifo[LEVEL_IDLE], struct thread, run_link);
 

@@ -449,6 +449,17 @@ void sched_derive_level(struct thread *t)
     t->slice_left = sched_slice(t);
 }
 
+/* Parent and child share what is left of a slice: forking does not make time. */
+static void slice_split(struct thread *parent, struct thread *child)
+{
+    unsigned long flags;
+    struct runqueue *rq = rq_lock_thread_irqsave(parent, &flags);
+
+    parent->slice_left /= 2;
+    child->slice_left = MAX(parent->slice_left, NS_PER_MSEC);
+    rq_unlock_irqrestore(rq, flags);
+}
+
 void sched_inherit(struct thread *t, enum sched_level level)
 {
     struct thread *parent = thread_current();
@@ -467,7 +478,7 @@ void sched_inherit(struct thread *t, enum sched_level level)
     t->rt_priority = parent->rt_priority;
     t->level = parent->level;
     t->base_level = parent->base_level;
-    t->slice_left = MAX(parent->slice_left, NS_PER_MSEC);
+    slice_split(parent, t);
     t->reset_on_fork = false;
     if (!parent->reset_on_fork)
         return;

@@ -6,8 +6,8 @@
  * empty: enqueue, dequeue and pick are O(1).  The highest level runs; within a level round-robin
  * with that level's slice (sched.slice_ms=, weighed by the nice value).  Feedback between LOW, NORMAL
  * and HIGH: a thread that uses up its slice sinks one level; one that slept as long as it had run
- * rises, at most to base_level + 1; every sched.boost_ms= whatever waits below HIGH rises one level,
- * so nobody starves.  SCHED_FIFO and RR live in REALTIME (sub-queues by rt_priority with a bitmap),
+ * rises, at most to base_level + 1; every sched.boost_ms= those that have waited longest below HIGH
+ * rise one level, so nobody starves.  SCHED_FIFO and RR live in REALTIME (sub-queues by rt_priority with a bitmap),
  * SCHED_IDLE in IDLE.  Policy is a table of operations (struct sched_class) chosen with sched= among
  * those registered; class_mlfq.c says more.
  * A thread is put on the CPU that starts it, if its affinity allows, and stays there.
