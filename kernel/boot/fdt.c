@@ -319,11 +319,12 @@ static err_t irqs_read(const struct fdt_view *v, unsigned node, struct device_no
     if (p == NULL || fdt_interrupt_cells(v, node) != 3)
         return 0;
     for (; bytes >= 12 && out->irq_count < DEVICE_IRQS_MAX; bytes -= 12) {
-        uint32_t type = fdt32_ld(p++), number = fdt32_ld(p++);
+        uint32_t type = fdt32_ld(p++), number = fdt32_ld(p++), flags = fdt32_ld(p++);
 
-        p++;
         if (type > 1 || number >= (type == 0 ? 988 : 16))
             return -EINVAL;
+        if (flags & 3) /* rising, falling */
+            out->irq_edge |= 1u << out->irq_count;
         out->irq[out->irq_count++] = number + (type == 0 ? GIC_SPI_BASE : GIC_PPI_BASE);
     }
     return 0;

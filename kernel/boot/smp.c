@@ -94,6 +94,12 @@ void kmain_secondary(struct cpu *cpu)
     sched_start_cpu(cpu, secondary_runs);
 }
 
+void upcall_cpu_unfit(struct cpu *cpu, const char *why)
+{
+    log_err("CPU %#llx cannot take part: %s", (unsigned long long)cpu->hw_id, why);
+    hal_halt();
+}
+
 /* --- on the boot CPU --------------------------------------------------------------------------- */
 
 struct search {

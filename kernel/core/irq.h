@@ -32,6 +32,10 @@ struct irqchip {
     void (*start_cpu)(void);
     /* Sends a shared line to `cpu`.  Return: 0; -EINVAL: private line, or it cannot. */
     err_t (*route)(unsigned irq, struct cpu *cpu);
+
+    /* NULL where lines are as they are.  A shared line is level-triggered until it is told otherwise.
+     * Return: 0; -EINVAL: not a line that can be set. */
+    err_t (*configure)(unsigned irq, bool edge);
 };
 
 typedef void (*irq_handler_fn)(unsigned irq, void *arg);

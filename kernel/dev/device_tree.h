@@ -23,6 +23,7 @@ struct device_node {
         uint64_t size;
     } reg[DEVICE_REGS_MAX];
     unsigned irq[DEVICE_IRQS_MAX];
+    uint32_t irq_edge; /* bit n: irq[n] is triggered by edges, not by a level */
 };
 
 struct device_tree_service {

@@ -60,3 +60,5 @@ void upcall_call_cpus(const uint64_t *set, void (*fn)(void *arg), void *arg);
 /* The first C on a further CPU, interrupts off, on its area's stack, hal_cpu_init() done. */
 struct cpu;
 __noreturn void kmain_secondary(struct cpu *cpu);
+/* A further CPU found that it lacks something the others have come to rely on: says so and halts. */
+__noreturn void upcall_cpu_unfit(struct cpu *cpu, const char *why);

@@ -28,7 +28,7 @@
 #define STACKS_END (STACKS_BASE + SLOTS * STRIDE)
 #define DEVICES_BASE (VMAP_BASE + (VMAP_END - VMAP_BASE) / 2)
 #define CACHE_MAX 32
-#define DEVICES_MAX 64
+#define DEVICES_MAX 320 /* an interrupt controller's part for each CPU, and some */
 
 _Static_assert(IS_POW2(KERNEL_STACK_SIZE), "a slot is a power of two");
 _Static_assert(STACKS_END <= DEVICES_BASE, "stacks end before devices begin");

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: what this CPU can do, as Linux's HWCAP bits and as /proc/cpuinfo.
+ * Purpose: what all CPUs can do, as Linux's HWCAP bits and as /proc/cpuinfo.
  * Model: a table of (ID register, field, least value) -> bit and name.  Only what works without
  * help of ours: no SVE, MTE, pointer authentication or BTI, and no HWCAP_CPUID, as reads of ID
  * registers by programs are not emulated.
  */
+#include <arch/features.h>
 #include <hal/abi.h>
 #include <hal/cpu.h>
 #include <lib/fmt.h>
 
 #include <asm/hwcap.h>
-
-enum id_register { ID_PFR0, ID_ISAR0, ID_ISAR1, ID_MMFR2, ID_COUNT };
 
 struct feature {
     const char *name;
@@ -56,17 +55,9 @@ static const struct feature features[] = {
     { "rng", HWCAP2_RNG, ID_ISAR0, 60, 1, 2 },
 };
 
-static void id_read(uint64_t id[ID_COUNT])
+static bool feature_there(const struct feature *f)
 {
-    id[ID_PFR0] = sysreg_read(id_aa64pfr0_el1);
-    id[ID_ISAR0] = sysreg_read(id_aa64isar0_el1);
-    id[ID_ISAR1] = sysreg_read(id_aa64isar1_el1);
-    id[ID_MMFR2] = sysreg_read(S3_0_C0_C7_2); /* id_aa64mmfr2_el1 */
-}
-
-static bool feature_there(const struct feature *f, const uint64_t id[ID_COUNT])
-{
-    unsigned value = (id[f->reg] >> f->shift) & 15;
+    unsigned value = (features_get(f->reg) >> f->shift) & 15;
 
     /* Floating point is a signed field: 15 means none. */
     if (f->reg == ID_PFR0 && f->shift <= 20 && value == 15)
@@ -76,11 +67,10 @@ static bool feature_there(const struct feature *f, const uint64_t id[ID_COUNT])
 
 static uint64_t hwcap_word(unsigned word)
 {
-    uint64_t id[ID_COUNT], bits = 0;
+    uint64_t bits = 0;
 
-    id_read(id);
     for (size_t i = 0; i < ARRAY_SIZE(features); i++)
-        if (features[i].word == word && feature_there(&features[i], id))
+        if (features[i].word == word && feature_there(&features[i]))
             bits |= features[i].bit;
     return bits;
 }
@@ -99,7 +89,7 @@ bool abi_hw_random(uint64_t *out)
 {
     uint64_t v, ok;
 
-    if (((sysreg_read(id_aa64isar0_el1) >> 60) & 15) == 0)
+    if (((features_get(ID_ISAR0) >> 60) & 15) == 0)
         return false;
     /* RNDR: sets Z when it has no number to give. */
     __asm__ volatile("mrs %0, S3_3_C2_C4_0\n\tcset %1, ne" : "=r"(v), "=r"(ok)::"cc");
@@ -109,14 +99,13 @@ bool abi_hw_random(uint64_t *out)
 
 size_t hal_cpuinfo(const struct cpu *cpu, char *buf, size_t size)
 {
-    uint64_t id[ID_COUNT], hz = sysreg_read(cntfrq_el0), midr = cpu->arch.midr;
+    uint64_t hz = sysreg_read(cntfrq_el0), midr = cpu->arch.midr;
     size_t n;
 
-    id_read(id);
     n = (size_t)fmt_scnprintf(buf, size, "processor\t: %u\nBogoMIPS\t: %u.%02u\nFeatures\t:",
                               cpu->id, (unsigned)(hz / 500000), (unsigned)(hz / 5000 % 100));
     for (size_t i = 0; i < ARRAY_SIZE(features); i++)
-        if (feature_there(&features[i], id))
+        if (feature_there(&features[i]))
             n += (size_t)fmt_scnprintf(buf + n, size - n, " %s", features[i].name);
     n += (size_t)fmt_scnprintf(buf + n, size - n,
                                "\nCPU implementer\t: 0x%02x\nCPU architecture: 8\n"

@@ -8,6 +8,8 @@
  *     TTBR1  DIRECT_BASE, 1 GiB blocks: the GiBs that hold image and FDT
  *            KERNEL_BASE, 2 MiB blocks: the image
  * Everything up to the jump to virtual_entry is position independent.
+ * Further CPUs begin at secondary_entry, or wait in `park` until boot/secondary.c calls them by their
+ * affinity; they take the same way, with the kernel's final tables for TTBR1.
  * Invariants: (1) with the MMU off all memory is Device: only aligned accesses; (2) what was
  * written then is invalidated in the caches before the MMU goes on, as stale lines may hide it.
  */
@@ -33,8 +35,8 @@ image_head:
 /* x21 = FDT, x20 = physical start of the image, x19 = own affinity */
 entry:
     mov x21, x0
-    mrs x0, CurrentEL
-    cmp x0, #(2 << 2)
+    mrs x22, CurrentEL
+    cmp x22, #(2 << 2)
     b.ne 1f
     bl drop_to_el1
 1:  adr_l x20, image_head
@@ -43,8 +45,31 @@ entry:
     msr DAIFSet, #15
     bl elect_boot_cpu
     bl tables_build
+    bl tcr_choose
+    adr_l x25, early_root1
     bl mmu_on
     ldr x8, =virtual_entry
+    br x8
+
+/* From PSCI: x0 = the struct cpu_start's physical address; from a spin table: 0.  MMU off, EL1 or 2. */
+    .globl secondary_entry
+    .hidden secondary_entry
+secondary_entry:
+    mov x21, x0
+    mrs x0, CurrentEL
+    cmp x0, #(2 << 2)
+    b.ne 1f
+    bl drop_to_el1
+1:  msr DAIFSet, #15
+    bl affinity_read
+    cbz x21, park
+secondary_go:
+    ldr x25, [x21, #START_ROOT]
+    ldr x26, [x21, #START_TCR]
+    adr_l x22, cpu_starts
+    sub x22, x21, x22 /* where it lies in cpu_starts: the same at both addresses */
+    bl mmu_on
+    ldr x8, =secondary_virtual
     br x8
 
 /*
@@ -52,9 +77,9 @@ entry:
  * there are no exclusive accesses: each writes its affinity, waits, and looks who wrote last.
  */
 elect_boot_cpu:
-    mrs x19, mpidr_el1
-    ldr x0, =0xff00ffffff
-    and x19, x19, x0
+    mov x4, x30
+    bl affinity_read
+    mov x30, x4
     adr_l x1, boot_mpidr
     ldr x0, [x1]
     cmn x0, #1
@@ -69,9 +94,22 @@ elect_boot_cpu:
     b.ne park
     ret
 
+/* Until the running CPU writes our affinity into the pen (its record first, both by way of memory). */
 park:
-    wfe
+    adr_l x1, cpu_pen
+    ldr x0, [x1]
+    cmp x0, x19
+    b.ne 1f
+    ldr x21, [x1, #8]
+    cbnz x21, secondary_go
+1:  wfe
     b park
+
+affinity_read:
+    mrs x19, mpidr_el1
+    ldr x0, =0xff00ffffff
+    and x19, x19, x0
+    ret
 
 /* EL2 -> EL1, with EL2 out of the way.  Returns to the caller at EL1. */
 drop_to_el1:
@@ -106,6 +144,8 @@ drop_to_el1:
     orr x0, x0, x1
     msr S3_4_C12_C9_5, x0
     isb
+    mrs x0, S3_4_C12_C9_5
+    tbz x0, #0, 2f /* the firmware keeps them for itself */
     msr S3_4_C12_C11_0, xzr /* ICH_HCR_EL2 */
 2:  ldr x0, =0x30d00800 /* SCTLR_EL1: RES1 bits, MMU and caches off */
     msr sctlr_el1, x0
@@ -199,30 +239,33 @@ cache_invalidate:
     ret
 
 /*
- * Control registers, then the MMU.  Arm ARM D13: TCR_EL1 = 48-bit halves, 4 KiB granule, inner
- * shareable write-back walks, top byte ignored for EL0, ASIDs as wide as they go.
+ * x26 = TCR_EL1 (Arm ARM D13): 48-bit halves, 4 KiB granule, inner shareable write-back walks, top byte
+ * ignored for EL0, ASIDs as wide as they go.
  */
-func mmu_on
-    tlbi vmalle1
-    dsb nsh
-    ldr x0, =0x4404ff /* MAIR: 0 normal write-back, 1 Device-nGnRE, 2 normal non-cacheable */
-    msr mair_el1, x0
-    ldr x0, =0x20b5103510
+tcr_choose:
+    ldr x26, =0x20b5103510
     mrs x1, id_aa64mmfr0_el1
     and x2, x1, #15
     cmp x2, #5
     mov x3, #5
     csel x2, x2, x3, lo
-    bfi x0, x2, #32, #3 /* IPS, at most 48 bits */
+    bfi x26, x2, #32, #3 /* IPS, at most 48 bits */
     ubfx x2, x1, #4, #4
     cmp x2, #2
     b.ne 1f
-    orr x0, x0, #(1 << 36) /* AS: 16-bit ASIDs */
-1:  msr tcr_el1, x0
+    orr x26, x26, #(1 << 36) /* AS: 16-bit ASIDs */
+1:  ret
+
+/* Control registers, then the MMU: identity map, x25 = TTBR1, x26 = TCR. */
+func mmu_on
+    tlbi vmalle1
+    dsb nsh
+    ldr x0, =0x4404ff /* MAIR: 0 normal write-back, 1 Device-nGnRE, 2 normal non-cacheable */
+    msr mair_el1, x0
+    msr tcr_el1, x26
     adr_l x0, early_root0
     msr ttbr0_el1, x0
-    adr_l x0, early_root1
-    msr ttbr1_el1, x0
+    msr ttbr1_el1, x25
     mov x0, #(3 << 20) /* floating point stays open */
     msr cpacr_el1, x0
     msr mdscr_el1, xzr
@@ -254,12 +297,33 @@ virtual_entry:
     mov x29, xzr
     mov x0, x21
     mov x1, x20
+    mov x2, x22
     bl arch_start
+
+/* x22 = the record's place in cpu_starts */
+secondary_virtual:
+    adr_l x0, cpu_starts
+    add x0, x0, x22
+    ldr x1, [x0, #START_STACK]
+    mov sp, x1
+    ldr x1, [x0, #START_CONTEXT]
+    msr tpidr_el1, x1
+    adr_l x1, vectors
+    msr vbar_el1, x1
+    isb
+    mov x29, xzr
+    bl arch_start_secondary
 
     .section .data.boot, "aw"
     .balign 8
 boot_mpidr:
     .quad -1
+    .balign 256 /* a cache line of its own, however long */
+    .globl cpu_pen
+    .hidden cpu_pen
+cpu_pen: /* whom we call, and its struct cpu_start: struct cpu_pen */
+    .quad -1, 0
+    .balign 256
 
     .section .bss.stack, "aw", %nobits
     .balign 4096

@@ -13,6 +13,7 @@ static struct hal_context boot_context;
 extern char boot_stack_top[];
 
 paddr_t image_phys;
+bool booted_at_el2;
 
 paddr_t image_to_phys(const void *va)
 {
@@ -31,7 +32,7 @@ static void boot_cpu_init(void)
     hal_cpu_init(&boot_cpu);
 }
 
-__noreturn void arch_start(paddr_t fdt, paddr_t image)
+__noreturn void arch_start(paddr_t fdt, paddr_t image, uint64_t current_el)
 {
     paddr_t first = ALIGN_DOWN(image, GiB);
     struct loader_handoff h = {
@@ -49,6 +50,7 @@ __noreturn void arch_start(paddr_t fdt, paddr_t image)
     if (fdt != 0 && ALIGN_DOWN(fdt, GiB) + GiB == h.early_start)
         h.early_start -= GiB;
     image_phys = image;
+    booted_at_el2 = current_el >> 2 == 2;
     mmu_early_init();
     boot_cpu_init();
     kmain(&h);

@@ -10,9 +10,21 @@
  * Marinas' and Will Deacon's; Arm ARM D5.9 has what ASIDs mean.)
  * A CPU without user space keeps its ASID and walks an empty root: returning to the same space
  * then needs no flush of anything.
+ *
+ * Who flushes a space that it does not run itself races with the space getting a number:
+ *
+ *     flusher                              loader, under the lock
+ *     entry = new                          s->asid = number
+ *     dsb                                  dsb
+ *     read s->asid, TLBI by its number     TTBR0 = number; the walker reads the entry
+ *
+ * One of the two sees what the other wrote.  A flusher that still sees the old number does well: a
+ * CPU that has translations under it and may use them again keeps the number, and with it the space
+ * does; all others flush before they next run a program.
  * Locking: asid_lock, interrupts off; active_asid and tlb_flush_pending of each CPU are atomic.
- * Invariant: number 0 is no space's.
+ * Invariants: (1) number 0 is no space's; (2) there are more numbers than CPUs.
  */
+#include <arch/early.h>
 #include <arch/mm.h>
 #include <hal/boot.h>
 #include <hal/cpu.h>
@@ -26,12 +38,29 @@ static uint64_t generation; /* written under asid_lock, read by anyone; counts i
 static uint64_t used[(1u << ASID_BITS_MAX) / 64]; /* of this generation; asid_lock */
 static unsigned next_number = 1; /* asid_lock */
 static uint32_t asid_lock;
+uint64_t asid_operand_mask;
+
+static void width_set(unsigned bits)
+{
+    asid_bits = bits;
+    generation = BIT(bits);
+    asid_operand_mask = (BIT(bits) - 1) << TTBR_ASID_SHIFT;
+}
 
 void asid_init(void)
 {
-    if (((sysreg_read(id_aa64mmfr0_el1) >> 4) & 15) == 2)
-        asid_bits = 16;
-    generation = 1ull << asid_bits;
+    width_set(((sysreg_read(id_aa64mmfr0_el1) >> 4) & 15) == 2 ? 16 : 8);
+}
+
+unsigned asid_width(void)
+{
+    return asid_bits;
+}
+
+void asid_width_limit(unsigned bits)
+{
+    if (bits < asid_bits)
+        width_set(bits);
 }
 
 static void lock(void)
@@ -138,6 +167,7 @@ static uint64_t asid_renew(struct hal_space *s, struct arch_cpu *c)
     if (asid == 0 || !asid_current(asid)) {
         asid = asid_new(asid);
         atomic_store_relaxed(&s->asid, asid);
+        dsb(ish); /* before any walk under it: see above */
     }
     if (atomic_xchg(&c->tlb_flush_pending, 0) != 0) {
         __asm__ volatile("dsb nshst\n\ttlbi vmalle1\n\tdsb nsh" ::: "memory");

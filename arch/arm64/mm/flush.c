@@ -2,9 +2,12 @@
 /*
  * Purpose: taking translations out of all CPUs' TLBs (Arm ARM D5.10), and instruction caches.
  *
- * Model: the hardware broadcasts (inner shareable), so no CPU has to be interrupted.  User entries
+ * Model: the hardware broadcasts (inner shareable), so no CPU has to be interrupted: when the last DSB
+ * is done, no CPU has the translation any more, nor an access under way that uses it.  User entries
  * are tagged by ASID; a space that never ran has none.  Above FLUSH_PAGES_MAX pages one operation
  * on the whole ASID is cheaper than many.
+ * The caller itself sees the effect on user addresses when it returns to user mode.
+ * Invariant: a space's ASID is read behind the first DSB (mm/asid.c says why).
  */
 #include <arch/mm.h>
 #include <hal/cpu.h>
@@ -18,9 +21,10 @@ static bool va_is_kernel(vaddr_t va)
     return (int64_t)va < 0;
 }
 
+/* As an operand; 0: it never ran. */
 static uint64_t asid_operand(const struct hal_space *s)
 {
-    return s->asid << TTBR_ASID_SHIFT; /* the generation falls out at the top */
+    return atomic_load_relaxed(&s->asid) << TTBR_ASID_SHIFT & asid_operand_mask;
 }
 
 static uint64_t va_operand(vaddr_t va)
@@ -30,14 +34,20 @@ static uint64_t va_operand(vaddr_t va)
 
 void mmu_flush_page(struct hal_space *s, vaddr_t va)
 {
+    uint64_t asid;
+
     dsb(ishst);
-    if (va_is_kernel(va))
+    if (va_is_kernel(va)) {
         tlbi(vaae1is, va_operand(va));
-    else if (s->asid != 0)
-        tlbi(vae1is, va_operand(va) | asid_operand(s));
-    dsb(ish);
-    if (va_is_kernel(va))
+        dsb(ish);
         isb();
+        return;
+    }
+    asid = asid_operand(s);
+    if (asid == 0)
+        return;
+    tlbi(vae1is, va_operand(va) | asid);
+    dsb(ish);
 }
 
 static void flush_all_kernel(void)
@@ -48,42 +58,55 @@ static void flush_all_kernel(void)
     isb();
 }
 
+static void flush_kernel_pages(vaddr_t va, size_t pages)
+{
+    dsb(ishst);
+    for (; pages != 0; pages--, va += PAGE_SIZE)
+        tlbi(vaae1is, va_operand(va));
+    dsb(ish);
+    isb();
+}
+
+static void flush_user_pages(const struct hal_space *s, vaddr_t va, size_t pages)
+{
+    uint64_t asid;
+
+    dsb(ishst);
+    asid = asid_operand(s);
+    if (asid == 0)
+        return;
+    for (; pages != 0; pages--, va += PAGE_SIZE)
+        tlbi(vae1is, va_operand(va) | asid);
+    dsb(ish);
+}
+
 void mmu_flush_range(struct hal_space *s, vaddr_t start, vaddr_t end)
 {
     bool kernel = va_is_kernel(start);
-    size_t pages = PAGES(end - (start & PAGE_MASK));
+    vaddr_t first = start & PAGE_MASK;
+    size_t pages = PAGES(end - first);
 
-    if (pages > FLUSH_PAGES_MAX) {
-        if (kernel)
-            flush_all_kernel();
-        else
-            mmu_flush_space(s);
-        return;
-    }
-    if (!kernel && s->asid == 0)
-        return;
-    dsb(ishst);
-    for (vaddr_t va = start & PAGE_MASK; pages != 0; pages--, va += PAGE_SIZE) {
-        if (kernel)
-            tlbi(vaae1is, va_operand(va));
-        else
-            tlbi(vae1is, va_operand(va) | asid_operand(s));
-    }
-    dsb(ish);
-    if (kernel)
-        isb();
+    if (pages > FLUSH_PAGES_MAX)
+        mmu_flush_space(kernel ? &kernel_space : s);
+    else if (kernel)
+        flush_kernel_pages(first, pages);
+    else
+        flush_user_pages(s, first, pages);
 }
 
 void mmu_flush_space(struct hal_space *s)
 {
+    uint64_t asid;
+
     if (s == &kernel_space) {
         flush_all_kernel();
         return;
     }
-    if (s->asid == 0)
-        return;
     dsb(ishst);
-    tlbi(aside1is, asid_operand(s));
+    asid = asid_operand(s);
+    if (asid == 0)
+        return;
+    tlbi(aside1is, asid);
     dsb(ish);
 }
 

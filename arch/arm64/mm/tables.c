@@ -13,6 +13,8 @@
  */
 #include <arch/mm.h>
 #include <hal/cpu.h>
+#include <hal/upcall.h>
+#include <lib/bitmap.h>
 
 #define SAME(name) _Static_assert(PTE_##name == name, #name)
 SAME(MMU_READ);
@@ -56,8 +58,34 @@ err_t mmu_space_init(struct hal_space *s)
     return 0;
 }
 
+static void space_leave(void *space)
+{
+    if (cpu_current()->space == space)
+        mmu_space_switch(NULL);
+}
+
+/* A CPU keeps the space of its last program while it runs kernel threads, and may walk it any time.
+ * Nobody runs the space any more, so CPUs can only leave it meanwhile. */
+static void space_evict(struct hal_space *s)
+{
+    unsigned long flags = hal_irq_save();
+    uint64_t holders[CPU_MAX / 64] = { 0 };
+    unsigned self = cpu_current()->id, found = 0;
+
+    space_leave(s);
+    for (unsigned i = 0; i < cpu_count; i++)
+        if (i != self && atomic_load_relaxed(&cpus[i]->space) == s) {
+            bitmap_set(holders, i);
+            found++;
+        }
+    if (found != 0)
+        upcall_call_cpus(holders, space_leave, s);
+    hal_irq_restore(flags);
+}
+
 void mmu_space_fini(struct hal_space *s)
 {
+    space_evict(s);
     source->free(s->root);
     s->root = PADDR_NONE;
 }

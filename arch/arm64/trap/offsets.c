@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: CC0-1.0
 /* Purpose: proves that <arch/asm.h> says what the structures say. */
 #include <arch/asm.h>
+#include <arch/mm.h>
+#include <arch/start.h>
 #include <hal/cpu.h>
 
 #define SAME(number, type, field) _Static_assert((number) == offsetof(type, field), #field)
@@ -17,3 +19,8 @@ SAME(CTX_SP, struct hal_context, sp);
 SAME(CTX_STACK_TOP, struct hal_context, stack_top);
 SAME(CTX_PENDING, struct hal_context, pending);
 _Static_assert(STACK_SIZE_ASM == KERNEL_STACK_SIZE, "stack size");
+SAME(START_ROOT, struct cpu_start, root);
+SAME(START_TCR, struct cpu_start, tcr);
+SAME(START_STACK, struct cpu_start, stack_top);
+SAME(START_CONTEXT, struct cpu_start, context);
+SAME(8, struct cpu_pen, start);

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: the Generic Timer (Arm ARM D11): the counter as clock source, a comparator as one-shot
- * event device.
+ * Purpose: the Generic Timer (Arm ARM D11): the counter as clock source, each CPU's comparator as
+ * one-shot event device.
  *
- * Model: the virtual timer when the device tree gives its interrupt, else the physical one of the
- * non-secure world.  The comparator raises its line as long as the counter is beyond it, so the
- * handler turns it off, and the next set_deadline on again.
+ * Model: the kernel that was started at EL2 owns the machine and takes the physical timer; the one
+ * below a hypervisor takes the virtual timer, as the physical may be trapped or missing.  The counter
+ * is always read as the virtual one, as the vDSO does: where there is no hypervisor its offset is 0.
+ * The comparator raises its line as long as the counter is beyond it, so the handler turns it off, and
+ * the next set_deadline on again.  The line is private: each CPU unmasks its own.
+ *
+ * Some counters may be read in the middle of a change.  They are read until two reads agree, and
+ * programs have to ask the kernel.
  * Locking: registers of the own CPU, interrupts off.
  */
 #define LOG_TAG "arm_timer"
+#include <core/hardware.h>
 #include <core/irq.h>
 #include <core/log.h>
 #include <dev/device_tree.h>
@@ -21,11 +27,15 @@
 #define CTL_ENABLE 1
 #define CTL_OFF 0
 #define DELTA_MAX (2 * NS_PER_SEC) /* the product below must fit for 2 GHz */
-
-enum { INTERRUPT_SECURE, INTERRUPT_PHYSICAL, INTERRUPT_VIRTUAL };
+#define HZ_MIN 1000000
+#define HZ_MAX 2000000000
+#define COUNTS_SPINS 1000000 /* reads within which even 1 MHz must have counted */
+#define STABLE_SPINS 200
+#define STABLE_SHIFT 5 /* two reads in a row differ by less than 32 counts */
 
 static uint64_t counts_per_ns; /* times 2^32; constant after start */
 static bool use_virtual; /* likewise */
+static unsigned timer_irq; /* likewise */
 
 static void comparator_off(void)
 {
@@ -33,17 +43,39 @@ static void comparator_off(void)
         sysreg_write(cntv_ctl_el0, CTL_OFF);
     else
         sysreg_write(cntp_ctl_el0, CTL_OFF);
+    isb();
 }
 
+static uint64_t counter_stable(void)
+{
+    uint64_t before, now = hal_cycles();
+    unsigned spins = STABLE_SPINS;
+
+    do {
+        before = now;
+        now = hal_cycles();
+    } while ((now - before) >> STABLE_SHIFT != 0 && --spins != 0);
+    return now;
+}
+
+static struct clock_source source = {
+    .name = "arch_sys_counter", .rating = 400, .read = hal_cycles, .mask = UINT64_MAX,
+    .user_readable = true,
+};
+
+/* Both counters are the same when the physical timer is used: see above. */
 static void comparator_set(uint64_t delta)
 {
+    uint64_t at = source.read() + delta;
+
     if (use_virtual) {
-        sysreg_write(cntv_cval_el0, sysreg_read(cntvct_el0) + delta);
+        sysreg_write(cntv_cval_el0, at);
         sysreg_write(cntv_ctl_el0, CTL_ENABLE);
     } else {
-        sysreg_write(cntp_cval_el0, sysreg_read(cntpct_el0) + delta);
+        sysreg_write(cntp_cval_el0, at);
         sysreg_write(cntp_ctl_el0, CTL_ENABLE);
     }
+    isb();
 }
 
 static void set_deadline(struct clock_event *dev, ns_t now, ns_t deadline)
@@ -56,68 +88,109 @@ static void set_deadline(struct clock_event *dev, ns_t now, ns_t deadline)
         comparator_set((delta * counts_per_ns >> 32) + 1);
 }
 
+static void start_cpu(struct clock_event *dev)
+{
+    comparator_off();
+    irq_chip()->unmask(timer_irq);
+}
+
 static void on_interrupt(unsigned irq, void *arg)
 {
     comparator_off();
     timer_interrupt();
 }
 
-static struct clock_source source = {
-    .name = "arch_sys_counter", .rating = 400, .read = hal_cycles, .mask = UINT64_MAX,
-    .user_readable = true,
-};
 static struct clock_event event = {
-    .name = "arch_timer", .rating = 400, .set_deadline = set_deadline
+    .name = "arch_timer", .rating = 400, .set_deadline = set_deadline, .per_cpu = true,
+    .start_cpu = start_cpu
 };
 
-static err_t timer_find(struct subsystem *self, struct device_node *node, uint64_t *hz)
+/* --- finding out ------------------------------------------------------------------------------- */
+
+/* Return: Hz; 0 after a line that says why not. */
+static uint64_t frequency_find(const struct hw_arch_timer *hw)
 {
+    uint64_t told = sysreg_read(cntfrq_el0) & UINT32_MAX, hz = hw->hz != 0 ? hw->hz : told;
+
+    if (hz >= HZ_MIN && hz <= HZ_MAX) {
+        if (told == 0)
+            log_warn("the firmware left CNTFRQ 0: %llu Hz by the tree", (unsigned long long)hz);
+        return hz;
+    }
+    log_err("a counter of %llu Hz is of no use", (unsigned long long)hz);
+    return 0;
+}
+
+static bool counter_counts(void)
+{
+    uint64_t first = hal_cycles();
+
+    for (unsigned i = 0; i < COUNTS_SPINS; i++)
+        if (hal_cycles() != first)
+            return true;
+    log_err("the counter stands still at %llu", (unsigned long long)first);
+    return false;
+}
+
+/* The tree's word, and the CPU that has it by itself (Cortex-A73, erratum 858921). */
+static bool counter_unstable(struct subsystem *self)
+{
+    static const char *const names[] = { "fsl,erratum-a008585", "hisilicon,erratum-161010101",
+                                         "allwinner,erratum-unknown1" };
     const struct device_tree_service *tree;
-    const uint8_t *p;
+    struct device_node node;
     size_t size;
 
     if (service_find_device_tree(self, &tree) != 0)
-        return -ENODEV;
-    if (tree->find("arm,armv8-timer", 0, node) != 0 && tree->find("arm,armv7-timer", 0, node) != 0)
-        return -ENODEV;
-    if (node->irq_count <= INTERRUPT_PHYSICAL)
-        return -ENODEV;
-    *hz = sysreg_read(cntfrq_el0) & UINT32_MAX;
-    p = tree->property(node, "clock-frequency", &size); /* for firmware that forgot CNTFRQ */
-    if (p != NULL && size == 4)
-        *hz = (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
-    return 0;
+        return false;
+    if (tree->find("arm,cortex-a73", 0, &node) == 0)
+        return true;
+    if (tree->find("arm,armv8-timer", 0, &node) != 0)
+        return false;
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        if (tree->property(&node, names[i], &size) != NULL)
+            return true;
+    return false;
+}
+
+static err_t source_start(struct subsystem *self, uint64_t hz)
+{
+    if (counter_unstable(self)) {
+        log_notice("the counter has an erratum: it is read twice, and by the kernel alone");
+        source.read = counter_stable;
+        source.user_readable = false;
+    }
+    source.hz = hz;
+    clock_source_register(&source);
+    return service_publish_clock_source(source.name, &source, source.rating, PRIV_DRIVER);
 }
 
 static err_t timer_start(struct subsystem *self)
 {
-    struct device_node node;
+    const struct hw_arch_timer *hw = &hardware()->arch_timer;
     uint64_t hz;
-    err_t err = timer_find(self, &node, &hz);
+    err_t err;
 
-    if (err != 0)
-        return err;
-    if (hz < 1000000 || hz > 2000000000) {
-        log_err("a counter of %llu Hz is of no use", (unsigned long long)hz);
+    if (hw->virt_irq == 0 && hw->phys_irq == 0)
+        return -ENODEV;
+    hz = frequency_find(hw);
+    if (hz == 0 || !counter_counts())
         return -EINVAL;
-    }
-    use_virtual = node.irq_count > INTERRUPT_VIRTUAL;
+    use_virtual = hw->phys_irq == 0 || (hw->virt_irq != 0 && !booted_at_el2);
+    timer_irq = use_virtual ? hw->virt_irq : hw->phys_irq;
     counts_per_ns = (hz << 32) / NS_PER_SEC;
     comparator_off();
-    source.hz = hz;
-    clock_source_register(&source);
-    err = irq_register(node.irq[use_virtual ? INTERRUPT_VIRTUAL : INTERRUPT_PHYSICAL],
-                       "arch_timer", on_interrupt, NULL);
+    err = source_start(self, hz);
+    if (err == 0)
+        err = irq_register(timer_irq, "arch_timer", on_interrupt, NULL);
     if (err != 0)
         return err;
     clock_event_register(&event);
     log_info("%s timer, %llu Hz", use_virtual ? "virtual" : "physical", (unsigned long long)hz);
-    err = service_publish_clock_source(source.name, &source, source.rating, PRIV_DRIVER);
-    return err != 0 ? err
-                    : service_publish_clock_event(event.name, &event, event.rating, PRIV_DRIVER);
+    return service_publish_clock_event(event.name, &event, event.rating, PRIV_DRIVER);
 }
 
-static const char *const needs[] = { "device_tree", "gicv2", NULL };
+static const char *const needs[] = { "gic", "?device_tree", NULL };
 static struct subsystem timer_subsystem = {
     .name = "arm_timer", .privilege = PRIV_DRIVER, .needs = needs, .early_init = timer_start
 };

@@ -13,9 +13,11 @@
 #include <svc/subsystem.h>
 
 #define RTC_DR 0x00
+#define RTC_CR 0x0c
+#define CR_START 1
 #define RTC_SIZE 0x1000
 
-static const volatile uint8_t *registers; /* constant after start */
+static volatile uint8_t *registers; /* constant after start */
 
 static err_t rtc_read(int64_t *seconds)
 {
@@ -36,6 +38,7 @@ static err_t rtc_start(struct subsystem *self)
     registers = vmap_device(node.reg[0].start, RTC_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
     if (registers == NULL)
         return -ENOMEM;
+    mmio_write32(registers + RTC_CR, CR_START); /* without effect when it runs */
     clock_wall_register(&rtc);
     return 0;
 }

@@ -2,29 +2,24 @@
 /*
  * Purpose: the ARM Generic Interrupt Controller, version 2 (ARM IHI 0048B).
  *
- * Model: a distributor shared by all CPUs and an interface for each.  Numbers are the GIC's own: 0-15
- * from software, 16-31 private to a CPU, 32-1019 shared.  All have one priority, so nothing nests;
- * shared ones go to CPU interface 0.  Acknowledge gives the number, end of interrupt drops it.
- * Locking: the set- and clear-enable registers need none; LOCK_DEVICE is not taken on the hot path.
+ * Model: a distributor shared by up to eight CPUs and an interface for each.  The registers of the
+ * private lines are banked: each CPU finds its own at the same address.  The distributor knows CPUs
+ * by the number of their interface, which each one reads off the targets of its private lines.
+ * Acknowledge gives the number, end of interrupt drops it; for software interrupts with the sender's
+ * number, so they are ended at once, where it is at hand.
+ * Locking: the set- and clear-enable registers and the bytes of targets need none.
  */
 #define LOG_TAG "gicv2"
-#include <core/irq.h>
+#include <dev/irqchip/gic.h>
+
 #include <core/log.h>
-#include <dev/device_tree.h>
-#include <dev/services.h>
+#include <hal/cpu.h>
 #include <hal/io.h>
 #include <hal/mmu.h>
 #include <mm/vmap.h>
-#include <svc/subsystem.h>
 
-#define GICD_CTLR 0x000
-#define GICD_TYPER 0x004
-#define GICD_GROUP(n) (0x080 + (n) / 32 * 4)
-#define GICD_ENABLE(n) (0x100 + (n) / 32 * 4)
-#define GICD_DISABLE(n) (0x180 + (n) / 32 * 4)
-#define GICD_UNPEND(n) (0x280 + (n) / 32 * 4)
-#define GICD_PRIORITY(n) (0x400 + (n))
 #define GICD_TARGET(n) (0x800 + (n))
+#define GICD_SGIR 0xf00
 #define GICD_SIZE 0x1000
 #define GICC_CTLR 0x00
 #define GICC_PMR 0x04
@@ -33,13 +28,12 @@
 #define GICC_EOIR 0x10
 #define GICC_SIZE 0x1000
 
-#define IRQ_SHARED 32
-#define IRQ_SPURIOUS 1020 /* and above */
 #define IAR_NUMBER 0x3ff
-#define PRIORITY_NORMAL 0xa0a0a0a0u
+#define SGIR_TARGETS_SHIFT 16
 
 static volatile uint8_t *distributor, *interface; /* constant after start */
 static unsigned irq_count;
+static uint8_t targets[CPU_MAX]; /* each CPU's interface as a bit; written by itself before it is online */
 
 static void gic_mask(unsigned irq)
 {
@@ -55,79 +49,112 @@ static void gic_unmask(unsigned irq)
 
 static int gic_claim(unsigned hint)
 {
-    unsigned irq = mmio_read32(interface + GICC_IAR) & IAR_NUMBER;
+    uint32_t iar = mmio_read32(interface + GICC_IAR);
+    unsigned irq = iar & IAR_NUMBER;
 
+    if (irq < IPI_COUNT) {
+        mmio_write32(interface + GICC_EOIR, iar);
+        return (int)(IRQ_IPI + irq);
+    }
     return irq < IRQ_SPURIOUS ? (int)irq : -1;
 }
 
 static void gic_end(unsigned irq)
 {
-    mmio_write32(interface + GICC_EOIR, irq);
+    if (irq < IRQ_IPI)
+        mmio_write32(interface + GICC_EOIR, irq);
 }
 
-static const struct irqchip gic = {
-    .name = "GICv2", .mask = gic_mask, .unmask = gic_unmask, .claim = gic_claim, .end = gic_end
-};
-
-static void distributor_init(void)
+static void gic_ipi(struct cpu *cpu, enum ipi ipi)
 {
-    unsigned lines = 32 * ((mmio_read32(distributor + GICD_TYPER) & 31) + 1);
+    mmio_write32(distributor + GICD_SGIR, (uint32_t)targets[cpu->id] << SGIR_TARGETS_SHIFT | ipi);
+}
 
-    irq_count = MIN(lines, (unsigned)IRQ_SPURIOUS);
-    mmio_write32(distributor + GICD_CTLR, 0);
-    for (unsigned i = 0; i < irq_count; i += 32) {
+static err_t gic_route(unsigned irq, struct cpu *cpu)
+{
+    if (irq < IRQ_SHARED || irq >= irq_count || targets[cpu->id] == 0)
+        return -EINVAL;
+    mmio_write8(distributor + GICD_TARGET(irq), targets[cpu->id]);
+    return 0;
+}
+
+static err_t gic_configure(unsigned irq, bool edge)
+{
+    if (irq < IRQ_SHARED || irq >= irq_count)
+        return -EINVAL;
+    gic_config_set(distributor, irq, edge);
+    return 0;
+}
+
+/* The targets of the private lines read as the reader's own bit; with one CPU as 0. */
+static uint8_t target_read(void)
+{
+    for (unsigned i = 0; i < IRQ_SHARED; i += 4) {
+        uint32_t v = mmio_read32(distributor + GICD_TARGET(i));
+
+        v |= v >> 16;
+        v |= v >> 8;
+        if ((uint8_t)v != 0)
+            return (uint8_t)v;
+    }
+    return 1;
+}
+
+static void lines_silence(unsigned first, unsigned end)
+{
+    for (unsigned i = first; i < end; i += 32) {
         mmio_write32(distributor + GICD_DISABLE(i), UINT32_MAX);
         mmio_write32(distributor + GICD_UNPEND(i), UINT32_MAX);
+        mmio_write32(distributor + GICD_DEACTIVATE(i), UINT32_MAX);
         mmio_write32(distributor + GICD_GROUP(i), 0);
     }
-    for (unsigned i = 0; i < irq_count; i += 4)
+    for (unsigned i = first; i < end; i += 4)
         mmio_write32(distributor + GICD_PRIORITY(i), PRIORITY_NORMAL);
-    for (unsigned i = IRQ_SHARED; i < irq_count; i += 4)
-        mmio_write32(distributor + GICD_TARGET(i), 0x01010101);
-    mmio_write32(distributor + GICD_CTLR, 1);
 }
 
-static void interface_init(void)
+/* The private lines and the interface of the calling CPU. */
+static void gic_start_cpu(void)
 {
-    mmio_write32(interface + GICC_PMR, 0xf0);
+    uint8_t own = target_read();
+
+    targets[cpu_current()->id] = own;
+    lines_silence(0, IRQ_SHARED);
+    mmio_write32(distributor + GICD_ENABLE(0), BIT(IPI_COUNT) - 1);
+    mmio_write32(interface + GICC_PMR, PRIORITY_MASK);
     mmio_write32(interface + GICC_BPR, 7); /* no preemption among groups */
     mmio_write32(interface + GICC_CTLR, 1);
 }
 
-static err_t gic_find(struct subsystem *self, struct device_node *node)
+static void distributor_init(void)
 {
-    static const char *const names[] = { "arm,cortex-a15-gic", "arm,gic-400", "arm,cortex-a9-gic",
-                                         "arm,cortex-a7-gic" };
-    const struct device_tree_service *tree;
+    uint32_t boot = target_read() * 0x01010101u;
 
-    if (service_find_device_tree(self, &tree) != 0)
-        return -ENODEV;
-    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-        if (tree->find(names[i], 0, node) == 0 && node->reg_count >= 2)
-            return 0;
-    return -ENODEV;
+    irq_count = gic_lines(distributor);
+    mmio_write32(distributor + GICD_CTLR, 0);
+    lines_silence(IRQ_SHARED, irq_count);
+    for (unsigned i = IRQ_SHARED; i < irq_count; i += 4)
+        mmio_write32(distributor + GICD_TARGET(i), boot);
+    for (unsigned i = IRQ_SHARED; i < irq_count; i += 16)
+        mmio_write32(distributor + GICD_CONFIG(i), 0);
+    mmio_write32(distributor + GICD_CTLR, 1);
 }
 
-static err_t gic_start(struct subsystem *self)
-{
-    struct device_node node;
-    err_t err = gic_find(self, &node);
+static const struct irqchip gic = {
+    .name = "GICv2", .mask = gic_mask, .unmask = gic_unmask, .claim = gic_claim, .end = gic_end,
+    .ipi = gic_ipi, .start_cpu = gic_start_cpu, .route = gic_route, .configure = gic_configure
+};
 
-    if (err != 0)
-        return err;
-    distributor = vmap_device(node.reg[0].start, GICD_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
-    interface = vmap_device(node.reg[1].start, GICC_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
+err_t gicv2_start(const struct hw_gic *hw)
+{
+    if (hw->dist == 0 || hw->cpu == 0)
+        return -ENODEV;
+    distributor = vmap_device(hw->dist, GICD_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
+    interface = vmap_device(hw->cpu, GICC_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
     if (distributor == NULL || interface == NULL)
         return -ENOMEM;
     distributor_init();
-    interface_init();
+    gic_start_cpu();
     log_info("%u interrupts", irq_count);
     irq_chip_set(&gic);
-    return service_publish_irqchip(gic.name, &gic, 100, PRIV_DRIVER);
+    return 0;
 }
-
-static const char *const needs[] = { "device_tree", NULL };
-static struct subsystem gic_subsystem = {
-    .name = "gicv2", .privilege = PRIV_DRIVER, .needs = needs, .early_init = gic_start
-};
-REGISTER_SUBSYSTEM(gic_subsystem);

@@ -165,6 +165,8 @@ static err_t pl011_start(struct subsystem *self)
     registers = mapped;
     line_init(hz);
     if (node.irq_count != 0 && irq_chip() != NULL) {
+        if (irq_chip()->configure != NULL)
+            (void)irq_chip()->configure(node.irq[0], (node.irq_edge & 1) != 0); /* or it stays level */
         err = irq_register(node.irq[0], "ttyAMA0", on_interrupt, NULL);
         if (err != 0)
             return err;
@@ -173,7 +175,7 @@ static err_t pl011_start(struct subsystem *self)
     return service_publish_console("ttyAMA0", &console, 100, PRIV_DRIVER);
 }
 
-static const char *const needs[] = { "device_tree", "?gicv2", NULL };
+static const char *const needs[] = { "device_tree", "?gic", NULL };
 static struct subsystem pl011_subsystem = {
     .name = "pl011", .privilege = PRIV_DRIVER, .needs = needs, .early_init = pl011_start
 };

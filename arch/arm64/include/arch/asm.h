@@ -16,6 +16,11 @@
 
 #define STACK_SIZE_ASM 16384
 
+#define START_ROOT 0
+#define START_TCR 8
+#define START_STACK 16
+#define START_CONTEXT 24
+
 #define ESR_EC_SHIFT 26
 #define ESR_EC_SVC64 0x15
 

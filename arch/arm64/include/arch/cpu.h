@@ -18,6 +18,9 @@
 #define dsb(domain) __asm__ volatile("dsb " #domain ::: "memory")
 #define dmb(domain) __asm__ volatile("dmb " #domain ::: "memory")
 
+/* The loader started us at EL2; the hypervisor's registers are ours then, and its offsets 0. */
+extern bool booted_at_el2;
+
 static inline struct cpu *cpu_current(void)
 {
     return hal_current()->cpu;
@@ -66,6 +69,7 @@ static inline uint64_t hal_cycles(void)
 {
     uint64_t v;
 
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
+    /* Not before what the caller has seen of other CPUs' times (Arm ARM D11.2.2). */
+    __asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(v)::"memory");
     return v;
 }

@@ -10,6 +10,9 @@ extern paddr_t image_phys; /* where the image lies; constant after boot/start.c 
 void mmu_early_init(void);
 /* Sets this machine's ASID width.  Boot CPU, once. */
 void asid_init(void);
+unsigned asid_width(void); /* bits */
+extern uint64_t asid_operand_mask; /* of the ASID in operands of TLBI; constant after boot */
+extern uint8_t cpu_has_pan; /* usercopy.S, too; constant after boot */
 /* Gives `s` an ASID that is valid now, for the running CPU.  Return: its bits, for TTBR0 << 48.
  * Context: interrupts off. */
 uint64_t asid_activate(struct hal_space *s);

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: finds out which GIC there is, and starts its driver.
+ * Locking: config_lock guards the configuration registers, which two lines share.
+ */
+#define LOG_TAG "gic"
+#include <dev/irqchip/gic.h>
+
+#include <core/hardware.h>
+#include <core/log.h>
+#include <core/spinlock.h>
+#include <dev/services.h>
+#include <hal/io.h>
+#include <svc/subsystem.h>
+
+static struct spinlock config_lock = SPINLOCK_INIT(LOCK_DEVICE);
+
+void gic_config_set(volatile uint8_t *distributor, unsigned irq, bool edge)
+{
+    unsigned long flags = spin_lock_irqsave(&config_lock);
+    uint32_t v = mmio_read32(distributor + GICD_CONFIG(irq));
+
+    v = edge ? v | CONFIG_EDGE(irq) : v & ~CONFIG_EDGE(irq);
+    mmio_write32(distributor + GICD_CONFIG(irq), v);
+    spin_unlock_irqrestore(&config_lock, flags);
+}
+
+unsigned gic_lines(volatile uint8_t *distributor)
+{
+    unsigned lines = 32 * ((mmio_read32(distributor + GICD_TYPER) & 31) + 1);
+
+    return MIN(lines, (unsigned)IRQ_SPURIOUS);
+}
+
+static err_t gic_start(struct subsystem *self)
+{
+    const struct hw_gic *hw = &hardware()->gic;
+    err_t err = -ENODEV;
+
+    if (hw->version == 2)
+        err = gicv2_start(hw);
+    else if (hw->version >= 3)
+        err = gicv3_start(hw);
+    if (err != 0)
+        return err;
+    return service_publish_irqchip(irq_chip()->name, irq_chip(), 100, PRIV_DRIVER);
+}
+
+static struct subsystem gic_subsystem = {
+    .name = "gic", .privilege = PRIV_DRIVER, .early_init = gic_start
+};
+REGISTER_SUBSYSTEM(gic_subsystem);
