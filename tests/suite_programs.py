@@ -79,6 +79,12 @@ def files(ctx):
     static_program(ctx, "files", "glibc")
 
 
+@test("inotify")
+def notify(ctx):
+    static_program(ctx, "notify", "glibc")
+    static_program(ctx, "notify", "musl")
+
+
 @test("Debian's dynamic bash, dash and coreutils run a script as under Linux")
 def dynamic(ctx):
     subprocess.run([ROOT / "scripts/dynamic.sh", ctx.arch], check=True)

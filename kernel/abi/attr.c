@@ -6,6 +6,7 @@
 #include <abi/syscalls_gen.h>
 
 #include <abi/paths.h>
+#include <fs/notify.h>
 #include <fs/fdtable.h>
 #include <lib/string.h>
 #include <mm/heap.h>
@@ -237,6 +238,8 @@ long sys_ftruncate(int fd, off_t length)
         err = -EINVAL;
     else
         err = f.file->ops->truncate(f.file, (uint64_t)length);
+    if (err == 0)
+        notify_dentry(f.file->path.dentry, IN_MODIFY);
     fd_put(f);
     return err;
 }

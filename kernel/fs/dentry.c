@@ -16,6 +16,7 @@
  */
 #include <fs/internal.h>
 
+#include <fs/notify.h>
 #include <core/panic.h>
 #include <lib/hash.h>
 #include <lib/string.h>
@@ -179,8 +180,10 @@ static struct dentry *dentry_alloc(struct superblock *sb, struct dentry *parent,
 
 static void dentry_free(struct dentry *d)
 {
-    if (d->inode)
+    if (d->inode) {
+        notify_gone(d->inode);
         inode_put(d->inode);
+    }
     if (d->name != d->inline_name)
         kfree((char *)d->name);
     kfree(d);

@@ -6,6 +6,7 @@
  */
 #include <fs/internal.h>
 
+#include <fs/notify.h>
 #include <core/panic.h>
 #include <mm/heap.h>
 #include <vm/space.h>
@@ -43,6 +44,9 @@ struct file *file_alloc(void)
 
 static void file_destroy(struct file *f)
 {
+    if (!(f->fmode & FMODE_PATH))
+        notify_dentry(f->path.dentry,
+                      f->fmode & FMODE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
     if (unlikely(!list_empty(&f->epolls)))
         epoll_file_gone(f);
     if (unlikely(f->inode->flocks != NULL))

@@ -8,6 +8,7 @@
  */
 #include <fs/internal.h>
 
+#include <fs/notify.h>
 #include <core/panic.h>
 #include <fs/device.h>
 #include <mm/heap.h>
@@ -303,6 +304,19 @@ static err_t attributes_mode(struct inode *i, struct attributes *a, const struct
     return 0;
 }
 
+/* What a change of attributes looks like to who watches. */
+static uint32_t attributes_event(const struct attributes *a)
+{
+    unsigned times = a->valid & (ATTR_ATIME | ATTR_MTIME);
+    uint32_t mask = 0;
+
+    if (a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) || times == (ATTR_ATIME | ATTR_MTIME))
+        mask |= IN_ATTRIB;
+    if (a->valid & ATTR_SIZE || times == ATTR_MTIME)
+        mask |= IN_MODIFY;
+    return times == ATTR_ATIME ? mask | IN_ACCESS : mask;
+}
+
 /* Decides whether the caller may, and what else changes with it. */
 static err_t attributes_check(struct inode *i, struct attributes *a)
 {
@@ -334,6 +348,8 @@ err_t vfs_setattr(const struct path *p, const struct attributes *wanted)
     if (err == 0)
         err = i->ops && i->ops->setattr ? i->ops->setattr(i, &a) : inode_setattr(i, &a);
     mutex_unlock(&i->mutex);
+    if (err == 0)
+        notify_dentry(p->dentry, attributes_event(&a));
     return err;
 }
 
@@ -364,5 +380,7 @@ err_t vfs_truncate(const struct path *p, uint64_t size)
     err = i->ops && i->ops->setattr ? i->ops->setattr(i, &a) : inode_setattr(i, &a);
     mutex_unlock(&i->mutex);
     inode_write_put(i);
+    if (err == 0)
+        notify_dentry(p->dentry, IN_MODIFY);
     return err;
 }

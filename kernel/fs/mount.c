@@ -11,6 +11,7 @@
  * Source: mount(2), umount2(2), pivot_root(2), proc(5).
  */
 #include <fs/internal.h>
+#include <fs/notify.h>
 #include <fs/procfs.h>
 
 #include <core/panic.h>
@@ -104,6 +105,7 @@ void superblock_put(struct superblock *sb)
 {
     if (!ref_put(&sb->refs))
         return;
+    notify_unmount(sb);
     dentry_tree_destroy(sb->root);
     if (sb->type->unmount)
         sb->type->unmount(sb);

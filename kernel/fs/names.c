@@ -10,6 +10,7 @@
  */
 #include <fs/internal.h>
 
+#include <fs/notify.h>
 #include <fs/device.h>
 #include <lib/string.h>
 #include <mm/heap.h>
@@ -133,6 +134,8 @@ static err_t link_locked(struct inode *dir, struct dentry *d, struct inode *targ
     if (err == 0)
         target->linkable = false;
     mutex_unlock(&target->mutex);
+    if (err == 0)
+        notify_inode(target, IN_ATTRIB);
     return err;
 }
 
@@ -219,6 +222,7 @@ static err_t remove_locked(struct path_walk *w, bool directory)
 {
     struct inode *dir = w->here.dentry->inode;
     struct dentry *d = dentry_lookup_locked(w->here.dentry, w->name, w->length);
+    uint32_t mask = IN_DELETE;
     err_t err;
 
     if (IS_ERR(d))
@@ -226,9 +230,15 @@ static err_t remove_locked(struct path_walk *w, bool directory)
     err = d->inode ? may_delete(&w->here, d) : -ENOENT;
     if (err == 0)
         err = directory ? remove_directory(dir, d) : remove_file(dir, d, w->trailing);
-    if (err == 0)
+    if (err == 0) {
+        mask |= notify_isdir(d->inode);
+        if (!directory)
+            notify_inode(d->inode, IN_ATTRIB); /* its link count */
         dentry_delete(d);
+    }
     dentry_put(d);
+    if (err == 0)
+        notify_child(dir, w->name, w->length, mask);
     return err;
 }
 
@@ -406,6 +416,29 @@ static err_t rename_commit(struct rename *r)
     return 0;
 }
 
+/* One file went from one name to the other. */
+static void rename_tell(const struct path_walk *from, const struct path_walk *to, struct inode *i)
+{
+    uint32_t cookie = notify_cookie(), isdir = notify_isdir(i);
+
+    notify_child_slow(from->here.dentry->inode, from->name, from->length, IN_MOVED_FROM | isdir,
+                      cookie);
+    notify_child_slow(to->here.dentry->inode, to->name, to->length, IN_MOVED_TO | isdir, cookie);
+    notify_inode(i, IN_MOVE_SELF);
+}
+
+/* `moved` and `replaced` (may be NULL) are the inodes of the two names before. */
+static void rename_tell_all(struct rename *r, struct inode *moved, struct inode *replaced)
+{
+    rename_tell(&r->from, &r->to, moved);
+    if (!replaced)
+        return;
+    if (r->flags & RENAME_EXCHANGE)
+        rename_tell(&r->to, &r->from, replaced);
+    else if (!S_ISDIR(replaced->mode))
+        notify_inode(replaced, IN_ATTRIB);
+}
+
 static err_t rename_locked(struct rename *r)
 {
     err_t err = rename_lookup(r);
@@ -416,7 +449,13 @@ static err_t rename_locked(struct rename *r)
         return 0; /* two names of one file: nothing to do */
     if (err == 0)
         err = rename_check(r);
-    return err == 0 ? rename_commit(r) : err;
+    if (err != 0)
+        return err;
+    struct inode *moved = r->old->inode, *replaced = r->new->inode;
+    err = rename_commit(r);
+    if (err == 0 && notify_wanted())
+        rename_tell_all(r, moved, replaced);
+    return err;
 }
 
 static err_t rename_places(const struct rename *r)

@@ -9,6 +9,7 @@
  */
 #include <fs/internal.h>
 
+#include <fs/notify.h>
 #include <fs/fdtable.h>
 #include <hal/mmu.h>
 #include <lib/checked.h>
@@ -124,6 +125,8 @@ ssize_t object_file_read(struct file *f, struct uio *u, off_t *ppos)
     }
     run_release(&run);
     file_touch_read(f);
+    if (pos > start)
+        notify_dentry(f->path.dentry, IN_ACCESS);
     *ppos = (off_t)pos;
     return pos > start ? (ssize_t)(pos - start) : err;
 }
@@ -257,6 +260,8 @@ static ssize_t write_at(struct file *f, struct uio *u, off_t *pos, bool append)
     if (n > 0)
         *pos += n;
     mutex_unlock(&i->mutex);
+    if (n > 0)
+        notify_dentry(f->path.dentry, IN_MODIFY);
     return n;
 }
 

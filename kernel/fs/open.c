@@ -9,6 +9,7 @@
  */
 #include <fs/internal.h>
 
+#include <fs/notify.h>
 #include <core/panic.h>
 #include <fs/fdtable.h>
 #include <lib/fmt.h>
@@ -111,6 +112,8 @@ static err_t open_truncate(struct file *f)
     mutex_unlock(&i->mutex);
     if (!(f->fmode & FMODE_WRITER))
         inode_write_put(i);
+    if (err == 0)
+        notify_dentry(f->path.dentry, IN_MODIFY);
     return err;
 }
 
@@ -154,6 +157,7 @@ static err_t open_file(struct path *p, unsigned flags, struct file **out)
         file_put(f);
         return err;
     }
+    notify_dentry(f->path.dentry, IN_OPEN);
     *out = f;
     return 0;
 }
@@ -204,6 +208,8 @@ static err_t open_create(struct path_walk *w, unsigned flags, unsigned mode, str
         err = flags & O_EXCL ? -EEXIST : -EAGAIN;
     } else {
         err = w->trailing ? -EISDIR : open_make(dir, d, mode);
+        if (err == 0)
+            notify_child(i, d->name, d->length, IN_CREATE);
     }
     mutex_unlock(&i->mutex);
     if (err == 0) {

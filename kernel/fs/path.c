@@ -16,6 +16,7 @@
  */
 #include <fs/internal.h>
 
+#include <fs/notify.h>
 #include <core/panic.h>
 #include <hal/cpu.h>
 #include <lib/fmt.h>
@@ -568,6 +569,9 @@ err_t path_create_begin(const struct path *base, int dirfd, const char *name, bo
 
 void path_create_end(struct path *dir, struct dentry *child)
 {
+    if (child->inode)
+        notify_child(dir->dentry->inode, child->name, child->length,
+                     IN_CREATE | notify_isdir(child->inode));
     mutex_unlock(&dir->dentry->inode->mutex);
     dentry_put(child);
     path_put(dir);

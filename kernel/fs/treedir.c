@@ -8,6 +8,7 @@
  */
 #include <fs/internal.h>
 
+#include <fs/notify.h>
 #include <lib/string.h>
 
 #include <linux/fs.h>
@@ -84,6 +85,7 @@ static err_t tree_readdir(struct file *f, struct dir_context *ctx)
         ctx->pos = (off_t)e.cookie + 1;
     }
     file_touch_read(f);
+    notify_dentry(f->path.dentry, IN_ACCESS);
     return 0;
 }
 
