@@ -3,8 +3,10 @@
  * Purpose: physical memory in frames.
  *
  * Model: three stories.  Below, regions: the usable ranges of the boot record, each a bitmap with
- * summary levels (region.h).  Above them a cache of single frames per CPU, filled and drained a
- * batch at a time, so that most allocations take no lock.  Beside them the frame table, one record
+ * summary levels (region.h), chained by memory node.  Above them a cache of single frames per CPU,
+ * filled and drained a batch at a time, so that most allocations take no lock; it holds frames of one
+ * node alone, the CPU's own or, when that has no memory, the nearest that has.  What another node
+ * must give is taken one by one below.  Beside them the frame table, one record
  * for each frame of RAM; only its address range for RAM is mapped, and a record has a meaning from
  * the frame's first allocation on (a free frame's is never read), so the table needs no clearing
  * and start-up costs what the bitmap costs.
@@ -12,6 +14,11 @@
  * Start-up: `taken` collects what must not be given out: the first MiB (firmware, start-up code of
  * other CPUs), the image, modules, the device tree, and what this file takes for bitmaps, the frame
  * table and page tables.  Taken frames are marked FRAME_IS_RESERVED; frame_release_boot frees some.
+ *
+ * Nodes: a request names a first node and a set; nodes of the set are asked by their distance from
+ * the first.  Each node keeps its part of the reserve from FRAME_USER, so the kernel finds local
+ * memory while any program fills a node.  Statistics have Linux's meaning (Documentation/admin-guide/
+ * numastat.rst): the node that was wanted is the first one asked that has memory at all.
  *
  * Locking: LOCK_FRAME guards regions and counts; a CPU's cache belongs to that CPU with interrupts
  * off.  Shrinkers run without the lock.
@@ -37,18 +44,31 @@
 #define LOW_RESERVED (1 * MiB)
 #define TAKEN_MAX (BOOT_MODULES_MAX + BOOT_RANGES_MAX + 8)
 #define SHRINK_BATCH 64
+#define NO_REGION 0xffu
+#define ALL_NODES UINT64_MAX
 
 struct frame_cache {
     size_t count;
+    uint64_t popped; /* frames that the cache itself gave out */
+    unsigned node; /* of all its frames; constant */
+    unsigned cpu_node; /* constant */
     paddr_t frame[CACHE_FRAMES];
+    uint64_t stats[NODE_MAX][NUMA_STATS]; /* of what went past the cache */
+};
+
+struct frame_node {
+    size_t free, total; /* frame_lock */
+    size_t reserve; /* what FRAME_USER leaves here; constant */
+    unsigned first; /* region; constant */
 };
 
 static struct spinlock frame_lock = SPINLOCK_INIT(LOCK_FRAME);
 static struct frame_region regions[BOOT_RANGES_MAX]; /* frame_lock; the array itself constant */
 static unsigned region_count;
+static uint8_t region_next[BOOT_RANGES_MAX]; /* of the same node; NO_REGION: none; constant */
 static size_t pool_free; /* frame_lock: sum of regions' free */
 static size_t total; /* frame_lock */
-static size_t node_total[NODE_MAX]; /* frame_lock: its parts */
+static struct frame_node nodes[NODE_MAX]; /* frame_lock: their parts */
 static size_t tables; /* page tables; atomic */
 static size_t reserve; /* frames that FRAME_USER leaves; constant */
 static struct frame_cache boot_cache;
@@ -76,42 +96,127 @@ static void frame_leaves_pool(paddr_t pa, const struct frame_region *r)
     *frame_of(pa) = (struct frame){ .node = (uint8_t)r->node, .region = (uint16_t)(r - regions) };
 }
 
+/* --- nodes --- */
+
+/* The first node of the set with memory, by distance from `from`; `from` itself when none has. */
+static unsigned node_nearest(unsigned from, uint64_t set)
+{
+    for (unsigned i = 0; i < numa.count; i++) {
+        unsigned node = numa.order[from][i];
+
+        if ((set >> node & 1) && nodes[node].total != 0)
+            return node;
+    }
+    return from;
+}
+
+unsigned frame_near_node(unsigned node)
+{
+    return node_nearest(node < numa.count ? node : 0, ALL_NODES);
+}
+
+/* Where the running CPU finds memory first.  Interrupts off, or the answer may be old. */
+static unsigned node_here(void)
+{
+    return frame_near_node(cpu_current()->node);
+}
+
+/* Counts n frames of `got` for a request that wanted `preferred`.  Interrupts off. */
+static void stats_note(unsigned preferred, unsigned got, size_t n)
+{
+    const struct cpu *cpu = cpu_current();
+    struct frame_cache *c = cpu->frames;
+
+    if (c == NULL)
+        return;
+    if (got == preferred) {
+        c->stats[got][NUMA_HIT] += n;
+    } else {
+        c->stats[got][NUMA_MISS] += n;
+        c->stats[preferred][NUMA_FOREIGN] += n;
+    }
+    c->stats[got][got == cpu->node ? NUMA_LOCAL : NUMA_OTHER] += n;
+}
+
+static void stats_note_frames(unsigned preferred, const paddr_t *frame, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        stats_note(preferred, frame_of(frame[i])->node, 1);
+}
+
+void frame_note_interleaved(paddr_t pa)
+{
+    unsigned long irqs = hal_irq_save();
+    struct frame_cache *c = cpu_current()->frames;
+
+    if (c != NULL)
+        c->stats[frame_of(pa)->node][NUMA_INTERLEAVE_HIT]++;
+    hal_irq_restore(irqs);
+}
+
+void frame_node_stats(unsigned node, uint64_t out[NUMA_STATS])
+{
+    memset(out, 0, NUMA_STATS * sizeof(out[0]));
+    for (unsigned i = 0; i < cpu_count; i++) {
+        const struct frame_cache *c = cpus[i]->frames;
+
+        if (c == NULL)
+            continue;
+        for (unsigned k = 0; k < NUMA_STATS; k++)
+            out[k] += atomic_load_relaxed(&c->stats[node][k]);
+        if (c->node == node) {
+            uint64_t popped = atomic_load_relaxed(&c->popped);
+
+            out[NUMA_HIT] += popped;
+            out[c->cpu_node == node ? NUMA_LOCAL : NUMA_OTHER] += popped;
+        }
+    }
+}
+
 /* --- the pool; frame_lock held --- */
 
-static size_t node_take(unsigned node, paddr_t *out, size_t n)
+static void pool_count(const struct frame_region *r, size_t by)
+{
+    pool_free += by;
+    nodes[r->node].free += by;
+}
+
+/* How many frames of a node a request may take. */
+static size_t node_spare(const struct frame_node *n, unsigned flags)
+{
+    size_t kept = flags & FRAME_USER ? n->reserve : 0;
+
+    return n->free > kept ? n->free - kept : 0;
+}
+
+static size_t node_take(unsigned node, paddr_t *out, size_t n, unsigned flags)
 {
     size_t taken = 0;
 
-    for (unsigned i = 0; i < region_count && taken < n; i++) {
+    n = MIN(n, node_spare(&nodes[node], flags));
+    for (unsigned i = nodes[node].first; taken < n && i != NO_REGION; i = region_next[i]) {
         struct frame_region *r = &regions[i];
-        size_t got;
+        size_t got = r->free != 0 ? region_take(r, out + taken, n - taken) : 0;
 
-        if (r->node != node || r->free == 0)
-            continue;
-        got = region_take(r, out + taken, n - taken);
         for (size_t k = 0; k < got; k++)
             frame_leaves_pool(out[taken + k], r);
+        pool_count(r, -got);
         taken += got;
     }
     return taken;
 }
 
-/* Up to n frames from `node` and then from its neighbours by distance. */
-static size_t pool_take(unsigned node, paddr_t *out, size_t n, unsigned flags)
+/* Up to n frames of the nodes in `set`, by their distance from `from`. */
+static size_t pool_take(unsigned from, uint64_t set, paddr_t *out, size_t n, unsigned flags)
 {
-    size_t kept = flags & FRAME_USER ? reserve : 0, taken = 0;
+    size_t taken = 0;
 
-    if (pool_free <= kept)
-        return 0;
-    n = MIN(n, pool_free - kept);
-    if (node >= numa.count)
-        node = 0;
     for (unsigned i = 0; i < numa.count && taken < n; i++) {
-        taken += node_take(numa.order[node][i], out + taken, n - taken);
-        if (flags & FRAME_NODE_ONLY)
-            break;
+        unsigned node = numa.order[from][i];
+
+        if (set >> node & 1)
+            taken += node_take(node, out + taken, n - taken, flags);
     }
-    pool_free -= taken;
     return taken;
 }
 
@@ -122,30 +227,36 @@ static void pool_give(const paddr_t *frame, size_t n)
 
         K_ASSERT(region_has(r, PFN(frame[i])));
         region_give(r, PFN(frame[i]), 1);
+        pool_count(r, 1);
     }
-    pool_free += n;
 }
 
-static paddr_t pool_take_run(unsigned node, size_t count, uint64_t align, unsigned flags)
+static paddr_t node_take_run(unsigned node, size_t count, uint64_t align, unsigned flags)
 {
-    size_t kept = flags & FRAME_USER ? reserve : 0;
-
-    if (pool_free < kept + count)
+    if (node_spare(&nodes[node], flags) < count)
         return PADDR_NONE;
-    for (unsigned i = 0; i < numa.count; i++) {
-        for (unsigned k = 0; k < region_count; k++) {
-            struct frame_region *r = &regions[k];
-            pfn_t pfn;
+    for (unsigned i = nodes[node].first; i != NO_REGION; i = region_next[i]) {
+        struct frame_region *r = &regions[i];
+        pfn_t pfn = region_take_run(r, count, align / PAGE_SIZE);
 
-            if (r->node != numa.order[node][i])
-                continue;
-            pfn = region_take_run(r, count, align / PAGE_SIZE);
-            if (pfn == PFN_NONE)
-                continue;
-            pool_free -= count;
-            for (size_t n = 0; n < count; n++)
-                frame_leaves_pool(PFN_ADDR(pfn + n), r);
-            return PFN_ADDR(pfn);
+        if (pfn == PFN_NONE)
+            continue;
+        pool_count(r, -count);
+        for (size_t n = 0; n < count; n++)
+            frame_leaves_pool(PFN_ADDR(pfn + n), r);
+        return PFN_ADDR(pfn);
+    }
+    return PADDR_NONE;
+}
+
+static paddr_t pool_take_run(unsigned from, size_t count, uint64_t align, unsigned flags)
+{
+    for (unsigned i = 0; i < numa.count; i++) {
+        paddr_t pa = node_take_run(numa.order[from][i], count, align, flags);
+
+        if (pa != PADDR_NONE) {
+            stats_note(from, frame_of(pa)->node, count);
+            return pa;
         }
         if (flags & FRAME_NODE_ONLY)
             break;
@@ -179,41 +290,64 @@ void frame_shrinker_add(struct shrinker *s)
 
 /* --- single frames --- */
 
-/* One frame past the cache: fills the cache by the way.  Interrupts off. */
-static __noinline paddr_t cache_refill(struct frame_cache *c, unsigned node, unsigned flags)
+static paddr_t cache_pop(struct frame_cache *c)
 {
+    c->popped++;
+    return c->frame[--c->count];
+}
+
+/*
+ * One frame for a caller that found none in the cache.  When it is the cache's node that is wanted,
+ * fills the cache by the way.  Interrupts off.
+ */
+static paddr_t take_one(unsigned from, uint64_t set, unsigned flags)
+{
+    struct frame_cache *c = cpu_current()->frames;
+    unsigned preferred = node_nearest(from, set);
+    bool local = c != NULL && c->node == preferred && (set >> preferred & 1);
     paddr_t batch[CACHE_BATCH];
-    size_t want = c != NULL ? CACHE_BATCH : 1, got;
+    size_t got = 0;
 
     /* It may have been filled since the caller looked: by a shrinker, by another thread. */
-    if (c != NULL && c->count > 0)
-        return c->frame[--c->count];
+    if (local && c->count > 0)
+        return cache_pop(c);
     spin_lock(&frame_lock);
-    got = pool_take(node, batch, want, flags);
-    spin_unlock(&frame_lock);
+    if (local)
+        got = node_take(preferred, batch, CACHE_BATCH, flags);
     if (got == 0)
-        return PADDR_NONE;
+        got = pool_take(from, set, batch, 1, flags);
+    spin_unlock(&frame_lock);
+    if (got == 0) /* the last of a neighbour's may be here */
+        return c != NULL && c->count > 0 && (set >> c->node & 1) ? cache_pop(c) : PADDR_NONE;
+    stats_note(preferred, frame_of(batch[0])->node, 1);
     /* The lowest frame goes out first, so that neighbours stay neighbours. */
     for (size_t i = got; i > 1; i--)
         c->frame[c->count++] = batch[i - 1];
     return batch[0];
 }
 
-static __noinline paddr_t alloc_slow(unsigned node, bool local, unsigned flags)
+static __noinline paddr_t alloc_slow(unsigned from, uint64_t set, unsigned flags)
 {
     for (bool again = true;; again = false) {
         unsigned long irqs = hal_irq_save();
-        struct cpu *cpu = cpu_current();
-        paddr_t pa = cache_refill(local ? cpu->frames : NULL, local ? cpu->node : node, flags);
+        paddr_t pa = take_one(from, set, flags);
 
         hal_irq_restore(irqs);
         if (pa != PADDR_NONE) {
             frame_fresh(pa, flags);
             return pa;
         }
-        if (!again || !shrink(SHRINK_BATCH))
+        if (!again || (flags & FRAME_NO_SHRINK) || !shrink(SHRINK_BATCH))
             return PADDR_NONE;
     }
+}
+
+/* Of the running CPU's own node and its neighbours; it may run elsewhere a moment later. */
+static __noinline paddr_t alloc_slow_here(unsigned flags)
+{
+    unsigned from = node_here();
+
+    return alloc_slow(from, flags & FRAME_NODE_ONLY ? BIT(from) : ALL_NODES, flags);
 }
 
 paddr_t frame_alloc(unsigned flags)
@@ -224,24 +358,39 @@ paddr_t frame_alloc(unsigned flags)
 
     if (unlikely(c == NULL || c->count == 0)) {
         hal_irq_restore(irqs);
-        return alloc_slow(0, true, flags);
+        return alloc_slow_here(flags);
     }
     pa = c->frame[--c->count];
+    c->popped++;
     hal_irq_restore(irqs);
+    frame_fresh(pa, flags);
+    return pa;
+}
+
+paddr_t frame_alloc_nodes(unsigned from, uint64_t set, unsigned flags)
+{
+    unsigned long irqs = hal_irq_save();
+    struct frame_cache *c = cpu_current()->frames;
+    paddr_t pa = PADDR_NONE;
+
+    if (from >= numa.count)
+        from = 0;
+    if (c != NULL && c->count != 0 && (set >> c->node & 1) && node_nearest(from, set) == c->node) {
+        pa = c->frame[--c->count];
+        c->popped++;
+    }
+    hal_irq_restore(irqs);
+    if (pa == PADDR_NONE)
+        return alloc_slow(from, set, flags);
     frame_fresh(pa, flags);
     return pa;
 }
 
 paddr_t frame_alloc_node(unsigned node, unsigned flags)
 {
-    unsigned long irqs = hal_irq_save();
-    bool local = cpu_current()->node == node;
-
-    hal_irq_restore(irqs);
-    /* A cache may hold frames of neighbours: a strict request goes past it. */
-    if (local && !(flags & FRAME_NODE_ONLY))
-        return frame_alloc(flags);
-    return alloc_slow(node, false, flags);
+    if (node >= NODE_MAX)
+        return PADDR_NONE;
+    return frame_alloc_nodes(node, flags & FRAME_NODE_ONLY ? BIT(node) : ALL_NODES, flags);
 }
 
 static __noinline void cache_drain(struct frame_cache *c)
@@ -254,6 +403,19 @@ static __noinline void cache_drain(struct frame_cache *c)
     memmove(c->frame, c->frame + CACHE_BATCH, c->count * sizeof(c->frame[0]));
 }
 
+static void frame_free_foreign(const paddr_t *frame, size_t n)
+{
+    spin_lock(&frame_lock);
+    pool_give(frame, n);
+    spin_unlock(&frame_lock);
+}
+
+/* Does the frame belong into this cache?  c may be NULL. */
+static inline bool cache_wants(const struct frame_cache *c, paddr_t pa)
+{
+    return c != NULL && frame_of(pa)->node == c->node;
+}
+
 void frame_free(paddr_t pa)
 {
     unsigned long irqs = hal_irq_save();
@@ -261,10 +423,8 @@ void frame_free(paddr_t pa)
 
     K_DEBUG_ASSERT(frame_of(pa)->refs == 0 && !(frame_of(pa)->flags & FRAME_IS_RESERVED));
     san_poison(phys_to_virt(pa), PAGE_SIZE);
-    if (unlikely(c == NULL)) {
-        spin_lock(&frame_lock);
-        pool_give(&pa, 1);
-        spin_unlock(&frame_lock);
+    if (unlikely(!cache_wants(c, pa))) {
+        frame_free_foreign(&pa, 1);
     } else {
         if (unlikely(c->count == CACHE_FRAMES))
             cache_drain(c);
@@ -279,19 +439,23 @@ static void put_run(const paddr_t *frame, size_t count)
 {
     unsigned long irqs = hal_irq_save();
     struct frame_cache *c = cpu_current()->frames;
+    paddr_t foreign[PUT_RUN];
+    size_t foreigners = 0;
 
     for (size_t i = 0; i < count; i++) {
         if (atomic_sub_fetch(&frame_of(frame[i])->refs, 1) != 0)
             continue;
-        if (unlikely(c == NULL)) {
-            frame_free(frame[i]);
+        san_poison(phys_to_virt(frame[i]), PAGE_SIZE);
+        if (unlikely(!cache_wants(c, frame[i]))) {
+            foreign[foreigners++] = frame[i];
             continue;
         }
-        san_poison(phys_to_virt(frame[i]), PAGE_SIZE);
         if (unlikely(c->count == CACHE_FRAMES))
             cache_drain(c);
         c->frame[c->count++] = frame[i];
     }
+    if (unlikely(foreigners != 0))
+        frame_free_foreign(foreign, foreigners);
     hal_irq_restore(irqs);
 }
 
@@ -304,8 +468,10 @@ void frame_put_bulk(const paddr_t *frame, size_t count)
 size_t frame_alloc_bulk(paddr_t *out, size_t count, unsigned flags)
 {
     unsigned long irqs = spin_lock_irqsave(&frame_lock);
-    size_t n = pool_take(cpu_current()->node, out, count, flags);
+    unsigned from = node_here();
+    size_t n = pool_take(from, ALL_NODES, out, count, flags);
 
+    stats_note_frames(from, out, n);
     spin_unlock_irqrestore(&frame_lock, irqs);
     for (size_t i = 0; i < n; i++)
         frame_fresh(out[i], flags);
@@ -326,6 +492,7 @@ paddr_t frame_alloc_contiguous_node(unsigned node, size_t count, uint64_t align,
     if (count == 0 || !IS_POW2(align))
         return PADDR_NONE;
     align = MAX(align, PAGE_SIZE);
+    node = frame_near_node(node);
     for (bool again = true;; again = false) {
         unsigned long irqs = spin_lock_irqsave(&frame_lock);
 
@@ -333,7 +500,7 @@ paddr_t frame_alloc_contiguous_node(unsigned node, size_t count, uint64_t align,
         spin_unlock_irqrestore(&frame_lock, irqs);
         if (pa != PADDR_NONE)
             break;
-        if (!again || !shrink(count))
+        if (!again || (flags & FRAME_NO_SHRINK) || !shrink(count))
             return PADDR_NONE;
     }
     for (size_t i = 0; i < count; i++)
@@ -367,7 +534,7 @@ void frame_free_contiguous(paddr_t pa, size_t count)
     san_poison(phys_to_virt(pa), count * PAGE_SIZE);
     irqs = spin_lock_irqsave(&frame_lock);
     region_give(r, PFN(pa), count);
-    pool_free += count;
+    pool_count(r, count);
     spin_unlock_irqrestore(&frame_lock, irqs);
 }
 
@@ -391,36 +558,30 @@ uint64_t frame_total(void)
     return atomic_load_relaxed(&total);
 }
 
-static size_t cached_count(void)
+/* Frames in caches, of the nodes in `set`. */
+static size_t cached_count(uint64_t set)
 {
     size_t n = 0;
 
     for (unsigned i = 0; i < cpu_count; i++)
-        if (cpus[i]->frames != NULL)
+        if (cpus[i]->frames != NULL && (set >> cpus[i]->frames->node & 1))
             n += atomic_load_relaxed(&cpus[i]->frames->count);
     return n;
 }
 
 uint64_t frame_free_count(void)
 {
-    return atomic_load_relaxed(&pool_free) + cached_count();
+    return atomic_load_relaxed(&pool_free) + cached_count(ALL_NODES);
 }
 
 uint64_t frame_node_free(unsigned node)
 {
-    unsigned long irqs = spin_lock_irqsave(&frame_lock);
-    uint64_t n = 0;
-
-    for (unsigned i = 0; i < region_count; i++)
-        if (regions[i].node == node)
-            n += regions[i].free;
-    spin_unlock_irqrestore(&frame_lock, irqs);
-    return n;
+    return node < NODE_MAX ? atomic_load_relaxed(&nodes[node].free) + cached_count(BIT(node)) : 0;
 }
 
 uint64_t frame_node_total(unsigned node)
 {
-    return node < NODE_MAX ? atomic_load_relaxed(&node_total[node]) : 0;
+    return node < NODE_MAX ? atomic_load_relaxed(&nodes[node].total) : 0;
 }
 
 uint64_t frame_reserve(void)
@@ -440,10 +601,25 @@ static bool cache_check(const struct frame_cache *c)
     for (size_t i = 0; i < c->count; i++) {
         const struct frame_region *r = region_of(PFN(c->frame[i]));
 
-        if (r == NULL || region_is_free(r, PFN(c->frame[i])) || frame_of(c->frame[i])->refs != 0)
+        if (r == NULL || region_is_free(r, PFN(c->frame[i])) || r->node != c->node ||
+            frame_of(c->frame[i])->refs != 0)
             return false;
     }
     return true;
+}
+
+static bool nodes_check(void)
+{
+    size_t free[NODE_MAX] = { 0 }, sum = 0;
+    bool ok = true;
+
+    for (unsigned i = 0; i < region_count; i++)
+        free[regions[i].node] += regions[i].free;
+    for (unsigned n = 0; n < NODE_MAX; n++) {
+        ok = ok && free[n] == nodes[n].free && nodes[n].free <= nodes[n].total;
+        sum += nodes[n].total;
+    }
+    return ok && sum == total;
 }
 
 bool frame_check(void)
@@ -456,7 +632,7 @@ bool frame_check(void)
         ok = ok && region_check(&regions[i]);
         sum += regions[i].free;
     }
-    ok = ok && sum == pool_free && pool_free <= total;
+    ok = ok && sum == pool_free && pool_free <= total && nodes_check();
     if (cpu_current()->frames != NULL)
         ok = ok && cache_check(cpu_current()->frames);
     spin_unlock_irqrestore(&frame_lock, irqs);
@@ -511,11 +687,14 @@ static paddr_t gap_find(paddr_t start, paddr_t end, uint64_t bytes, uint64_t ali
     return PADDR_NONE;
 }
 
-/* Takes `bytes` of RAM, near the image first: that is mapped for sure. */
-static paddr_t gap_take(const struct boot_record *rec, uint64_t bytes, uint64_t align)
+/* Takes `bytes` of RAM: of `home` (may be NULL) first, then near the image: that is mapped for sure. */
+static paddr_t gap_take(const struct boot_record *rec, const struct frame_region *home,
+                        uint64_t bytes, uint64_t align)
 {
     paddr_t pa = PADDR_NONE;
 
+    if (home != NULL)
+        pa = gap_find(PFN_ADDR(home->start), PFN_ADDR(home->end), bytes, align);
     for (unsigned pass = 0; pass < 2 && pa == PADDR_NONE; pass++)
         for (unsigned i = 0; i < region_count && pa == PADDR_NONE; i++) {
             paddr_t start = PFN_ADDR(regions[i].start), end = PFN_ADDR(regions[i].end);
@@ -573,7 +752,7 @@ static bool range_joins(const struct mem_range *r)
 {
     const struct frame_region *last = &regions[region_count > 0 ? region_count - 1 : 0];
 
-    return region_count > 0 && last->node == r->node && last->end == PFN(r->start + PAGE_SIZE - 1);
+    return region_count > 0 && last->node == (r->node < numa.count ? r->node : 0) && last->end == PFN(r->start + PAGE_SIZE - 1);
 }
 
 static void regions_collect(const struct boot_record *rec)
@@ -588,7 +767,8 @@ static void regions_collect(const struct boot_record *rec)
             regions[region_count - 1].end = end;
         else
             regions[region_count++] = (struct frame_region){ .start = start, .end = end,
-                                                             .node = range->node };
+                                                             .node = range->node < numa.count
+                                                                         ? range->node : 0 };
     }
     if (region_count == 0)
         panic("the loader reports no usable memory");
@@ -625,7 +805,7 @@ static void early_prepare(const struct boot_record *rec)
         /* A table of each level at both ends, and one for every 2 MiB between. */
         tables += 6 + (table_end(r) - table_start(r)) / MMU_LEVEL_SIZE(1);
     }
-    early.start = gap_take(rec, ALIGN_UP(bitmaps, PAGE_SIZE) + tables * PAGE_SIZE, PAGE_SIZE);
+    early.start = gap_take(rec, NULL, ALIGN_UP(bitmaps, PAGE_SIZE) + tables * PAGE_SIZE, PAGE_SIZE);
     early_index = taken_count - 1;
     early.end = taken[early_index].end;
 }
@@ -661,6 +841,7 @@ static void table_init(const struct boot_record *rec, const struct frame_region 
 {
     vaddr_t va = table_start(r), end = table_end(r);
     const uint64_t huge = MMU_LEVEL_SIZE(1);
+    const struct frame_region *home = r->node != cpu_current()->node ? r : NULL;
     paddr_t pa;
     unsigned prot;
 
@@ -670,7 +851,7 @@ static void table_init(const struct boot_record *rec, const struct frame_region 
     while (va < end) {
         uint64_t bytes = MIN(end - va, huge - va % huge);
 
-        pa = gap_take(rec, bytes, bytes == huge ? huge : PAGE_SIZE);
+        pa = gap_take(rec, home, bytes, bytes == huge ? huge : PAGE_SIZE);
         if (bytes == huge) {
             table_map(va, pa, 1);
             va += huge;
@@ -710,8 +891,8 @@ static void stretch_reserve(struct frame_region *r, pfn_t start, pfn_t end)
 static void stretch_free(struct frame_region *r, pfn_t start, pfn_t end)
 {
     region_give(r, start, end - start);
-    pool_free += end - start;
-    node_total[r->node % NODE_MAX] += end - start;
+    pool_count(r, end - start);
+    nodes[r->node].total += end - start;
 }
 
 /* Spans of `taken` may overlap (a module inside another): merge them for the walk above. */
@@ -730,9 +911,39 @@ static void taken_merge(void)
         }
 }
 
+/* Regions hang on their nodes in the order of their addresses. */
+static void nodes_init(void)
+{
+    for (unsigned n = 0; n < NODE_MAX; n++)
+        nodes[n].first = NO_REGION;
+    for (unsigned i = region_count; i > 0; i--) {
+        struct frame_node *n = &nodes[regions[i - 1].node];
+
+        region_next[i - 1] = (uint8_t)n->first;
+        n->first = i - 1;
+    }
+}
+
+/* The reserve is spread over the nodes by their sizes. */
+static void reserve_init(void)
+{
+    reserve = CLAMP(total / 128, 16, 1024);
+    for (unsigned n = 0; n < NODE_MAX; n++)
+        nodes[n].reserve = (reserve * nodes[n].total + total - 1) / total;
+}
+
+static void cache_init(struct frame_cache *c, const struct cpu *cpu)
+{
+    c->cpu_node = cpu->node;
+    c->node = frame_near_node(cpu->node);
+}
+
 void frame_init(const struct boot_record *rec)
 {
+    _Static_assert(BOOT_RANGES_MAX <= NO_REGION, "regions have numbers of 8 bits");
+
     regions_collect(rec);
+    nodes_init();
     taken_collect(rec);
     early_prepare(rec);
     bitmaps_init();
@@ -746,7 +957,10 @@ void frame_init(const struct boot_record *rec)
         region_stretches(&regions[i], false, stretch_free);
     }
     total = pool_free;
-    reserve = CLAMP(total / 128, 16, 1024);
+    if (total == 0)
+        panic("all usable memory is taken");
+    reserve_init();
+    cache_init(&boot_cache, cpu_current());
     cpu_current()->frames = &boot_cache;
     mmu_set_frame_source(&frame_source);
     log_info("%zu MiB in %u regions, %zu frames free", total >> (20 - PAGE_SHIFT), region_count,
@@ -755,11 +969,13 @@ void frame_init(const struct boot_record *rec)
 
 void frame_init_cpu(struct cpu *cpu)
 {
-    paddr_t pa = frame_alloc(FRAME_ZERO);
+    paddr_t pa = frame_alloc_node(cpu->node, FRAME_ZERO);
 
     _Static_assert(sizeof(struct frame_cache) <= PAGE_SIZE, "a cache fits in a frame");
-    if (pa != PADDR_NONE)
-        cpu->frames = phys_to_virt(pa);
+    if (pa == PADDR_NONE)
+        return;
+    cache_init(phys_to_virt(pa), cpu);
+    cpu->frames = phys_to_virt(pa);
 }
 
 /* Frees one frame of the loader's, if it is one. */
@@ -773,9 +989,9 @@ static void boot_frame_release(pfn_t pfn)
     f->flags = 0;
     f->refs = 0;
     region_give(r, pfn, 1);
-    pool_free++;
+    pool_count(r, 1);
     total++;
-    node_total[r->node % NODE_MAX]++;
+    nodes[r->node].total++;
 }
 
 void frame_release_boot(paddr_t start, uint64_t bytes)

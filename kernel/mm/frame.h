@@ -35,7 +35,12 @@ enum {
     FRAME_ZERO = 1u << 0, /* zeroed */
     FRAME_USER = 1u << 1, /* for user memory: leaves the kernel's reserve alone */
     FRAME_NODE_ONLY = 1u << 2, /* fail rather than go to another node */
+    FRAME_NO_SHRINK = 1u << 3, /* fail rather than ask the shrinkers */
 };
+
+/* What nodes count, in the order of /sys/devices/system/node/nodeN/numastat. */
+enum numa_stat { NUMA_HIT, NUMA_MISS, NUMA_FOREIGN, NUMA_INTERLEAVE_HIT, NUMA_LOCAL, NUMA_OTHER,
+                 NUMA_STATS };
 
 /* From the boot record, once, before anything else of mm: maps the frame table with mmu_map under
  * the early page tables and sets the mmu's frame source.  Panics when there is no RAM at all. */
@@ -48,6 +53,8 @@ void frame_init_cpu(struct cpu *cpu);
  * (after shrinkers ran). */
 paddr_t __must_check frame_alloc(unsigned flags);
 paddr_t __must_check frame_alloc_node(unsigned node, unsigned flags);
+/* One frame of a node in `set` (bit n: node n), by their distance from node `from`; never of another. */
+paddr_t __must_check frame_alloc_nodes(unsigned from, uint64_t set, unsigned flags);
 /* 2^order frames, aligned to their size (order 9: 2 MiB, 18: 1 GiB). */
 paddr_t __must_check frame_alloc_order(unsigned order, unsigned flags);
 /* `count` contiguous frames whose address is a multiple of align (power of two, bytes). */
@@ -89,8 +96,14 @@ bool frame_is_ram(paddr_t pa); /* has a struct frame */
 
 uint64_t frame_total(void); /* frames that can be allocated at all */
 uint64_t frame_free_count(void); /* per-CPU caches included */
-uint64_t frame_node_free(unsigned node);
+uint64_t frame_node_free(unsigned node); /* per-CPU caches included */
 uint64_t frame_node_total(unsigned node); /* of what frame_total() counts */
+/* `node`, or the nearest one that has memory. */
+unsigned frame_near_node(unsigned node);
+/* Allocations so far, by Linux's meaning of the names; of all CPUs. */
+void frame_node_stats(unsigned node, uint64_t out[NUMA_STATS]);
+/* The frame lies where an interleaving policy wanted it. */
+void frame_note_interleaved(paddr_t pa);
 uint64_t frame_reserve(void); /* what FRAME_USER leaves alone */
 uint64_t frame_tables(void); /* that are page tables now */
 /* Gives memory of the boot record (initramfs, loader's tables) to the allocator. */

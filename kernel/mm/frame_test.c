@@ -242,6 +242,87 @@ KTEST(frame, nodes)
     KTEST_EQ(frame_free_count(), before);
 }
 
+/* A set is kept to the last frame; what is wanted elsewhere is counted there. */
+KTEST(frame, node_sets)
+{
+    uint64_t before = frame_free_count(), got = 0, first[NUMA_STATS], then[NUMA_STATS];
+    unsigned last = numa.count - 1;
+    paddr_t chain = PADDR_NONE, pa;
+
+    frame_node_stats(last, first);
+    while ((pa = frame_alloc_nodes(0, BIT(last), FRAME_USER | FRAME_NO_SHRINK)) != PADDR_NONE) {
+        KTEST_REQUIRE(frame_of(pa)->node == last);
+        *(paddr_t *)phys_to_virt(pa) = chain;
+        chain = pa;
+        got++;
+    }
+    KTEST_TRUE(got > 0);
+    frame_node_stats(last, then);
+    KTEST_EQ(then[NUMA_HIT] - first[NUMA_HIT], got); /* the set's nearest is what was wanted */
+    KTEST_TRUE(frame_node_free(last) > 0); /* the kernel's reserve */
+    pa = frame_alloc_nodes(last, BIT(last), FRAME_NO_SHRINK);
+    KTEST_TRUE(pa != PADDR_NONE);
+    if (pa != PADDR_NONE)
+        frame_put(pa);
+    if (numa.count > 1) {
+        frame_node_stats(last, first);
+        pa = frame_alloc_node(last, FRAME_USER);
+        KTEST_REQUIRE(pa != PADDR_NONE);
+        KTEST_TRUE(frame_of(pa)->node != last);
+        frame_node_stats(last, then);
+        KTEST_EQ(then[NUMA_FOREIGN] - first[NUMA_FOREIGN], 1);
+        frame_put(pa);
+    }
+    while (chain != PADDR_NONE) {
+        pa = chain;
+        chain = *(paddr_t *)phys_to_virt(pa);
+        frame_put(pa);
+    }
+    KTEST_EQ(frame_free_count(), before);
+    KTEST_TRUE(frame_check());
+}
+
+/* A node without memory gets the nearest that has some. */
+KTEST(frame, memoryless_node)
+{
+    static const uint8_t far[] = { 10, 17, 28, 17, 10, 28, 28, 17, 10 };
+    struct numa_topology *saved = kmalloc(sizeof(*saved));
+    paddr_t pa;
+
+    KTEST_REQUIRE(saved != NULL);
+    *saved = numa;
+    if (numa.count <= 2) {
+        KTEST_EQ(numa_set(3, far), 0);
+        KTEST_EQ(frame_near_node(2), saved->count - 1);
+        pa = frame_alloc_node(2, 0);
+        KTEST_TRUE(pa != PADDR_NONE && frame_of(pa)->node == saved->count - 1);
+        KTEST_EQ(frame_alloc_node(2, FRAME_NODE_ONLY), PADDR_NONE);
+        numa = *saved;
+        if (pa != PADDR_NONE)
+            frame_put(pa);
+    }
+    kfree(saved);
+}
+
+/* The heap's blocks come from the running CPU's node, and go back to their own. */
+KTEST(frame, heap_is_local)
+{
+    void *small = kmalloc(40), *large = kmalloc(2500);
+    unsigned near;
+
+    KTEST_REQUIRE(small != NULL && large != NULL);
+    preempt_disable();
+    near = frame_near_node(cpu_current()->node);
+    preempt_enable_no_resched();
+    if (cpu_count == 1) {
+        KTEST_EQ(frame_of(virt_to_phys(small))->node, near);
+        KTEST_EQ(frame_of(virt_to_phys(large))->node, near);
+    }
+    kfree(small);
+    kfree(large);
+    KTEST_TRUE(heap_check());
+}
+
 KTEST(numa, matrices)
 {
     static const uint8_t good[] = { 10, 20, 40, 20, 10, 15, 40, 15, 10 };

@@ -18,10 +18,14 @@
  * Above are size classes, one for each block size up to CLASS_BLOCK_MAX, as lists per CPU.  A block
  * on such a list counts as used below.  Allocating and freeing there takes no lock.
  *
+ * Arenas and bins are one set for each memory node.  A CPU fills its lists from its own node's, then
+ * from a new arena there, then from its neighbours by distance; a drained block goes back to the node
+ * that its frame belongs to.
+ *
  * Debug builds put the request's size, its caller and the current mark into the head, REDZONE bytes
  * behind the request, and fill freed payloads.  The address sanitizer knows all of it.
  *
- * Locking: LOCK_HEAP guards arenas and bins; the lists belong to their CPU with interrupts off.
+ * Locking: LOCK_HEAP, one for each node and never two at once, guards arenas and bins; the lists belong to their CPU with interrupts off.
  * Invariants (heap_check): (1) blocks tile their arena; (2) no two free blocks are neighbours;
  * (3) exactly the free blocks are in bins, each in its own; (4) the counts add up.
  */
@@ -36,6 +40,7 @@
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/heap.h>
+#include <mm/numa.h>
 #include <mm/vmap.h>
 
 #ifdef CONFIG_DEBUG
@@ -95,11 +100,15 @@ struct heap_cache {
     struct class_list list[CLASSES];
 };
 
-static struct spinlock heap_lock = SPINLOCK_INIT(LOCK_HEAP);
-static struct list arenas = LIST_INIT(arenas); /* heap_lock */
-static struct list bins[BINS]; /* heap_lock */
-static uint32_t bins_used; /* heap_lock: bit n: bins[n] is not empty */
-static size_t arena_frames, arena_free_bytes, arena_count, arenas_empty; /* heap_lock */
+struct heap_node {
+    struct spinlock lock;
+    struct list arenas; /* lock */
+    struct list bins[BINS]; /* lock */
+    uint32_t bins_used; /* lock: bit n: bins[n] is not empty */
+    size_t arena_frames, free_bytes, arena_count, arenas_empty; /* lock */
+};
+
+static struct heap_node heaps[NODE_MAX];
 static size_t large_frames; /* atomic */
 static struct heap_cache boot_cache;
 #if DEBUG
@@ -153,7 +162,12 @@ static inline bool is_frames(const void *p)
     return IS_ALIGNED((uintptr_t)p, PAGE_SIZE);
 }
 
-/* --- bins; heap_lock held --- */
+static inline struct heap_node *heap_of(const void *p)
+{
+    return &heaps[numa.count == 1 ? 0 : frame_of(virt_to_phys(p))->node];
+}
+
+/* --- bins; the heap's lock held --- */
 
 static inline unsigned bin_of(size_t size)
 {
@@ -162,36 +176,36 @@ static inline unsigned bin_of(size_t size)
     return MIN(bin, BINS - 1);
 }
 
-static void bin_add(struct head *h)
+static void bin_add(struct heap_node *n, struct head *h)
 {
     unsigned bin = bin_of(head_size(h));
 
-    list_add_head(&bins[bin], &payload_of(h)->bin);
-    bins_used |= 1u << bin;
-    arena_free_bytes += head_size(h);
+    list_add_head(&n->bins[bin], &payload_of(h)->bin);
+    n->bins_used |= 1u << bin;
+    n->free_bytes += head_size(h);
 }
 
-static void bin_remove(struct head *h)
+static void bin_remove(struct heap_node *n, struct head *h)
 {
     unsigned bin = bin_of(head_size(h));
 
     list_del(&payload_of(h)->bin);
-    if (list_empty(&bins[bin]))
-        bins_used &= ~(1u << bin);
-    arena_free_bytes -= head_size(h);
+    if (list_empty(&n->bins[bin]))
+        n->bins_used &= ~(1u << bin);
+    n->free_bytes -= head_size(h);
 }
 
-static struct head *bin_first_fit(unsigned bin, size_t size)
+static struct head *bin_first_fit(struct heap_node *n, unsigned bin, size_t size)
 {
     union payload *p;
 
-    list_for_each(p, &bins[bin], bin)
+    list_for_each(p, &n->bins[bin], bin)
         if (head_size(head_of(p)) >= size)
             return head_of(p);
     return NULL;
 }
 
-/* --- blocks; heap_lock held --- */
+/* --- blocks; the heap's lock held --- */
 
 static void head_set(struct head *h, size_t size, unsigned state)
 {
@@ -200,7 +214,7 @@ static void head_set(struct head *h, size_t size, unsigned state)
 }
 
 /* Cuts a used block of `size` off the front of the free block h, which has left its bin. */
-static void block_split(struct head *h, size_t size)
+static void block_split(struct heap_node *n, struct head *h, size_t size)
 {
     size_t rest = head_size(h) - size;
 
@@ -209,90 +223,101 @@ static void block_split(struct head *h, size_t size)
 
         tail->prev_size = (uint32_t)size;
         head_set(tail, rest, STATE_FREE);
-        bin_add(tail);
+        bin_add(n, tail);
         h->size_state = (uint32_t)size | STATE_USED;
     } else {
         head_set(h, size, STATE_USED);
     }
 }
 
-static void arena_count_empty(const struct head *h, size_t by)
+static void arena_count_empty(struct heap_node *n, const struct head *h, size_t by)
 {
     if (arena_is_empty(h))
-        arenas_empty += by;
+        n->arenas_empty += by;
 }
 
-static struct head *block_take(size_t size)
+static struct head *block_take(struct heap_node *n, size_t size)
 {
     unsigned bin = bin_of(size);
-    struct head *h = bins_used & 1u << bin ? bin_first_fit(bin, size) : NULL;
+    struct head *h = n->bins_used & 1u << bin ? bin_first_fit(n, bin, size) : NULL;
 
     if (h == NULL) {
-        uint32_t larger = bin < BINS - 1 ? bins_used >> (bin + 1) : 0;
+        uint32_t larger = bin < BINS - 1 ? n->bins_used >> (bin + 1) : 0;
 
         if (larger == 0)
             return NULL;
         bin += 1 + (unsigned)__builtin_ctz(larger);
-        h = head_of(list_first(&bins[bin], union payload, bin));
+        h = head_of(list_first(&n->bins[bin], union payload, bin));
     }
-    arena_count_empty(h, (size_t)-1);
-    bin_remove(h);
-    block_split(h, size);
+    arena_count_empty(n, h, (size_t)-1);
+    bin_remove(n, h);
+    block_split(n, h, size);
     return h;
 }
 
-static void block_give(struct head *h)
+static void block_give(struct heap_node *n, struct head *h)
 {
     struct head *next = head_next(h);
     size_t size = head_size(h);
 
     if (head_state(next) == STATE_FREE) {
-        bin_remove(next);
+        bin_remove(n, next);
         size += head_size(next);
     }
     if (h->prev_size != 0 && head_state(head_prev(h)) == STATE_FREE) {
         h = head_prev(h);
-        bin_remove(h);
+        bin_remove(n, h);
         size += head_size(h);
     }
     head_set(h, size, STATE_FREE);
-    bin_add(h);
-    arena_count_empty(h, 1);
+    bin_add(n, h);
+    arena_count_empty(n, h, 1);
 }
 
 /* --- arenas --- */
 
-/* Without the lock: frames, and shrinkers behind them, have locks of their own. */
-static bool arena_add(void)
+static paddr_t arena_frames_alloc(unsigned flags, size_t *frames)
 {
-    size_t frames = ARENA_FRAMES, bytes;
-    paddr_t pa = frame_alloc_contiguous(frames, PAGE_SIZE, 0);
+    paddr_t pa;
+
+    *frames = ARENA_FRAMES;
+    pa = frame_alloc_contiguous(ARENA_FRAMES, PAGE_SIZE, flags);
+    if (pa != PADDR_NONE)
+        return pa;
+    *frames = 1;
+    return frame_alloc(flags);
+}
+
+/* Without a lock: frames, and shrinkers behind them, have locks of their own.  The arena belongs to
+ * the node that its frames come from. */
+static bool arena_add(unsigned frame_flags)
+{
+    size_t frames, bytes;
+    paddr_t pa = arena_frames_alloc(frame_flags, &frames);
+    struct heap_node *n;
     struct arena *a;
     unsigned long flags;
     struct head *h, *end;
 
-    if (pa == PADDR_NONE) {
-        frames = 1;
-        pa = frame_alloc(0);
-    }
     if (pa == PADDR_NONE)
         return false;
     frame_of(pa)->flags = FRAME_IS_HEAP;
     a = phys_to_virt(pa);
+    n = heap_of(a);
     a->frames = frames;
     bytes = frames * PAGE_SIZE - sizeof(*a) - GRAIN;
     h = arena_first(a);
     h->prev_size = 0;
     end = (struct head *)((uintptr_t)h + bytes);
     end->size_state = STATE_END;
-    flags = spin_lock_irqsave(&heap_lock);
-    list_add_tail(&arenas, &a->link);
+    flags = spin_lock_irqsave(&n->lock);
+    list_add_tail(&n->arenas, &a->link);
     head_set(h, bytes, STATE_FREE);
-    bin_add(h);
-    arena_frames += frames;
-    arena_count++;
-    arenas_empty++;
-    spin_unlock_irqrestore(&heap_lock, flags);
+    bin_add(n, h);
+    n->arena_frames += frames;
+    n->arena_count++;
+    n->arenas_empty++;
+    spin_unlock_irqrestore(&n->lock, flags);
     return true;
 }
 
@@ -307,36 +332,56 @@ static void arena_frames_free(struct arena *a)
         frame_free_contiguous(pa, a->frames);
 }
 
-/* Takes an arena that is one free block out of the heap. heap_lock held. */
-static void arena_detach(struct arena *a)
+/* Takes an arena that is one free block out of the heap. The heap's lock held. */
+static void arena_detach(struct heap_node *n, struct arena *a)
 {
-    bin_remove(arena_first(a));
+    bin_remove(n, arena_first(a));
     list_del(&a->link);
-    arena_frames -= a->frames;
-    arena_count--;
-    arenas_empty--;
+    n->arena_frames -= a->frames;
+    n->arena_count--;
+    n->arenas_empty--;
 }
 
-/* Frees empty arenas until `keep` are left. */
-static void arenas_release(size_t keep)
+/* Frees empty arenas of a node until `keep` are left. */
+static void arenas_release(struct heap_node *n, size_t keep)
 {
     struct list out = LIST_INIT(out);
     struct arena *a, *tmp;
-    unsigned long flags = spin_lock_irqsave(&heap_lock);
+    unsigned long flags = spin_lock_irqsave(&n->lock);
 
-    list_for_each_safe(a, tmp, &arenas, link) {
+    list_for_each_safe(a, tmp, &n->arenas, link) {
         struct head *h = arena_first(a);
 
-        if (arenas_empty <= keep)
+        if (n->arenas_empty <= keep)
             break;
         if (head_state(h) != STATE_FREE || !arena_is_empty(h))
             continue;
-        arena_detach(a);
+        arena_detach(n, a);
         list_add_tail(&out, &a->link);
     }
-    spin_unlock_irqrestore(&heap_lock, flags);
+    spin_unlock_irqrestore(&n->lock, flags);
     list_for_each_safe(a, tmp, &out, link)
         arena_frames_free(a);
+}
+
+/*
+ * Calls take(heap, arg) for the heaps in the order in which the running CPU should use them until one
+ * gives something; with new arenas where that is better than a node farther away.  NULL: no memory.
+ */
+static void *heaps_take(void *(*take)(struct heap_node *n, void *arg), void *arg)
+{
+    for (;;) {
+        unsigned home = frame_near_node(cpu_current()->node);
+        void *p = take(&heaps[home], arg);
+
+        if (p == NULL && numa.count > 1 && arena_add(FRAME_NODE_ONLY | FRAME_NO_SHRINK))
+            p = take(&heaps[home], arg);
+        for (unsigned i = 0; p == NULL && i < numa.count; i++)
+            if (numa.order[home][i] != home)
+                p = take(&heaps[numa.order[home][i]], arg);
+        if (p != NULL || !arena_add(0))
+            return p;
+    }
 }
 
 /* --- debugging: heads, red zones, poison --- */
@@ -482,47 +527,52 @@ static void block_carve(struct class_list *l, struct head *h, size_t size, unsig
     part->prev_size = (uint32_t)size;
 }
 
-/* One block, and with luck a batch of its like for the list. */
-static void *class_fill(struct class_list *l, unsigned class)
+/* One block of class *arg, and with luck a batch of its like for the running CPU's list. */
+static void *class_fill(struct heap_node *heap, void *arg)
 {
+    unsigned class = *(unsigned *)arg, n;
+    unsigned long flags = hal_irq_save();
+    struct heap_cache *c = cpu_current()->heap;
     size_t size = class * GRAIN;
-    unsigned n = l != NULL ? class_batch(class) : 1;
     struct head *h;
 
-    spin_lock(&heap_lock);
-    h = block_take(n * size);
+    n = c != NULL ? class_batch(class) : 1;
+    spin_lock(&heap->lock);
+    h = block_take(heap, n * size);
     if (h != NULL) {
-        block_carve(l, h, size, n);
+        block_carve(c != NULL ? &c->list[class] : NULL, h, size, n);
     } else if (n > 1) {
-        h = block_take(size);
+        h = block_take(heap, size);
     }
-    spin_unlock(&heap_lock);
+    spin_unlock(&heap->lock);
+    hal_irq_restore(flags);
     return h != NULL ? payload_of(h) : NULL;
 }
 
 static __noinline void *class_alloc_slow(unsigned class)
 {
-    for (;;) {
-        unsigned long flags = hal_irq_save();
-        struct heap_cache *c = cpu_current()->heap;
-        void *p = class_fill(c != NULL ? &c->list[class] : NULL, class);
-
-        hal_irq_restore(flags);
-        if (p != NULL || !arena_add())
-            return p;
-    }
+    return heaps_take(class_fill, &class);
 }
 
 static void class_drain(struct class_list *l, uint32_t keep)
 {
-    spin_lock(&heap_lock);
+    struct heap_node *locked = NULL;
+
     while (l->count > keep) {
         struct head *h = head_of(class_pop(l));
+        struct heap_node *n = heap_of(h);
 
+        if (n != locked) {
+            if (locked != NULL)
+                spin_unlock(&locked->lock);
+            spin_lock(&n->lock);
+            locked = n;
+        }
         payload_open(h);
-        block_give(h);
+        block_give(n, h);
     }
-    spin_unlock(&heap_lock);
+    if (locked != NULL)
+        spin_unlock(&locked->lock);
 }
 
 static __noinline void class_free_slow(struct class_list *l)
@@ -572,33 +622,34 @@ static __noinline void frames_free(void *p)
 
 /* --- blocks between the classes and whole frames --- */
 
+static void *block_take_locking(struct heap_node *n, void *arg)
+{
+    unsigned long flags = spin_lock_irqsave(&n->lock);
+    struct head *h = block_take(n, *(size_t *)arg);
+
+    spin_unlock_irqrestore(&n->lock, flags);
+    return h != NULL ? payload_of(h) : NULL;
+}
+
 static __noinline void *block_alloc(size_t size)
 {
     size_t need = ALIGN_UP(size + sizeof(struct head), GRAIN);
 
-    for (;;) {
-        unsigned long flags = spin_lock_irqsave(&heap_lock);
-        struct head *h = block_take(need);
-
-        spin_unlock_irqrestore(&heap_lock, flags);
-        if (h != NULL)
-            return payload_of(h);
-        if (!arena_add())
-            return NULL;
-    }
+    return heaps_take(block_take_locking, &need);
 }
 
 static __noinline void block_free(struct head *h)
 {
-    unsigned long flags = spin_lock_irqsave(&heap_lock);
+    struct heap_node *n = heap_of(h);
+    unsigned long flags = spin_lock_irqsave(&n->lock);
     bool surplus;
 
     payload_open(h);
-    block_give(h);
-    surplus = arenas_empty > 1;
-    spin_unlock_irqrestore(&heap_lock, flags);
+    block_give(n, h);
+    surplus = n->arenas_empty > 1;
+    spin_unlock_irqrestore(&n->lock, flags);
     if (surplus)
-        arenas_release(1);
+        arenas_release(n, 1);
 }
 
 /* --- the interface --- */
@@ -736,19 +787,32 @@ static size_t cached_bytes(void)
     return bytes;
 }
 
+static size_t node_bytes_used(struct heap_node *n)
+{
+    unsigned long flags = spin_lock_irqsave(&n->lock);
+    size_t overhead = n->arena_count * (sizeof(struct arena) + GRAIN);
+    size_t used = n->arena_frames * PAGE_SIZE - overhead - n->free_bytes;
+
+    spin_unlock_irqrestore(&n->lock, flags);
+    return used;
+}
+
 uint64_t heap_bytes_used(void)
 {
-    unsigned long flags = spin_lock_irqsave(&heap_lock);
-    size_t overhead = arena_count * (sizeof(struct arena) + GRAIN);
-    size_t used = arena_frames * PAGE_SIZE - overhead - arena_free_bytes - cached_bytes();
+    size_t used = 0;
 
-    spin_unlock_irqrestore(&heap_lock, flags);
-    return used + atomic_load_relaxed(&large_frames) * PAGE_SIZE;
+    for (unsigned i = 0; i < NODE_MAX; i++)
+        used += node_bytes_used(&heaps[i]);
+    return used - cached_bytes() + atomic_load_relaxed(&large_frames) * PAGE_SIZE;
 }
 
 uint64_t heap_frames(void)
 {
-    return atomic_load_relaxed(&arena_frames) + atomic_load_relaxed(&large_frames);
+    uint64_t frames = atomic_load_relaxed(&large_frames);
+
+    for (unsigned i = 0; i < NODE_MAX; i++)
+        frames += atomic_load_relaxed(&heaps[i].arena_frames);
+    return frames;
 }
 
 void heap_trim(void)
@@ -759,7 +823,8 @@ void heap_trim(void)
     for (unsigned class = 1; c != NULL && class < CLASSES; class++)
         class_drain(&c->list[class], 0);
     hal_irq_restore(flags);
-    arenas_release(0);
+    for (unsigned i = 0; i < NODE_MAX; i++)
+        arenas_release(&heaps[i], 0);
 }
 
 /* --- checks --- */
@@ -786,40 +851,48 @@ static size_t arena_check(struct arena *a)
                                                                                      : SIZE_MAX;
 }
 
-static bool bins_check(void)
+static bool bins_check(struct heap_node *n)
 {
     size_t bytes = 0;
     union payload *p;
 
     for (unsigned bin = 0; bin < BINS; bin++) {
-        if (list_empty(&bins[bin]) == !!(bins_used & 1u << bin))
+        if (list_empty(&n->bins[bin]) == !!(n->bins_used & 1u << bin))
             return false;
-        list_for_each(p, &bins[bin], bin) {
+        list_for_each(p, &n->bins[bin], bin) {
             if (head_state(head_of(p)) != STATE_FREE || bin_of(head_size(head_of(p))) != bin)
                 return false;
             bytes += head_size(head_of(p));
         }
     }
-    return bytes == arena_free_bytes;
+    return bytes == n->free_bytes;
+}
+
+static bool node_check(struct heap_node *node)
+{
+    unsigned long flags = spin_lock_irqsave(&node->lock);
+    size_t free = 0, frames = 0;
+    bool ok = bins_check(node);
+    struct arena *a;
+
+    list_for_each(a, &node->arenas, link) {
+        size_t n = arena_check(a);
+
+        ok = ok && n != SIZE_MAX && heap_of(a) == node;
+        free += n;
+        frames += a->frames;
+    }
+    ok = ok && free == node->free_bytes && frames == node->arena_frames;
+    spin_unlock_irqrestore(&node->lock, flags);
+    return ok;
 }
 
 bool heap_check(void)
 {
-    unsigned long flags = spin_lock_irqsave(&heap_lock);
-    size_t free = 0, frames = 0;
-    bool ok = bins_check();
-    struct arena *a;
-
-    list_for_each(a, &arenas, link) {
-        size_t n = arena_check(a);
-
-        ok = ok && n != SIZE_MAX;
-        free += n;
-        frames += a->frames;
-    }
-    ok = ok && free == arena_free_bytes && frames == arena_frames;
-    spin_unlock_irqrestore(&heap_lock, flags);
-    return ok;
+    for (unsigned i = 0; i < NODE_MAX; i++)
+        if (!node_check(&heaps[i]))
+            return false;
+    return true;
 }
 
 #if DEBUG
@@ -853,8 +926,9 @@ unsigned heap_leak_report(int level)
     struct arena *a;
 
     /* No lock: the log must not be called under it, and who asks is alone with the heap. */
-    list_for_each(a, &arenas, link)
-        n += arena_report(a, level);
+    for (unsigned i = 0; i < NODE_MAX; i++)
+        list_for_each(a, &heaps[i].arenas, link)
+            n += arena_report(a, level);
     return n;
 }
 
@@ -903,10 +977,18 @@ static struct heap_cache *cache_init(struct heap_cache *c)
     return c;
 }
 
+static void node_init(struct heap_node *n)
+{
+    spin_init(&n->lock, LOCK_HEAP);
+    list_init(&n->arenas);
+    for (unsigned i = 0; i < BINS; i++)
+        list_init(&n->bins[i]);
+}
+
 void heap_init(void)
 {
-    for (unsigned i = 0; i < BINS; i++)
-        list_init(&bins[i]);
+    for (unsigned i = 0; i < NODE_MAX; i++)
+        node_init(&heaps[i]);
     cpu_current()->heap = cache_init(&boot_cache);
     ktest_probe_add(&frames_probe);
     ktest_probe_add(&bytes_probe); /* read first: it trims */
@@ -914,7 +996,7 @@ void heap_init(void)
 
 void heap_init_cpu(struct cpu *cpu)
 {
-    paddr_t pa = frame_alloc(FRAME_ZERO);
+    paddr_t pa = frame_alloc_node(cpu->node, FRAME_ZERO);
 
     _Static_assert(sizeof(struct heap_cache) <= PAGE_SIZE, "the lists fit in a frame");
     if (pa != PADDR_NONE)
