@@ -584,6 +584,16 @@ uint64_t frame_node_total(unsigned node)
     return node < NODE_MAX ? atomic_load_relaxed(&nodes[node].total) : 0;
 }
 
+uint64_t frame_nodes(void)
+{
+    uint64_t set = 0;
+
+    for (unsigned n = 0; n < numa.count; n++)
+        if (frame_node_total(n) != 0)
+            set |= BIT(n);
+    return set;
+}
+
 uint64_t frame_reserve(void)
 {
     return reserve;

@@ -98,6 +98,7 @@ uint64_t frame_total(void); /* frames that can be allocated at all */
 uint64_t frame_free_count(void); /* per-CPU caches included */
 uint64_t frame_node_free(unsigned node); /* per-CPU caches included */
 uint64_t frame_node_total(unsigned node); /* of what frame_total() counts */
+uint64_t frame_nodes(void); /* the set of those that have memory */
 /* `node`, or the nearest one that has memory. */
 unsigned frame_near_node(unsigned node);
 /* Allocations so far, by Linux's meaning of the names; of all CPUs. */

@@ -5,7 +5,8 @@
  * Model: monotonic = mono + ((counter - base) & mask) * mult >> shift, in 64 bits.  mult stays below
  * 2^28 (an error of at most 4 ns each second), so that the product has room for minutes; long before
  * that the tick moves the base on.  The vDSO computes the same from the same numbers.
- * Locking: readers retry under the sequence counter (odd while it changes) and never block; writers
+ * Locking: readers retry under the sequence counter (CLOCK_WRITING while it changes; CLOCK_DIRECT in
+ * it, so that nobody reads one source with another's numbers) and never block; writers
  * hold LOCK_TIMER with interrupts off.
  */
 #define LOG_TAG "clock"
@@ -15,6 +16,7 @@
 #include <core/spinlock.h>
 #include <hal/cpu.h>
 #include <hal/vdso.h>
+#include <lib/string.h>
 #include <sched/timer.h>
 
 #define MULT_BITS 28
@@ -53,7 +55,7 @@ ns_t clock_monotonic_slow(void)
     ns_t ns;
 
     do {
-        s = atomic_load(&clock_state.seq) & ~1u;
+        s = atomic_load(&clock_state.seq) & ~(uint32_t)CLOCK_WRITING;
         if (!now.read)
             return 0;
         ns = clock_state.mono + to_ns(counts_since_base());
@@ -95,7 +97,7 @@ static unsigned long write_begin(void)
 {
     unsigned long flags = spin_lock_irqsave(&lock);
 
-    atomic_store_relaxed(&clock_state.seq, clock_state.seq + 1);
+    atomic_store_relaxed(&clock_state.seq, clock_state.seq | CLOCK_WRITING);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return flags;
 }
@@ -119,8 +121,11 @@ static void publish(void)
 
 static void write_end(unsigned long flags)
 {
+    bool direct = now.source && now.source->user_readable && now.mask == UINT64_MAX;
+    uint32_t count = (clock_state.seq & ~(CLOCK_STEP - 1u)) + CLOCK_STEP;
+
     publish();
-    atomic_store(&clock_state.seq, clock_state.seq + 1);
+    atomic_store(&clock_state.seq, count | (direct ? CLOCK_DIRECT : 0));
     spin_unlock_irqrestore(&lock, flags);
 }
 
@@ -150,7 +155,6 @@ static void use_source(const struct clock_source *s)
     clock_state.mult = (uint32_t)mult;
     clock_state.shift = shift;
     clock_state.base = s->read() & s->mask;
-    clock_state.direct = s->user_readable && s->mask == UINT64_MAX;
     now.source = s;
     now.read = s->read;
     now.mask = s->mask;
@@ -195,6 +199,61 @@ const char *clock_source_nth(unsigned n)
             name = s->name;
     spin_unlock_irqrestore(&lock, flags);
     return name;
+}
+
+/* Inside write_begin. */
+static struct clock_source *source_named(const char *name)
+{
+    struct clock_source *s;
+
+    list_for_each(s, &sources, link)
+        if (strcmp(s->name, name) == 0)
+            return s;
+    return NULL;
+}
+
+static struct clock_source *source_best_but(const struct clock_source *not)
+{
+    struct clock_source *s, *best = NULL;
+
+    list_for_each(s, &sources, link)
+        if (s != not && (best == NULL || s->rating > best->rating))
+            best = s;
+    return best;
+}
+
+err_t clock_source_select(const char *name)
+{
+    unsigned long flags = write_begin();
+    const struct clock_source *s = source_named(name);
+
+    if (s != NULL && s != now.source) {
+        rebase();
+        use_source(s);
+    }
+    write_end(flags);
+    return s != NULL ? 0 : -EINVAL;
+}
+
+err_t clock_source_unbind(const char *name)
+{
+    unsigned long flags = write_begin();
+    struct clock_source *s = source_named(name), *next = NULL;
+    err_t err = -ENODEV;
+
+    if (s != NULL) {
+        next = source_best_but(s);
+        err = next != NULL ? 0 : -EBUSY;
+    }
+    if (err == 0) {
+        if (s == now.source) {
+            rebase();
+            use_source(next);
+        }
+        list_del(&s->link);
+    }
+    write_end(flags);
+    return err;
 }
 
 void clock_tick(void)

@@ -47,15 +47,24 @@ void clock_wall_register(const struct wall_clock *w);
 const char *clock_source_name(void);
 /* Name of the n-th source that was registered; NULL: there are fewer. */
 const char *clock_source_nth(unsigned n);
+/* Makes that source the one in use; a better one that registers later still wins.  0, -EINVAL. */
+err_t clock_source_select(const char *name);
+/* Forgets a source; the best of the others takes over.  0, -ENODEV, -EBUSY (it is the only one). */
+err_t clock_source_unbind(const char *name);
 struct clock_event *clock_event_current(void);
 
 /* The clock's present numbers; for clock_monotonic() and clock.c alone. */
 struct clock_state {
-    uint32_t seq; /* odd: being written; atomic */
-    bool direct; /* the source is hal_cycles() with all its bits */
+    uint32_t seq; /* CLOCK_*; atomic */
     uint32_t mult, shift;
     uint64_t base; /* counter */
     ns_t mono; /* at base */
+};
+/* Bits of seq, which otherwise counts in steps. */
+enum {
+    CLOCK_WRITING = 1u << 0,
+    CLOCK_DIRECT = 1u << 1, /* the source is hal_cycles() with all its bits */
+    CLOCK_STEP = 1u << 2,
 };
 extern struct clock_state clock_state;
 ns_t clock_monotonic_slow(void);
@@ -67,10 +76,10 @@ static inline ns_t clock_monotonic(void)
     uint32_t seq;
     ns_t ns;
 
-    if (unlikely(!atomic_load_relaxed(&c->direct)))
-        return clock_monotonic_slow();
     do {
-        seq = atomic_load(&c->seq) & ~1u;
+        seq = atomic_load(&c->seq) & ~(uint32_t)CLOCK_WRITING;
+        if (unlikely(!(seq & CLOCK_DIRECT)))
+            return clock_monotonic_slow();
         ns = c->mono + ((hal_cycles() - c->base) * c->mult >> c->shift);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
     } while (unlikely(atomic_load_relaxed(&c->seq) != seq));
