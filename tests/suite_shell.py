@@ -210,7 +210,8 @@ def ps(sh, ctx):
     expect_match(r"^ +1 root +(\{init\} )?(/sbin/)?init$", output)
     expect_match(r"^ +\d+ root +-/bin/sh$", output)
     expect_match(r"^ +\d+ root +(\{ps\} -/bin/sh|ps)$", output)
-    output = sh.script("sleep 77 & ps -o pid,ppid,pgid,stat,vsz,rss,comm,args | grep 'sleep 77' | grep -v grep\nkill $!\n")
+    output = sh.script("sleep 77 & until grep -q '^[0-9]* (sleep) S' /proc/$!/stat; do usleep 20000; done\n"
+                       "ps -o pid,ppid,pgid,stat,vsz,rss,comm,args | grep 'sleep 77' | grep -v grep\nkill $!\n")
     expect_match(r"^ *\d+ +\d+ +\d+ +S +\d+ +\d+ +sleep +sleep 77$", output)
 
 
