@@ -174,8 +174,13 @@ err_t multiboot2_parse(const struct loader_handoff *h, struct boot_record *rec)
 
 static err_t multiboot2_start(const struct loader_handoff *h, struct boot_record *rec)
 {
+    err_t err;
+
     pc_earlycon_start();
     pc_reserve_first_page(rec);
-    return multiboot2_parse(h, rec);
+    err = multiboot2_parse(h, rec);
+    if (!err)
+        pc_reserve_low_page(rec);
+    return err;
 }
 BOOT_PROTOCOL(multiboot2, LOADER_MULTIBOOT2, multiboot2_start);

@@ -104,8 +104,13 @@ err_t pvh_parse(const struct loader_handoff *h, struct boot_record *rec)
 
 static err_t pvh_start(const struct loader_handoff *h, struct boot_record *rec)
 {
+    err_t err;
+
     pc_earlycon_start();
     pc_reserve_first_page(rec);
-    return pvh_parse(h, rec);
+    err = pvh_parse(h, rec);
+    if (!err)
+        pc_reserve_low_page(rec);
+    return err;
 }
 BOOT_PROTOCOL(pvh, LOADER_PVH, pvh_start);

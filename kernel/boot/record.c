@@ -254,6 +254,15 @@ void record_add_module(struct boot_record *rec, paddr_t start, uint64_t size, co
     rec->module_count++;
 }
 
+bool record_is_free(const struct boot_record *rec, paddr_t start, uint64_t size)
+{
+    for (unsigned i = 0; i < rec->module_count; i++)
+        if (ranges_overlap(start, size, rec->modules[i].start, rec->modules[i].size))
+            return false;
+    return is_usable(rec, start, size) &&
+           !ranges_overlap(start, size, rec->image_start, rec->image_end - rec->image_start);
+}
+
 /* Drops modules that do not lie in usable memory, or over the kernel. */
 static void modules_check(struct boot_record *rec)
 {

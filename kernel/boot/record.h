@@ -53,6 +53,8 @@ void record_add_module(struct boot_record *rec, paddr_t start, uint64_t size, co
 /* At most `max` bytes are read; control bytes become spaces; what does not fit is cut and logged. */
 void record_set_cmdline(struct boot_record *rec, const char *text, size_t max);
 void record_set_loader(struct boot_record *rec, const char *name, size_t max);
+/* Is [start, start + size) usable memory without kernel and modules? */
+bool record_is_free(const struct boot_record *rec, paddr_t start, uint64_t size);
 /* Sorts, merges and clips.  Return: 0; -EINVAL: no usable memory, or the image is not inside it. */
 err_t __must_check record_finish(struct boot_record *rec);
 /* The invariants of a finished record: sorted, no overlap, no empty range, no equal neighbours. */

@@ -118,13 +118,16 @@ void smp_call_others(void (*fn)(void *arg), void *arg)
 
 /* --- stopping ---------------------------------------------------------------------------------- */
 
-static __noreturn void stop_self(void)
+static bool stopping; /* atomic; IPI_STOP was sent: whatever NMI comes, it is one */
+
+/* r: what was interrupted, NULL: the caller. */
+static __noreturn void stop_self(const struct hal_regs *r)
 {
     struct cpu *cpu = cpu_current();
 
     if (panicking) {
         log_emerg("CPU %u stops, it was here:", cpu->id);
-        backtrace_log(LOG_EMERG, NULL);
+        backtrace_log(LOG_EMERG, r);
     }
     set_remove(&cpus_online, cpu->id);
     hal_halt();
@@ -135,8 +138,14 @@ void ipi_receive(enum ipi ipi)
     if (ipi == IPI_CALL)
         smp_call_poll();
     else if (ipi == IPI_STOP)
-        stop_self();
+        stop_self(NULL);
     /* IPI_RESCHED: the way out of the interrupt looks at the pending bits. */
+}
+
+void ipi_receive_nmi(const struct hal_regs *r)
+{
+    if (atomic_load(&stopping))
+        stop_self(r);
 }
 
 unsigned smp_stop_others(void)
@@ -144,6 +153,7 @@ unsigned smp_stop_others(void)
     unsigned self = cpu_current()->id;
     ns_t start = log_clock_ns();
 
+    atomic_store(&stopping, true);
     for (unsigned i = 0; i < cpu_count; i++)
         if (i != self && cpu_online(i))
             ipi_send(cpus[i], IPI_STOP);

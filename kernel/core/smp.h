@@ -47,6 +47,10 @@ void ipi_send(struct cpu *cpu, enum ipi ipi);
 /* From irq_dispatch(), interrupts off: a chip's claim() gave IRQ_IPI + ipi. */
 void ipi_receive(enum ipi ipi);
 
+/* From an NMI, which may be IPI_STOP: then it does not return. */
+struct hal_regs;
+void ipi_receive_nmi(const struct hal_regs *r);
+
 /*
  * Runs fn(arg) on every online CPU of `set` but the caller's own, and returns when all have.
  * Context: any but an NMI; preemption or interrupts off, or a spinlock held, is fine.

@@ -8,6 +8,7 @@
 #define LOG_TAG "trap"
 #include <core/log.h>
 #include <core/panic.h>
+#include <core/smp.h>
 #include <hal/cpu.h>
 #include <hal/upcall.h>
 #include <mm/vmap.h>
@@ -75,6 +76,7 @@ void upcall_exception(struct hal_regs *r, enum hal_trap trap, int code, vaddr_t 
     const struct trap_kind *kind = &trap_kinds[trap];
 
     if (trap == TRAP_NMI) {
+        ipi_receive_nmi(r);
         log_warn("non-maskable interrupt of unknown cause at %#lx", regs_ip(r));
         return;
     }

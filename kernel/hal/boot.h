@@ -60,6 +60,7 @@ struct boot_record {
     paddr_t fdt; /* 0: none */
     uint64_t fdt_size;
     struct boot_framebuffer fb; /* width 0: none */
+    paddr_t low_page; /* x86_64: a reserved page below 1 MiB, where CPUs start; 0: none */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include <cpu/feature.h>
 #include <cpu/msr.h>
 #include <cpu/smap.h>
+#include <cpu/topology.h>
 #include <hal/mmu.h>
 #include <trap/idt.h>
 
@@ -97,14 +98,15 @@ static void syscall_enable(void)
 void hal_cpu_init(struct cpu *cpu)
 {
     cpu->self = cpu;
-    cpu->hw_id = cpuid(1, 0).ebx >> 24;
+    topology_detect(cpu);
     gdt_fill(cpu);
     tss_fill(cpu);
     gdt_load(cpu);
     msr_write(MSR_GS_BASE, (uintptr_t)cpu);
     msr_write(MSR_KERNEL_GS_BASE, 0);
     msr_write(MSR_FS_BASE, 0);
-    idt_fill();
+    if (cpu->id == 0)
+        idt_fill();
     idt_load();
     feature_enable();
     syscall_enable();

@@ -105,18 +105,49 @@ static void put_sizes(struct text *t)
     put(t, "address sizes\t: %u bits physical, %u bits virtual\n", bits & 0xff, bits >> 8 & 0xff);
 }
 
+/* As Linux counts: `siblings` are the package's CPUs, `cpu cores` its cores. */
+static void put_place(struct text *t, const struct cpu *cpu)
+{
+    unsigned siblings = 0, cores = 0;
+
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (cpus[i]->topology.package != cpu->topology.package)
+            continue;
+        siblings++;
+        cores += cpus[i]->topology.thread == 0;
+    }
+    put(t, "physical id\t: %u\nsiblings\t: %u\n", cpu->topology.package, siblings);
+    put(t, "core id\t\t: %u\ncpu cores\t: %u\n", cpu->topology.core, MAX(cores, 1u));
+    put(t, "apicid\t\t: %u\ninitial apicid\t: %u\n", (unsigned)cpu->hw_id, (unsigned)cpu->hw_id);
+}
+
+/* The largest cache of the CPU's own, or all share: what Linux calls its size. */
+static uint32_t cache_kib(const struct cpu *cpu)
+{
+    uint32_t kib = 0;
+    uint8_t level = 0;
+
+    for (unsigned i = 0; i < CPU_CACHES_MAX; i++) {
+        const struct cpu_cache *c = &cpu->topology.caches[i];
+
+        if (c->type == CACHE_NONE || c->level < level)
+            continue;
+        level = c->level;
+        kib = c->size / 1024;
+    }
+    return kib;
+}
+
 size_t hal_cpuinfo(const struct cpu *cpu, char *buf, size_t size)
 {
     struct text t = { .buf = buf, .size = size };
     unsigned khz = (unsigned)(x86_tsc_hz / 1000);
-    uint32_t cache = features.max_ext >= 0x80000006 ? cpuid(0x80000006, 0).ecx >> 16 : 0;
 
     put(&t, "processor\t: %u\n", cpu->id);
     put_identity(&t);
-    put(&t, "cpu MHz\t\t: %u.%03u\ncache size\t: %u KB\n", khz / 1000, khz % 1000, cache);
-    put(&t, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\n", cpu_count, cpu->id,
-        cpu_count);
-    put(&t, "apicid\t\t: %u\ninitial apicid\t: %u\n", (unsigned)cpu->hw_id, (unsigned)cpu->hw_id);
+    put(&t, "cpu MHz\t\t: %u.%03u\ncache size\t: %u KB\n", khz / 1000, khz % 1000,
+        cache_kib(cpu));
+    put_place(&t, cpu);
     put(&t, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\n",
         features.max_leaf);
     put_flags(&t);

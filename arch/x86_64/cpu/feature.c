@@ -128,7 +128,8 @@ void feature_enable(void)
     __asm__ volatile("fninit");
     if (f->xsave) {
         xcr0_write(f->xcr0);
-        f->fpu_size = cpuid(0xd, 0).ebx; /* for what XCR0 holds now */
+        if (f->mxcsr_mask == 0)
+            f->fpu_size = cpuid(0xd, 0).ebx; /* for what XCR0 holds now */
     }
     if (f->mxcsr_mask == 0)
         f->mxcsr_mask = mxcsr_mask_read();

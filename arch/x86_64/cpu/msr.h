@@ -3,34 +3,8 @@
 #pragma once
 
 #include <arch/asm.h>
+#include <arch/msr.h>
 #include <lib/types.h>
-
-struct cpuid {
-    uint32_t eax, ebx, ecx, edx;
-};
-
-static inline struct cpuid cpuid(uint32_t leaf, uint32_t sub)
-{
-    struct cpuid c;
-
-    __asm__ volatile("cpuid"
-                     : "=a"(c.eax), "=b"(c.ebx), "=c"(c.ecx), "=d"(c.edx)
-                     : "a"(leaf), "c"(sub));
-    return c;
-}
-
-static inline uint64_t msr_read(uint32_t msr)
-{
-    uint32_t lo, hi;
-
-    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-    return (uint64_t)hi << 32 | lo;
-}
-
-static inline void msr_write(uint32_t msr, uint64_t v)
-{
-    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
-}
 
 #define CONTROL_REGISTER(n)                                                                        \
     static inline uint64_t cr##n##_read(void)                                                      \

@@ -9,6 +9,7 @@
  * text: the MTRRs keep devices there uncached), with the largest pages that fit.
  * Invariants: (1) nothing is writable and executable; (2) boot_pml4 does not change afterwards.
  */
+#include <boot/start.h>
 #include <cpu/feature.h>
 #include <hal/boot.h>
 #include <mm/tables.h>
@@ -117,5 +118,6 @@ err_t mmu_kernel_init(const struct boot_record *rec)
     tlb_flush_all_local();
     table_source.free(root);
     tables_freeze();
+    secondary_page_set(rec->low_page);
     return 0;
 }

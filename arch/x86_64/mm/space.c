@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: root tables: making them, loading them, and forgetting translations.
+ * Purpose: root tables: making them, loading them, taking them away.
  *
  * Model: every root shares the kernel half of boot_pml4, whose entries never change after boot,
  * and maps itself at RECURSIVE_SLOT.  cpu->space is the space whose root CR3 holds; a kernel thread
  * leaves it loaded, so that going back costs nothing.  Without PCIDs a load of CR3 forgets all but
- * global translations (SDM vol. 3, 4.10.4.1).
+ * global translations (SDM vol. 3, 4.10.4.1).  The bits of s->active are what mm/tlb.c goes by.
  * Locking: cpu->space: own CPU, interrupts off.
  */
 #include <cpu/msr.h>
 #include <hal/boot.h>
 #include <hal/cpu.h>
+#include <hal/upcall.h>
 #include <mm/tables.h>
 
-#define FLUSH_PAGES_MAX 32
-#define CR4_PGE (1ul << 7)
 #define KERNEL_SLOTS_MAX 72
 
 struct hal_space kernel_space;
@@ -89,71 +88,31 @@ void mmu_space_switch(struct hal_space *s)
         active_clear(old, cpu);
 }
 
-/* A CPU on which a kernel thread left the space loaded must let go of it first. */
+void space_drop_local(struct hal_space *s)
+{
+    struct cpu *cpu = cpu_current();
+
+    if (cpu->space != s)
+        return;
+    cpu->space = NULL;
+    cr3_write(kernel_space.root);
+    active_clear(s, cpu);
+}
+
+static void drop_here(void *arg)
+{
+    space_drop_local(arg);
+}
+
+/* CPUs on which idle or kernel threads left the space loaded must let go of it first. */
 void mmu_space_fini(struct hal_space *s)
 {
     unsigned long flags = hal_irq_save();
-    struct cpu *cpu = cpu_current();
 
-    if (cpu->space == s) {
-        cpu->space = NULL;
-        cr3_write(kernel_space.root);
-    }
+    space_drop_local(s);
+    if (unlikely(cpu_count > 1) && space_active(s))
+        upcall_call_cpus(s->active, drop_here, s);
     hal_irq_restore(flags);
     table_source.free(s->root);
     s->root = PADDR_NONE;
-}
-
-void tlb_flush_local(void)
-{
-    cr3_write(cr3_read());
-}
-
-void tlb_flush_all_local(void)
-{
-    uint64_t cr4 = cr4_read();
-
-    cr4_write(cr4 & ~CR4_PGE);
-    cr4_write(cr4);
-}
-
-static void tlb_flush_page_local(vaddr_t va)
-{
-    __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
-}
-
-void mmu_flush_page(struct hal_space *s, vaddr_t va)
-{
-    if (space_loaded(s, va))
-        tlb_flush_page_local(va);
-}
-
-void mmu_flush_range(struct hal_space *s, vaddr_t start, vaddr_t end)
-{
-    if (!space_loaded(s, start))
-        return;
-    if (PAGES(end - start) > FLUSH_PAGES_MAX) {
-        if (start >= DIRECT_BASE)
-            tlb_flush_all_local();
-        else
-            tlb_flush_local();
-        return;
-    }
-    for (vaddr_t va = start & PAGE_MASK; va < end; va += PAGE_SIZE)
-        tlb_flush_page_local(va);
-}
-
-void mmu_flush_space(struct hal_space *s)
-{
-    if (s == &kernel_space)
-        tlb_flush_all_local();
-    else if (space_loaded(s, 0))
-        tlb_flush_local();
-}
-
-/* x86 keeps its instruction caches coherent (SDM vol. 3, 11.6). */
-void mmu_sync_icache(const void *va, size_t n)
-{
-    (void)va;
-    (void)n;
 }

@@ -16,10 +16,21 @@ void tables_start(uint64_t offset);
 /* Remembers which slots of the kernel half are in use; they never change any more. */
 void tables_freeze(void);
 
-/* Reloads CR3: forgets all that is not global, the walker's caches included. */
-void tlb_flush_local(void);
-/* As above, and what is global. */
+/* This CPU forgets all its translations, the global ones and the walker's caches included. */
 void tlb_flush_all_local(void);
+
+/* Loads the kernel's own root on this CPU if s is loaded.  Interrupts off. */
+void space_drop_local(struct hal_space *s);
+
+/* May any CPU hold translations of s? */
+static inline bool space_active(const struct hal_space *s)
+{
+    uint64_t any = 0;
+
+    for (unsigned i = 0; i < CPU_MAX / 64; i++)
+        any |= atomic_load_relaxed(&s->active[i]);
+    return any != 0;
+}
 
 /* Is va's translation in what this CPU's CR3 holds?  The kernel's half is the same in all. */
 static inline bool space_loaded(const struct hal_space *s, vaddr_t va)

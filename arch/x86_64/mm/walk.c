@@ -12,9 +12,10 @@
  *
  * Only the loaded space is seen there; tables of another one are reached through the direct map.
  * Both ways go down from the root, for the window over an absent table would fault.
- * Locking: the owner of the space holds a spinlock, so the loaded space stays loaded.
- * Invariants: (1) a table that is freed is out of its parent and of the TLB before its frame is
- * given back; (2) a set entry that points to a table is in its parent's summary (mm/tables.h).
+ * Locking: the owner of the space holds a spinlock, so the loaded space stays loaded: mm/tlb.c takes
+ * it away from idle CPUs alone.
+ * Invariants: (1) a table that is freed is out of its parent and of every CPU's TLB before its
+ * frame is given back; (2) a set entry that points to a table is in its parent's summary (mm/tables.h).
  */
 #include <hal/cpu.h>
 #include <mm/tables.h>
@@ -227,8 +228,7 @@ void mmu_prune(struct hal_space *s, vaddr_t start, vaddr_t end)
     prune_root(&p, s);
     if (p.freed == 0)
         return;
-    if (space_loaded(s, start))
-        tlb_flush_local();
+    mmu_flush_space(s); /* once for all: tables and what the window showed of them */
     for (pa = p.freed; pa != 0; pa = next) {
         next = *(paddr_t *)phys_to_virt(pa);
         table_source.free(pa);

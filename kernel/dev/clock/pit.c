@@ -98,7 +98,7 @@ static err_t pit_start(struct subsystem *self)
     return service_publish_clock_event(pit_event.name, &pit_event, pit_event.rating, PRIV_DRIVER);
 }
 
-static const char *const needs[] = { "pic", "tsc", NULL };
+static const char *const needs[] = { "irqchip", "tsc", NULL };
 static struct subsystem pit_subsystem = {
     .name = "pit",
     .privilege = PRIV_DRIVER,

@@ -3,13 +3,15 @@
  * Purpose: the PC's two 8259A interrupt controllers (Intel 231468): lines 0-15.
  *
  * Model: the slave hangs on the master's line 2.  Lines begin at vector 0x20, behind the exceptions.
- * Everything is masked until a handler registers.  A line that falls silent before it is
- * acknowledged shows up as 7 or 15 without its in-service bit: spurious.
+ * Everything is masked until a handler registers, for ever when a local and an I/O APIC take over.  A
+ * line that falls silent before it is acknowledged shows up as 7 or 15 without its in-service bit:
+ * spurious.
  * Locking: mask registers: LOCK_DEVICE, for interrupts may be registered from any CPU.
  */
 #define LOG_TAG "pic"
 #include <core/irq.h>
 
+#include <core/hardware.h>
 #include <core/spinlock.h>
 #include <dev/services.h>
 #include <hal/io.h>
@@ -29,7 +31,7 @@
 #define OCW3_READ_ISR 0x0b
 
 static struct spinlock pic_lock = SPINLOCK_INIT(LOCK_DEVICE);
-static uint16_t pic_masked = 0xffff & ~(1u << CASCADE_LINE); /* pic_lock */
+static uint16_t pic_masked = 0xffff; /* pic_lock */
 
 /* Writes the half of the mask that holds `irq`. */
 static void mask_write(unsigned irq)
@@ -60,6 +62,10 @@ static void pic_unmask(unsigned irq)
         return;
     flags = spin_lock_irqsave(&pic_lock);
     pic_masked &= (uint16_t)~(1u << irq);
+    if (irq >= 8 && (pic_masked & 1u << CASCADE_LINE)) {
+        pic_masked &= (uint16_t)~(1u << CASCADE_LINE);
+        mask_write(CASCADE_LINE);
+    }
     mask_write(irq);
     spin_unlock_irqrestore(&pic_lock, flags);
 }
@@ -118,8 +124,9 @@ static void pic_program(void)
 static err_t pic_start(struct subsystem *self)
 {
     (void)self;
+    if (!hardware()->has_pic)
+        return -ENODEV;
     pic_program();
-    irq_chip_set(&pic);
     return service_publish_irqchip(pic.name, &pic, 100, PRIV_DRIVER);
 }
 

@@ -166,7 +166,7 @@ static err_t uart_late(struct subsystem *self)
     return 0;
 }
 
-static const char *const needs[] = { "pic", NULL };
+static const char *const needs[] = { "irqchip", NULL };
 static struct subsystem uart_subsystem = {
     .name = "uart16550",
     .privilege = PRIV_DRIVER,

@@ -57,10 +57,20 @@ static inline void hal_relax(void)
     __asm__ volatile("pause" : : : "memory");
 }
 
+/* How an idle CPU waits; chosen at boot (cpu/idle.c). */
+enum x86_idle { X86_IDLE_HALT, X86_IDLE_MWAIT, X86_IDLE_POLL };
+extern enum x86_idle x86_idle;
+void x86_idle_watch(void);
+/* Does the CPU see a store to its current context's pending bits while it idles? */
+bool x86_idle_watches(const struct cpu *cpu);
+
 /* STI takes effect after the next instruction (SDM vol. 2, STI), so no interrupt slips between. */
 static inline void hal_idle(void)
 {
-    __asm__ volatile("sti; hlt" : : : "memory");
+    if (x86_idle == X86_IDLE_HALT)
+        __asm__ volatile("sti; hlt" : : : "memory");
+    else
+        x86_idle_watch();
 }
 
 static inline uint64_t hal_cycles(void)
