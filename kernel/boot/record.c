@@ -136,7 +136,6 @@ static void sweep_trim(void)
 
 static void sweep_commit(struct boot_record *rec)
 {
-    sweep_trim();
     memcpy(rec->ranges, sweep.out, sweep.count * sizeof rec->ranges[0]);
     rec->range_count = sweep.count;
 }
@@ -152,23 +151,37 @@ void record_add_range(struct boot_record *rec, paddr_t start, uint64_t size, enu
     if (kind > MEM_PERSISTENT)
         add.kind = MEM_RESERVED;
     sweep_add(rec, &add);
+    sweep_trim();
     sweep_commit(rec);
+}
+
+/* The part of `old` within [start, end) gets the node. */
+static void sweep_node(const struct mem_range *old, paddr_t start, paddr_t end, unsigned node)
+{
+    struct mem_range inside = { .kind = old->kind, .node = node };
+    paddr_t from = CLAMP(start, old->start, range_end(old));
+    paddr_t to = CLAMP(end, from, range_end(old));
+
+    sweep_emit(old->start, from, old);
+    sweep_emit(from, to, &inside);
+    sweep_emit(to, range_end(old), old);
 }
 
 void record_set_node(struct boot_record *rec, paddr_t start, uint64_t size, unsigned node)
 {
     sweep.count = 0;
     for (unsigned i = 0; i < rec->range_count; i++) {
-        const struct mem_range *old = &rec->ranges[i];
-        struct mem_range inside = { .kind = old->kind, .node = node };
-        paddr_t from = CLAMP(start, old->start, range_end(old));
-        paddr_t to = CLAMP(start + size, old->start, range_end(old));
+        const struct mem_range *r = &rec->ranges[i];
 
-        sweep_emit(old->start, MAX(from, old->start), old);
-        sweep_emit(from, to, &inside);
-        sweep_emit(MAX(to, from), range_end(old), old);
+        if (r->kind == MEM_USABLE)
+            sweep_node(r, start, start + size, node);
+        else
+            sweep_emit(r->start, range_end(r), r);
     }
-    sweep_commit(rec);
+    if (sweep.count <= BOOT_RANGES_MAX)
+        sweep_commit(rec);
+    else
+        log_once(LOG_WARN, "too many memory ranges: some memory is taken for another node's");
 }
 
 bool record_check(const struct boot_record *rec)

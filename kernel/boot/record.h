@@ -44,7 +44,8 @@ const void *record_map(const struct loader_handoff *h, paddr_t pa, uint64_t size
  * wins.  When the table is full the highest usable memory is given up: lost, never invented. */
 void record_add_range(struct boot_record *rec, paddr_t start, uint64_t size, enum mem_kind kind,
                       unsigned node);
-/* Gives [start, start + size) of what is there already another node; ranges are cut at its ends. */
+/* Gives usable memory within [start, start + size) another node; ranges are cut at its ends.  When
+ * the table has no room for the pieces nothing changes. */
 void record_set_node(struct boot_record *rec, paddr_t start, uint64_t size, unsigned node);
 /* Adds a module (initramfs first).  Empty or wrapping ones and those beyond the table are dropped
  * with a log line.  `name` may be NULL; at most `max` bytes of it are read. */
