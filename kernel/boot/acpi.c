@@ -37,11 +37,16 @@ static bool sum_is_zero(const uint8_t *p, size_t n)
     return sum == 0;
 }
 
-/* What the table at `pa` is called, in printable letters, for complaints. */
+static bool is_name_letter(uint8_t c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* A name that may stand in the log and be a file's. */
 static void signature_copy(char out[5], const uint8_t *bytes)
 {
     for (unsigned i = 0; i < 4; i++)
-        out[i] = bytes[i] > ' ' && bytes[i] < 0x7f ? (char)bytes[i] : '?';
+        out[i] = is_name_letter(bytes[i]) ? (char)bytes[i] : '?';
     out[4] = '\0';
 }
 

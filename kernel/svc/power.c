@@ -33,13 +33,13 @@ static __noreturn void ask_all(bool reboot)
     struct providers p = { .count = 0 };
 
     service_for_each(gather, &p);
+    hal_irq_disable();
     for (unsigned i = 0; i < p.count; i++) {
         void (*act)(void) = reboot ? p.service[i]->reboot : p.service[i]->off;
 
         if (act)
             act();
     }
-    hal_irq_disable();
     hal_halt();
 }
 

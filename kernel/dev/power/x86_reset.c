@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: restarting a PC: the keyboard controller's reset line, then the chip set's reset control
- * register, then a triple fault.
- * Context: any, a panic included.
+ * Purpose: restarting a PC without tables: the keyboard controller's reset line, then the chip set's
+ * reset control register, then a triple fault.
+ * Model: three services, each worth less than the one before; ACPI's reset register (x86_acpi.c) is
+ * worth more than all.  The keyboard controller is asked only where the firmware says there is one.
+ * Context: interrupts off; a panic included.
  */
 #define LOG_TAG "x86_reset"
+#include <core/hardware.h>
 #include <hal/cpu.h>
 #include <hal/io.h>
 #include <svc/power.h>
@@ -50,20 +53,20 @@ static void by_triple_fault(void)
     __asm__ volatile("lidt %0; int3" : : "m"(empty));
 }
 
-static void reset(void)
-{
-    hal_irq_disable();
-    by_keyboard();
-    by_chipset();
-    by_triple_fault();
-}
-
-static const struct power_service service = { .reboot = reset };
+static const struct power_service keyboard = { .reboot = by_keyboard };
+static const struct power_service chipset = { .reboot = by_chipset };
+static const struct power_service triple_fault = { .reboot = by_triple_fault };
 
 static err_t reset_start(struct subsystem *self)
 {
+    err_t err = 0;
+
     (void)self;
-    return service_publish_power("x86_reset", &service, 50, PRIV_DRIVER);
+    if (hardware()->has_8042)
+        err = service_publish_power("i8042", &keyboard, 50, PRIV_DRIVER);
+    if (!err)
+        err = service_publish_power("port_cf9", &chipset, 40, PRIV_DRIVER);
+    return err ? err : service_publish_power("triple_fault", &triple_fault, 10, PRIV_DRIVER);
 }
 
 static struct subsystem reset_subsystem = {
