@@ -223,6 +223,45 @@ def stuttering_host(ctx):
             machine.expect_exit()
 
 
+# Only what the shell does itself is sure to work while the bomb burns.
+BOMB = """
+sleep 1
+echo before $(grep MemFree /proc/meminfo)
+sleep 10 & watch=$!
+{command} >/s/out 2>&1 &
+wait $watch
+echo still here
+kill -9 -1
+read -t 6 line </dev/console
+wait
+rm /s/out
+echo after $(grep MemFree /proc/meminfo)
+echo words | wc -c
+"""
+
+
+def bomb(ctx, name, command):
+    """Ignites it without any limit, as root; the machine goes on, and all comes back afterwards."""
+    subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
+    program = (BUILD / ctx.arch / "programs/bomb-musl").read_bytes()
+    output = run(ctx, name, BOMB.replace("{command}", command), [("bin/bomb", program)], mem=64)
+    expect_match(r"^still here$", output)
+    expect_match(r"^6$", output)
+    lost = free_kib(output, "before") - free_kib(output, "after")
+    if lost > 2048:
+        raise Failure(f"{lost} KiB did not come back")
+
+
+@test("a fork bomb without limits: the machine goes on", kernels=("devine",))
+def bomb_program(ctx):
+    bomb(ctx, "bomb", "bomb")
+
+
+@test("a shell's fork bomb without limits: the machine goes on", kernels=("devine",))
+def bomb_shell(ctx):
+    bomb(ctx, "shell bomb", "sh -c 'b() { b | b & }; b; sleep 1000'")
+
+
 @test("damaged archives do not stop the boot", kernels=("devine",))
 def archives(ctx):
     good = Archive().busybox(ctx.arch).file("init", INIT.replace("{command}", "echo alive"))

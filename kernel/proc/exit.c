@@ -254,8 +254,10 @@ static void exit_space(struct process *p)
     if (s)
         p->own.rss_max = MAX(p->own.rss_max, s->resident_max);
     spin_unlock_irqrestore(&tree_lock, flags);
-    if (s)
-        space_put(s);
+    if (!s)
+        return;
+    space_put(s);
+    oom_space_gone();
 }
 
 /* A session's leader gives the terminal up. */

@@ -47,5 +47,7 @@ void process_reap_locked(struct process *p);
 /* Once, before process 1. */
 void futex_init(void);
 void oom_init(void);
+/* A process has given up its memory: who waits for some looks again. */
+void oom_space_gone(void);
 void itimer_init(void);
 void procfs_pid_init(void);

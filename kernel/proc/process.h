@@ -44,6 +44,7 @@ struct pgroup {
     struct session *session; /* with a reference; constant */
     struct list members; /* process.group_link; tree_lock */
     struct list session_link; /* tree_lock */
+    int64_t oom_pages; /* of all members, while a victim is chosen; tree_lock */
 };
 
 struct rlimits {

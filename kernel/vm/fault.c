@@ -460,7 +460,6 @@ bool fault_wait_for_memory(struct space *s)
 {
     if (atomic_load_relaxed(&s->oom_kill) || vm_oom_hook == NULL || !vm_oom_hook())
         return false;
-    sched_yield();
     return !atomic_load_relaxed(&s->oom_kill);
 }
 

@@ -180,6 +180,6 @@ err_t space_futex_key(struct space *s, vaddr_t addr, bool shared, struct futex_k
 /* Walks all; true when the invariants hold. */
 bool space_check(struct space *s);
 
-/* Called when memory is short and nothing can be shrunk: proc/ registers the killer.  Returns
- * whether something is dying. */
+/* Called when memory is short and nothing can be shrunk, no lock held: proc/ registers the killer.
+ * Sleeps until some may have come back.  Returns false when nothing can be done. */
 extern bool (*vm_oom_hook)(void);
