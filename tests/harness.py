@@ -55,11 +55,14 @@ class Machine:
     def __init__(self, ctx, append="", initrd=None, mem=None, args=(), name="machine", command=None):
         env = dict(os.environ, KERNEL=str(ctx.kernel_path()), APPEND=append)
         env.pop("INITRD", None)
+        env["SMP"] = str(ctx.board.cpus)
         if initrd is not None:
             env["INITRD"] = str(initrd)
         if mem is not None:
             env["MEM"] = str(mem)
         LOGS.mkdir(parents=True, exist_ok=True)
+        args = [*ctx.board.args(int(mem or 256)), *args]
+        name = f"{ctx.board.name} {name}".strip()
         self.log_path = LOGS / f"{ctx.arch}-{ctx.kernel}-{re.sub(r'[^a-z0-9]+', '-', name.lower())}.log"
         self.log = open(self.log_path, "wb")
         command = command or [str(ROOT / f"scripts/qemu-{ctx.arch}.sh"), *args]
@@ -225,12 +228,39 @@ def parse_ktap(text):
     return Cases({name: notes.get(name, "failed") if verdict == "not ok" else None for verdict, name in results})
 
 
-class Context:
-    """What a test is told: the architecture and the kernel that it is for."""
+class Board:
+    """A machine to test on: QEMU's arguments and kernel parameters beside the standard ones."""
 
-    def __init__(self, arch, kernel, variant=""):
-        self.arch, self.kernel, self.variant = arch, kernel, variant
+    def __init__(self, name="", cpus=1, nodes=1, args=(), append=""):
+        self.name, self.cpus, self.nodes, self.extra, self.append = name, cpus, nodes, args, append
+
+    def args(self, mem):
+        """QEMU's arguments for `mem` MiB: memory and CPUs are shared out evenly among the nodes."""
+        args = list(self.extra)
+        for node in range(self.nodes if self.nodes > 1 else 0):
+            share, first = mem // self.nodes, node * self.cpus // self.nodes
+            last = (node + 1) * self.cpus // self.nodes - 1
+            args += ["-object", f"memory-backend-ram,id=ram{node},size={share}M",
+                     "-numa", f"node,memdev=ram{node},cpus={first}-{last}"]
+        return args
+
+
+STANDARD = Board()
+BOARDS = {
+    "x86_64": (STANDARD, Board("4 CPUs, 2 nodes", 4, 2), Board("4 CPUs, noapic", 4, append="noapic"),
+               Board("4 CPUs, q35", 4, args=("-machine", "q35", "-cpu", "max"))),
+    "arm64": (STANDARD, Board("4 CPUs, 2 nodes", 4, 2), Board("4 CPUs, GICv3", 4, args=("-machine", "gic-version=3"))),
+    "host": (STANDARD,),
+}
+
+
+class Context:
+    """What a test is told: the architecture, the kernel and the machine that it is for."""
+
+    def __init__(self, arch, kernel, variant="", board=STANDARD):
+        self.arch, self.kernel, self.variant, self.board = arch, kernel, variant, board
         self.is_linux = kernel == "linux"
+        self.title = f"{arch} ({board.name})" if board.name else arch
 
     def kernel_path(self):
         """The kernel image that QEMU is given."""
@@ -251,32 +281,32 @@ class Context:
         return Machine(self, append=self.quiet(how.pop("append", "")), **how)
 
     def quiet(self, append):
-        """Linux's log is not what is tested."""
-        return f"quiet {append}" if self.is_linux else append
+        """The board's parameters too; Linux's log is not what is tested."""
+        return " ".join(filter(None, ("quiet" if self.is_linux else "", self.board.append, append)))
 
 
 class Case:
     """One registered test."""
 
-    def __init__(self, name, function, shared, archs, kernels):
+    def __init__(self, name, function, shared, archs, kernels, boards):
         self.name, self.function, self.shared = name, function, shared
-        self.archs, self.kernels = archs, kernels
+        self.archs, self.kernels, self.boards = archs, kernels, boards
 
 
 CASES = []
 
 
-def shell_test(name, archs=ARCHS, kernels=("devine", "linux")):
-    """Registers a test that gets (shell, context); the shell is shared."""
+def shell_test(name, archs=ARCHS, kernels=("devine", "linux"), boards=True):
+    """Registers a test that gets (shell, context); the shell is shared. It runs on all BOARDS, or on the first."""
     def register(function):
-        CASES.append(Case(name, function, True, archs, kernels))
+        CASES.append(Case(name, function, True, archs, kernels, boards))
         return function
     return register
 
 
-def test(name, archs=ARCHS, kernels=("devine", "linux")):
-    """Registers a test that gets (context) and boots for itself."""
+def test(name, archs=ARCHS, kernels=("devine", "linux"), boards=False):
+    """Registers a test that gets (context) and boots for itself, on the first of BOARDS or on all."""
     def register(function):
-        CASES.append(Case(name, function, False, archs, kernels))
+        CASES.append(Case(name, function, False, archs, kernels, boards))
         return function
     return register

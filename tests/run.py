@@ -3,8 +3,8 @@
 """Purpose: run the tests that boot a kernel, and those of the host build.
 
 Usage: tests/run.py [--arch x86_64|arm64|host] [--kernel devine|linux] [--list] [PATTERN...]
-Architectures run beside each other. A PATTERN is a part of a test's name (`arch: name`). The last line is
-`N passed, N failed`.
+Architectures run beside each other. A PATTERN is a part of a test's name (`arch: name`, `arch (machine): name`).
+The last line is `N passed, N failed`.
 """
 import argparse
 import importlib
@@ -88,17 +88,29 @@ def run_shared(report, ctx, cases):
                 shell = ctx.shell(name="shell")
             case.function(shell, ctx)
             shell.run("cd /; rm -rf /tmp/* /tmp/.[a-z]*")
-        attempt(report, f"{ctx.arch}: {case.name}", body, drop_shell)
+        attempt(report, f"{ctx.title}: {case.name}", body, drop_shell)
     if shell:
         shell.close()
 
 
-def run_arch(report, ctx, cases):
-    """Runs all tests of one architecture."""
-    run_shared(report, ctx, [c for c in cases if c.shared])
-    for case in cases:
-        if not case.shared:
-            attempt(report, f"{ctx.arch}: {case.name}", lambda: case.function(ctx))
+def run_arch(report, chosen):
+    """Runs the tests of one architecture: pairs of a context and its cases."""
+    for ctx, cases in chosen:
+        run_shared(report, ctx, [c for c in cases if c.shared])
+        for case in cases:
+            if not case.shared:
+                attempt(report, f"{ctx.title}: {case.name}", lambda: case.function(ctx))
+
+
+def choose(arch, args):
+    """The tests that were asked for, by machine: pairs of a context and its cases."""
+    for board in harness.BOARDS[arch]:
+        ctx = harness.Context(arch, args.kernel, board=board)
+        cases = [c for c in harness.CASES if arch in c.archs and args.kernel in c.kernels
+                 and (c.boards or board is harness.STANDARD)
+                 and (not args.pattern or any(p in f"{ctx.title}: {c.name}" for p in args.pattern))]
+        if cases:
+            yield ctx, cases
 
 
 def main():
@@ -114,17 +126,17 @@ def main():
 
     report, threads = Report(), []
     for arch in args.arch or (*harness.ARCHS, "host"):
-        cases = [c for c in harness.CASES if arch in c.archs and args.kernel in c.kernels
-                 and (not args.pattern or any(p in f"{arch}: {c.name}" for p in args.pattern))]
+        chosen = list(choose(arch, args))
         if args.list:
-            print("\n".join(f"{arch}: {c.name}" for c in cases))
+            print("\n".join(f"{ctx.title}: {c.name}" for ctx, cases in chosen for c in cases))
             continue
-        ctx = harness.Context(arch, args.kernel)
-        if ctx.is_linux and arch != "host":
+        if not chosen:
+            continue
+        if args.kernel == "linux" and arch != "host":
             subprocess.run([harness.ROOT / "scripts/linux.sh", arch], check=True, stdout=subprocess.DEVNULL)
         if arch != "host":
             subprocess.run([harness.ROOT / "scripts/rootfs.sh", arch], check=True)
-        threads.append(threading.Thread(target=run_arch, args=(report, ctx, cases)))
+        threads.append(threading.Thread(target=run_arch, args=(report, chosen)))
     if args.list:
         return
     for thread in threads:

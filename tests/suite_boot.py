@@ -34,7 +34,7 @@ def grub(ctx):
         expect_equal(sh.expect_exit(60), 0, "QEMU's status")
 
 
-@test("unit tests at boot", kernels=("devine",))
+@test("unit tests at boot", kernels=("devine",), boards=True)
 def unit(ctx):
     initrd = Archive().directory("etc").write(f"ktest-{ctx.arch}.cpio")
     with ctx.machine(append="ktest=*", initrd=initrd, name="ktest") as machine:
