@@ -183,11 +183,12 @@ static void tests_main(void *arg)
 
 static void secondary_idles(void)
 {
+    tick_start();
+    cpu_set_online(cpu_current());
 }
 
 void kmain_secondary(struct cpu *cpu)
 {
-    cpu_set_online(cpu);
     sched_start_cpu(cpu, secondary_idles);
 }
 
@@ -215,6 +216,7 @@ static void cpus_start(void)
 static void kmain_threads(void)
 {
     time_start();
+    tick_start();
     cpus_start();
     if (kthread_start("tests", LEVEL_NORMAL, tests_main, NULL) == NULL)
         panic("no memory for the thread of the tests");

@@ -306,6 +306,55 @@ static void mlfq_boost(struct runqueue *rq)
             m->levels |= 1u << level;
 }
 
+#define STEAL_LOOK 8 /* threads of each list that are looked at */
+
+static struct thread *list_steal(struct runqueue *rq, struct list *head, const struct cpu *to)
+{
+    unsigned left = STEAL_LOOK;
+    struct thread *t;
+
+    list_for_each(t, head, run_link) {
+        if (left-- == 0)
+            break;
+        if (!cpu_allowed(t, to))
+            continue;
+        mlfq_dequeue(rq, t);
+        return t;
+    }
+    return NULL;
+}
+
+static struct thread *rt_steal(struct runqueue *rq, const struct cpu *to)
+{
+    struct thread *t = NULL;
+
+    for (unsigned w = 2; w-- > 0;)
+        for (uint64_t bits = rq->mlfq.rt_used[w]; bits != 0 && !t;) {
+            unsigned bit = 63 - (unsigned)__builtin_clzll(bits);
+
+            t = list_steal(rq, &rq->mlfq.rt[64 * w + bit], to);
+            bits &= ~(1ull << bit);
+        }
+    return t;
+}
+
+static struct thread *mlfq_steal(struct runqueue *rq, const struct cpu *to, bool realtime)
+{
+    struct thread *t = rt_steal(rq, to);
+
+    for (unsigned level = LEVEL_REALTIME; !realtime && !t && level-- > 0;) {
+        t = list_steal(rq, &rq->mlfq.fifo[level], to);
+        if (t)
+            t->level = level;
+    }
+    return t;
+}
+
+static bool mlfq_realtime_waits(const struct runqueue *rq)
+{
+    return rq->mlfq.levels >> LEVEL_REALTIME & 1;
+}
+
 static bool mlfq_account(struct runqueue *rq, struct thread *t, ns_t ran)
 {
     if (unlikely(rq->now >= rq->mlfq.boost_due))
@@ -342,6 +391,8 @@ const struct sched_class sched_class_mlfq = {
     .put_back = mlfq_put_back,
     .account = mlfq_account,
     .yields = mlfq_yields,
+    .steal = mlfq_steal,
+    .realtime_waits = mlfq_realtime_waits,
     .preempts = mlfq_preempts,
 };
 REGISTRY_ADD(sched_class, sched_class_mlfq);

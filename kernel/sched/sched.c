@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: which thread runs: sleeping, waking, switching, ticks.
+ * Purpose: which thread runs: sleeping, waking, switching.
  *
- * Model: a thread is in one of three places: running (on_cpu), on its CPU's run queue (queued), or
- * neither (sleeping, stopped, new, dead).  Every move between them happens under that CPU's run
- * queue lock.  A thread that wants to sleep first writes its state, then calls schedule(), which
+ * Model: a thread is in one of four places: running (on_cpu), on its CPU's run queue
+ * (PLACE_QUEUED), in transit between two queues, or none of them (sleeping, stopped, new, dead).
+ * Every move between them happens under that CPU's run queue lock.  A thread that wants to sleep first writes its state, then calls schedule(), which
  * under the lock looks at the state once more; a waker, under the same lock, makes it RUNNABLE and
  * queues it only if it has really left.  Whichever comes second sees the other:
  *
@@ -12,7 +12,7 @@
  *     state = SLEEPING
  *     schedule: lock                  lock (waits)
  *       state != RUNNABLE: leave
- *       switch, unlock                  !on_cpu, !queued: state = RUNNABLE, enqueue
+ *       switch, unlock                  !on_cpu, no place: state = RUNNABLE, enqueue
  *
  * The hand-over at a switch: the outgoing thread takes the lock and calls hal_switch(); on the other
  * side the incoming thread, which once left the same way, finishes for it: clears prev->on_cpu, drops
@@ -20,6 +20,19 @@
  *
  *     prev: lock rq, pick next, hal_switch ---.
  *     next:                                   '--> prev->on_cpu = false, unlock rq, go on
+ *
+ * So a thread whose queue's lock can be taken and that is not on_cpu has left its CPU altogether, and
+ * may run on another one.  To move, it becomes PLACE_TRANSIT and gets its new ctx.cpu under the lock
+ * of the old queue; the mover then puts it on the new one (sched_arrive), looking at its affinity
+ * once more.  A running thread that has to go (must_move) is put in transit by its own switch and
+ * sent off by the thread that runs next:
+ *
+ *     set_affinity                  its CPU                          new CPU
+ *     must_move, PENDING_RESCHED    prev: TRANSIT, hal_switch
+ *     interrupt                     next: prev->ctx.cpu = new,
+ *                                   on_cpu = false, unlock
+ *                                   sched_arrive: lock new, queue,
+ *                                   PENDING_RESCHED, interrupt       runs it
  *
  * Each thread raised its own preempt_count by one before it switched away, and lowers it after it
  * came back; a new thread starts with 1.
@@ -38,6 +51,7 @@
 #include <hal/mmu.h>
 #include <lib/bitmap.h>
 #include <lib/string.h>
+#include <mm/frame.h>
 #include <mm/heap.h>
 #include <mm/vmap.h>
 #include <sched/clock.h>
@@ -45,12 +59,9 @@
 
 #include <linux/sched.h>
 
-void (*sched_tick_hook)(struct thread *t, bool user_mode);
 static const struct sched_class *policy = &sched_class_mlfq; /* constant once threads run */
 static bool started;
 static uint64_t forks; /* atomic */
-static uint32_t load_average[3]; /* CPU 0's tick */
-static ns_t load_due; /* CPU 0's tick */
 
 static err_t choose_policy(const char *value)
 {
@@ -65,11 +76,6 @@ static err_t choose_policy(const char *value)
     return -ENOENT;
 }
 PARAM_NAMED(sched, "sched", "scheduling policy: mlfq", choose_policy);
-
-static struct thread *thread_of(struct hal_context *ctx)
-{
-    return container_of(ctx, struct thread, ctx);
-}
 
 /* Locks the run queue that `t` belongs to; interrupts must be off. */
 static struct runqueue *rq_lock_thread(struct thread *t)
@@ -98,18 +104,6 @@ static void rq_unlock_irqrestore(struct runqueue *rq, unsigned long flags)
 
 /* --- accounting -------------------------------------------------------------------------------- */
 
-/* Charges the running thread up to now.  Return: whether its slice is over. */
-static __always_inline bool charge(struct runqueue *rq, struct thread *t)
-{
-    ns_t now = clock_monotonic();
-    ns_t ran = now - t->switched_in;
-
-    rq->now = now;
-    t->switched_in = now;
-    t->runtime += ran;
-    return t != rq->cpu->idle && rq->class->account(rq, t, ran);
-}
-
 void thread_times(struct thread *t, ns_t *user, ns_t *system)
 {
     unsigned long flags;
@@ -130,99 +124,44 @@ void thread_times(struct thread *t, ns_t *user, ns_t *system)
     *system = total - *user;
 }
 
-static void account_tick(struct runqueue *rq, struct thread *t, bool user_mode)
+uint64_t sched_forks(void)
 {
-    if (t == rq->cpu->idle) {
-        rq->times.idle += TICK_NS;
-    } else if (!user_mode) {
-        t->system_ticks++;
-        rq->times.system += TICK_NS;
-    } else {
-        t->user_ticks++;
-        if (t->nice > 0)
-            rq->times.nice += TICK_NS;
-        else
-            rq->times.user += TICK_NS;
-    }
-}
-
-static void count_threads(unsigned *running, unsigned *blocked)
-{
-    int sleeping = 0;
-
-    *running = 0;
-    for (unsigned i = 0; i < cpu_count; i++) {
-        struct runqueue *rq = cpus[i]->rq;
-
-        if (!rq)
-            continue;
-        *running += atomic_load_relaxed(&rq->queued);
-        if (atomic_load_relaxed(&cpus[i]->current) != &cpus[i]->idle->ctx)
-            ++*running;
-        sleeping += atomic_load_relaxed(&rq->blocked);
-    }
-    *blocked = sleeping > 0 ? (unsigned)sleeping : 0;
-}
-
-/* load = load * e + active * (1 - e) each 5 s, e = exp(-5 / 60, 300, 900), 16 fraction bits. */
-static void update_load(ns_t now)
-{
-    static const uint32_t decay[3] = { 60296, 64453, 65173 };
-    unsigned running, blocked;
-
-    if (now < load_due)
-        return;
-    load_due = now + 5 * NS_PER_SEC;
-    count_threads(&running, &blocked);
-    for (unsigned i = 0; i < 3; i++) {
-        uint64_t active = (uint64_t)(running + blocked) << 16;
-        uint64_t load = load_average[i] * (uint64_t)decay[i] + active * (65536 - decay[i]);
-
-        atomic_store_relaxed(&load_average[i], (uint32_t)((load + 32768) >> 16));
-    }
-}
-
-void sched_get_stats(struct sched_stats *s)
-{
-    *s = (struct sched_stats){ .forks = atomic_load_relaxed(&forks) };
-    count_threads(&s->running, &s->blocked);
-    for (unsigned i = 0; i < cpu_count; i++)
-        if (cpus[i]->rq)
-            s->switches += atomic_load_relaxed(&cpus[i]->rq->switches);
-    for (unsigned i = 0; i < 3; i++)
-        s->load[i] = atomic_load_relaxed(&load_average[i]);
-    s->total = thread_count();
-}
-
-void sched_cpu_times(unsigned cpu, struct cpu_times *t)
-{
-    *t = (struct cpu_times){ 0 };
-    if (cpu < cpu_count && cpus[cpu]->rq) {
-        unsigned long flags = spin_lock_irqsave(&cpus[cpu]->rq->lock);
-
-        *t = cpus[cpu]->rq->times;
-        spin_unlock_irqrestore(&cpus[cpu]->rq->lock, flags);
-    }
+    return atomic_load_relaxed(&forks);
 }
 
 /* --- switching --------------------------------------------------------------------------------- */
+
+static void thread_bury(struct cpu *cpu, struct thread *t)
+{
+    if (cpu->fpu_owner == &t->ctx)
+        cpu->fpu_owner = NULL;
+    vmap_stack_free(t->ctx.stack_top);
+    t->ctx.stack_top = 0;
+    thread_put(t);
+}
 
 /* What the incoming thread does for the outgoing one. */
 static __hot void finish_switch(struct thread *prev)
 {
     struct runqueue *rq = thread_current()->ctx.cpu->rq;
     bool dead = prev->state == THREAD_DEAD;
+    unsigned after = rq->after;
 
+    if (unlikely(after)) {
+        rq->after = 0;
+        if (after & AFTER_MOVE)
+            atomic_store_relaxed(&prev->ctx.cpu, place_leaving(rq->cpu, prev));
+    }
     prev->on_cpu = false;
     spin_unlock_raw(&rq->lock);
-    /* A live `prev` may be running elsewhere, even be gone, from here on. */
-    if (likely(!dead))
+    /* A live `prev` may be running elsewhere, even be gone, from here on: unless it is in transit. */
+    if (likely(!dead && !after))
         return;
-    if (rq->cpu->fpu_owner == &prev->ctx)
-        rq->cpu->fpu_owner = NULL;
-    vmap_stack_free(prev->ctx.stack_top);
-    prev->ctx.stack_top = 0;
-    thread_put(prev);
+    if (dead)
+        thread_bury(rq->cpu, prev);
+    if (after & AFTER_MOVE)
+        sched_arrive(prev, false);
+    place_after(rq, after);
 }
 
 static __hot void switch_to(struct runqueue *rq, struct thread *prev, struct thread *next)
@@ -232,6 +171,8 @@ static __hot void switch_to(struct runqueue *rq, struct thread *prev, struct thr
         atomic_fetch_or(&prev->ctx.pending, prev->switch_pending);
     next->switched_in = rq->now;
     next->on_cpu = true;
+    if (sched_smp)
+        place_note_role(rq, next);
     if (next->hal_space && next->hal_space != rq->cpu->space)
         mmu_space_switch(next->hal_space);
     finish_switch(thread_of(hal_switch(&prev->ctx, &next->ctx)));
@@ -241,8 +182,13 @@ static __hot void switch_to(struct runqueue *rq, struct thread *prev, struct thr
 static __hot void leave_cpu(struct runqueue *rq, struct thread *prev, bool preempted, bool yielded)
 {
     if (preempted || prev->state == THREAD_RUNNABLE) {
+        if (unlikely(prev->must_move)) {
+            prev->place = PLACE_TRANSIT;
+            rq->after |= AFTER_MOVE;
+            return;
+        }
         rq->class->put_back(rq, prev, yielded);
-        prev->queued = true;
+        prev->place = PLACE_QUEUED;
         rq->queued++;
         return;
     }
@@ -257,7 +203,7 @@ static __hot struct thread *next_thread(struct runqueue *rq)
 
     if (!next)
         return rq->cpu->idle;
-    next->queued = false;
+    next->place = PLACE_NONE;
     rq->queued--;
     return next;
 }
@@ -270,15 +216,17 @@ static __hot void reschedule(bool preempted, bool yielded)
 
     K_DEBUG_ASSERT(prev->ctx.preempt_count == 0);
     prev->ctx.preempt_count = 1;
+    if (unlikely(rq->tick_stopped))
+        tick_restart(rq);
     spin_lock_raw(&rq->lock);
-    charge(rq, prev);
+    rq_charge(rq, prev, clock_monotonic());
     if (prev->ctx.pending & PENDING_RESCHED)
         atomic_fetch_and(&prev->ctx.pending, ~PENDING_RESCHED);
     if (likely(prev != rq->cpu->idle))
         leave_cpu(rq, prev, preempted, yielded);
     next = next_thread(rq);
     if (likely(next != prev)) {
-        prev->forced_switches += prev->queued;
+        prev->forced_switches += prev->place != PLACE_NONE;
         switch_to(rq, prev, next);
     } else {
         spin_unlock_raw(&rq->lock);
@@ -299,6 +247,8 @@ void sched_yield(void)
 
     if (atomic_load_relaxed(&rq->queued) != 0 && rq->class->yields(rq, self))
         reschedule(true, true);
+    else
+        hal_relax(); /* it waits for another CPU */
 }
 
 void sched_preempt_irq(void)
@@ -345,9 +295,13 @@ static __hot void check_preemption(struct runqueue *rq, struct thread *t)
 
 static __hot void activate(struct runqueue *rq, struct thread *t, bool woken, bool lazy)
 {
+    if (unlikely(rq->tick_stopped))
+        rq->now = clock_monotonic(); /* the thread's sleep is measured by it */
     rq->class->enqueue(rq, t, woken);
-    t->queued = true;
+    t->place = PLACE_QUEUED;
     rq->queued++;
+    if (sched_smp && rq->role != ROLE_IDLE)
+        place_note_load(rq);
     if (lazy && t->level < LEVEL_REALTIME && rq->cpu == cpu_current() &&
         atomic_load_relaxed(&rq->cpu->current) != &rq->cpu->idle->ctx)
         rq->lazy = true;
@@ -355,8 +309,37 @@ static __hot void activate(struct runqueue *rq, struct thread *t, bool woken, bo
         check_preemption(rq, t);
 }
 
+void sched_arrive(struct thread *t, bool woken)
+{
+    for (;;) {
+        struct runqueue *rq = t->ctx.cpu->rq;
+
+        spin_lock_raw(&rq->lock);
+        if (likely(cpu_allowed(t, rq->cpu))) {
+            t->must_move = false;
+            activate(rq, t, woken, false);
+            spin_unlock_raw(&rq->lock);
+            return;
+        }
+        atomic_store_relaxed(&t->ctx.cpu, place_leaving(rq->cpu, t));
+        spin_unlock_raw(&rq->lock);
+        if (rq->cpu != cpu_current())
+            ipi_send(rq->cpu, IPI_RESCHED); /* it may have been taken for idle: it looks again */
+    }
+}
+
+/* Queues `t`, which is nowhere, on `to`; its own queue `rq` is locked, and unlocked here. */
+static __hot void dispatch(struct runqueue *rq, struct thread *t, struct cpu *to, bool woken)
+{
+    t->place = PLACE_TRANSIT;
+    atomic_store_relaxed(&t->ctx.cpu, to);
+    spin_unlock_raw(&rq->lock);
+    sched_arrive(t, woken);
+}
+
 __hot bool thread_wake_irqs_off(struct thread *t, unsigned states)
 {
+    struct cpu *to;
     struct runqueue *rq;
     enum thread_state was;
 
@@ -371,8 +354,13 @@ __hot bool thread_wake_irqs_off(struct thread *t, unsigned states)
         return false;
     }
     atomic_store_relaxed(&t->state, THREAD_RUNNABLE);
-    if (likely(!t->on_cpu && !t->queued)) {
+    if (likely(!t->on_cpu && t->place == PLACE_NONE)) {
         rq->blocked -= was == THREAD_SLEEPING;
+        to = sched_smp ? place_woken(rq, t, states & WAKE_LAZY) : rq->cpu;
+        if (unlikely(to != rq->cpu)) {
+            dispatch(rq, t, to, true);
+            return true;
+        }
         activate(rq, t, true, states & WAKE_LAZY);
     }
     spin_unlock_raw(&rq->lock);
@@ -389,37 +377,22 @@ __hot bool thread_wake_state(struct thread *t, unsigned states)
     return woken;
 }
 
-static bool cpu_allowed(const struct thread *t, const struct cpu *cpu)
-{
-    return bitmap_test(t->affinity, cpu->id);
-}
-
-/* The CPU for a thread that is about to be queued: this one if it may. */
-static struct cpu *choose_cpu(const struct thread *t)
-{
-    struct cpu *here = cpu_current();
-
-    if (likely(cpu_allowed(t, here)))
-        return here;
-    for (unsigned i = 0; i < cpu_count; i++)
-        if (cpus[i]->rq && cpu_allowed(t, cpus[i]))
-            return cpus[i];
-    return here;
-}
-
 void thread_start(struct thread *t)
 {
-    unsigned long flags = hal_irq_save();
-    struct runqueue *rq;
+    unsigned long flags;
+    struct runqueue *rq = rq_lock_thread_irqsave(t, &flags);
+    struct cpu *to = sched_smp ? place_new(t) : rq->cpu;
 
     K_ASSERT(t->state == THREAD_NEW);
-    preempt_disable();
-    t->ctx.cpu = choose_cpu(t);
-    rq = t->ctx.cpu->rq;
-    spin_lock_raw(&rq->lock);
     t->state = THREAD_RUNNABLE;
-    activate(rq, t, false, false);
-    rq_unlock_irqrestore(rq, flags);
+    if (likely(to == rq->cpu)) {
+        activate(rq, t, false, false);
+        spin_unlock_raw(&rq->lock);
+    } else {
+        dispatch(rq, t, to, false);
+    }
+    hal_irq_restore(flags);
+    preempt_enable();
     __atomic_fetch_add(&forks, 1, __ATOMIC_RELAXED);
 }
 
@@ -488,25 +461,34 @@ void sched_inherit(struct thread *t, enum sched_level level)
     sched_derive_level(t);
 }
 
+/* The running thread of `rq` (locked) looks for another one soon. */
+static void resched_running(struct runqueue *rq, struct thread *t)
+{
+    atomic_fetch_or(&t->ctx.pending, PENDING_RESCHED);
+    if (rq->cpu != cpu_current())
+        ipi_send(rq->cpu, IPI_RESCHED);
+}
+
 /* Applies a change of policy or nice under the lock, wherever the thread is. */
 static void change_policy(struct thread *t, int policy_, int rt_priority, int nice)
 {
     unsigned long flags;
     struct runqueue *rq = rq_lock_thread_irqsave(t, &flags);
 
-    if (t->queued)
+    if (t->place == PLACE_QUEUED)
         rq->class->dequeue(rq, t);
     t->policy = (uint8_t)policy_;
     t->rt_priority = (uint8_t)rt_priority;
     t->nice = (int8_t)nice;
     sched_derive_level(t);
-    if (t->queued) {
+    if (t->place == PLACE_QUEUED) {
         rq->class->enqueue(rq, t, false);
         check_preemption(rq, t);
-    } else if (t->on_cpu && rq->queued) {
-        atomic_fetch_or(&t->ctx.pending, PENDING_RESCHED);
-        if (rq->cpu != cpu_current())
-            ipi_send(rq->cpu, IPI_RESCHED);
+    } else if (t->on_cpu) {
+        if (sched_smp)
+            place_note_role(rq, t);
+        if (rq->queued)
+            resched_running(rq, t);
     }
     rq_unlock_irqrestore(rq, flags);
 }
@@ -531,77 +513,133 @@ err_t sched_set_nice(struct thread *t, int nice)
     return 0;
 }
 
+static bool any_online(const uint64_t mask[CPU_MAX / 64])
+{
+    uint64_t any = 0;
+
+    for (unsigned i = 0; i < CPU_MAX / 64; i++)
+        any |= mask[i] & atomic_load_relaxed(&cpus_online.bits[i]);
+    return any != 0;
+}
+
+static void affinity_write(struct thread *t, const uint64_t mask[CPU_MAX / 64])
+{
+    for (unsigned i = 0; i < CPU_MAX / 64; i++)
+        atomic_store_relaxed(&t->affinity[i], mask[i]);
+}
+
+/* `t` may not stay on the CPU of `rq`, which is locked, and unlocked here. */
+static void evict(struct runqueue *rq, struct thread *t)
+{
+    if (t->place == PLACE_QUEUED) {
+        rq->class->dequeue(rq, t);
+        rq->queued--;
+        dispatch(rq, t, place_leaving(rq->cpu, t), false);
+        return;
+    }
+    if (t->on_cpu) {
+        t->must_move = true;
+        resched_running(rq, t);
+    }
+    /* Who sleeps goes when it is woken, who is in transit when it arrives. */
+    spin_unlock_raw(&rq->lock);
+}
+
+/* Until the CPU where `t` may not be is rid of it. */
+static void await_move(struct thread *t)
+{
+    while (t != thread_current() && atomic_load(&t->must_move) && atomic_load(&t->on_cpu)) {
+        sched_yield();
+        hal_relax();
+    }
+}
+
 err_t sched_set_affinity(struct thread *t, const uint64_t mask[CPU_MAX / 64])
 {
     unsigned long flags;
     struct runqueue *rq;
-    bool any = false;
 
-    for (unsigned i = 0; i < cpu_count; i++)
-        any |= cpus[i]->rq && bitmap_test(mask, i);
-    if (!any)
+    if (!any_online(mask) || t->pinned)
         return -EINVAL;
     rq = rq_lock_thread_irqsave(t, &flags);
-    memcpy(t->affinity, mask, sizeof t->affinity);
-    rq_unlock_irqrestore(rq, flags);
+    affinity_write(t, mask);
+    t->must_move = false;
+    if (likely(cpu_allowed(t, rq->cpu)))
+        spin_unlock_raw(&rq->lock);
+    else
+        evict(rq, t);
+    hal_irq_restore(flags);
+    preempt_enable();
+    await_move(t);
     return 0;
 }
 
-/* --- tick and idle ----------------------------------------------------------------------------- */
-
-void sched_tick(bool user_mode)
+void sched_exec(void)
 {
-    struct thread *t = thread_current();
-    struct runqueue *rq = t->ctx.cpu->rq;
+    struct thread *self = thread_current();
+    unsigned long flags;
+    struct runqueue *rq;
 
-    spin_lock_raw(&rq->lock);
-    if ((charge(rq, t) || rq->lazy) && rq->queued)
-        atomic_fetch_or(&t->ctx.pending, PENDING_RESCHED);
-    rq->lazy = false;
-    account_tick(rq, t, user_mode);
-    spin_unlock_raw(&rq->lock);
-    if (rq->cpu->id == 0)
-        update_load(rq->now);
-    if (t->process && sched_tick_hook)
-        sched_tick_hook(t, user_mode);
+    if (!sched_smp || atomic_load_relaxed(&self->ctx.cpu->rq->queued) == 0)
+        return;
+    rq = rq_lock_thread_irqsave(self, &flags);
+    self->must_move = true; /* to an idle CPU, or back to the end of this queue */
+    resched_running(rq, self);
+    rq_unlock_irqrestore(rq, flags);
 }
 
-static void tick(struct timer *timer)
-{
-    struct runqueue *rq = container_of(timer, struct runqueue, tick);
+/* --- idle -------------------------------------------------------------------------------------- */
 
-    if (rq->cpu->id == 0)
-        clock_tick();
-    sched_tick(rq->cpu->irq_user);
-    /* Late ones (the machine slept) are dropped, the phase is kept. */
-    if (rq->now >= timer->deadline + TICK_NS)
-        timer_set(timer, rq->now + TICK_NS);
-    else
-        timer_set(timer, timer->deadline + TICK_NS);
+static bool resched_pending(void)
+{
+    return atomic_load_relaxed(&hal_current()->pending) & PENDING_RESCHED;
 }
 
-void tick_start(void)
+/* Nothing to do here: looks elsewhere, then waits.  Interrupts off; on when it returns.
+ *
+ *     idle CPU                        waker
+ *     own bit into the idle set       takes the bit, queues a thread
+ *     PENDING_RESCHED?  no            PENDING_RESCHED, interrupt
+ *     waits for an interrupt
+ */
+static __hot void idle_wait(struct runqueue *rq)
 {
-    timer_set(&cpu_current()->rq->tick, clock_monotonic() + TICK_NS);
+    if (sched_smp) {
+        (void)place_steal(rq);
+        place_note_idle(rq);
+        atomic_fence();
+    }
+    if (!resched_pending())
+        hal_idle();
+    hal_irq_enable();
 }
 
 static __noreturn void idle_loop(void)
 {
+    struct runqueue *rq = cpu_current()->rq;
+
     for (;;) {
         hal_irq_disable();
-        if (!(atomic_load_relaxed(&hal_current()->pending) & PENDING_RESCHED))
-            hal_idle();
-        hal_irq_enable();
-        if (atomic_load_relaxed(&hal_current()->pending) & PENDING_RESCHED)
+        idle_wait(rq);
+        if (resched_pending())
             schedule();
     }
 }
 
 /* --- start ------------------------------------------------------------------------------------- */
 
+/* On the CPU's own node. */
+static struct runqueue *rq_alloc(unsigned node)
+{
+    paddr_t pa = frame_alloc_node(node, FRAME_ZERO);
+
+    _Static_assert(sizeof(struct runqueue) <= PAGE_SIZE, "a run queue fits in a frame");
+    return pa == PADDR_NONE ? NULL : phys_to_virt(pa);
+}
+
 err_t sched_init_cpu(struct cpu *cpu)
 {
-    struct runqueue *rq = kzalloc(sizeof *rq);
+    struct runqueue *rq = rq_alloc(cpu->node);
     struct thread *idle = kzalloc(sizeof *idle);
 
     if (!rq || !idle)
@@ -612,18 +650,18 @@ err_t sched_init_cpu(struct cpu *cpu)
     spin_init(&rq->lock, LOCK_RUNQ);
     rq->cpu = cpu;
     rq->class = policy;
-    timer_init(&rq->tick, tick);
+    rq->dice = cpu->id;
+    tick_init(rq);
     policy->init(rq);
-    cpu->rq = rq;
     cpu->idle = idle;
-    if (thread_init_idle(idle, cpu)) {
-        cpu->rq = NULL;
+    if (thread_init_idle(idle, cpu))
         goto out_free;
-    }
+    cpu->rq = rq;
     return 0;
 
 out_free:
-    kfree(rq);
+    if (rq)
+        frame_put(virt_to_phys(rq));
     kfree(idle);
     return -ENOMEM;
 }
@@ -644,8 +682,12 @@ void sched_start_cpu(struct cpu *cpu, void (*rest)(void))
     struct hal_context *boot = hal_current();
     struct thread *idle = cpu->idle;
 
+    place_init_cpu(cpu);
+    if (cpu != cpus[0])
+        sched_smp = true;
     idle->on_cpu = true;
     idle->state = THREAD_RUNNABLE;
+    idle->switched_in = cpu->rq->now = clock_monotonic();
     preempt_resched_hook = preempt_now;
     hal_context_init(&idle->ctx, idle->ctx.stack_top, idle_entry, (void *)(uintptr_t)rest);
     hal_switch(boot, &idle->ctx);

@@ -10,8 +10,9 @@
  * rise one level, so nobody starves.  SCHED_FIFO and RR live in REALTIME (sub-queues by rt_priority with a bitmap),
  * SCHED_IDLE in IDLE.  Policy is a table of operations (struct sched_class) chosen with sched= among
  * those registered; class_mlfq.c says more.
- * A thread is put on the CPU that starts it, if its affinity allows, and stays there.
- * The switch hands the run queue's lock from the outgoing to the incoming thread.
+ * With several CPUs a woken or new thread goes to an idle one near the last, an idle CPU takes what
+ * waits elsewhere, ticks even out (place.c).  The switch hands the run queue's lock from the outgoing
+ * to the incoming thread.
  */
 #pragma once
 
@@ -33,6 +34,11 @@ struct sched_class {
     bool (*account)(struct runqueue *rq, struct thread *t, ns_t ran);
     /* Is there a queued thread that a yielding one would make way for?  Without the lock. */
     bool (*yields)(const struct runqueue *rq, const struct thread *t);
+    /* Takes a thread that may run on `to` off the queue, the longest waiting of a high level
+     * preferably; a bounded search, so NULL is no proof.  `realtime`: none but real-time threads. */
+    struct thread *(*steal)(struct runqueue *rq, const struct cpu *to, bool realtime);
+    /* Does a real-time thread wait? */
+    bool (*realtime_waits)(const struct runqueue *rq);
     /* Should `woken` take the CPU from `running`? */
     bool (*preempts)(struct runqueue *rq, const struct thread *woken, const struct thread *running);
 };
@@ -85,7 +91,12 @@ static inline bool thread_wake(struct thread *t)
 /* sched_setscheduler, setpriority, sched_setaffinity.  Return: 0, -EINVAL. */
 err_t sched_set_policy(struct thread *t, int policy, int rt_priority);
 err_t sched_set_nice(struct thread *t, int nice);
+/* When it returns, `t` runs on an allowed CPU or not at all.  -EINVAL: no CPU that runs is allowed, or
+ * the thread belongs to its CPU.  Context: thread, no spinlock held. */
 err_t sched_set_affinity(struct thread *t, const uint64_t mask[CPU_MAX / 64]);
+/* The running thread has just lost what it had in caches (execve): it moves to an idle CPU when
+ * others wait for this one. */
+void sched_exec(void);
 ns_t sched_level_slice(enum sched_level level); /* without nice values */
 ns_t sched_slice(const struct thread *t); /* of its present level; slices are parameters */
 

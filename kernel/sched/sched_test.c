@@ -311,13 +311,13 @@ KTEST(timer, order_and_cancel)
         timer_init(&tt[i].timer, note_timer);
     }
     KTEST_TRUE(!timer_cancel(&tt[0].timer)); /* never armed */
-    timer_set(&tt[0].timer, now + 5 * NS_PER_MSEC);
-    timer_set(&tt[1].timer, now + 3 * NS_PER_MSEC);
-    timer_set(&tt[2].timer, now + 4 * NS_PER_MSEC);
+    timer_set(&tt[0].timer, now + 50 * NS_PER_MSEC);
+    timer_set(&tt[1].timer, now + 30 * NS_PER_MSEC);
+    timer_set(&tt[2].timer, now + 40 * NS_PER_MSEC);
     timer_set(&tt[3].timer, now + 3600 * NS_PER_SEC);
-    timer_set(&tt[3].timer, now + 3 * NS_PER_MSEC); /* again: behind tt[1] */
+    timer_set(&tt[3].timer, now + 30 * NS_PER_MSEC); /* again: behind tt[1] */
     KTEST_TRUE(timer_cancel(&tt[2].timer));
-    KTEST_EQ(sleep_until(now + 6 * NS_PER_MSEC, false), 0);
+    KTEST_EQ(sleep_until(now + 60 * NS_PER_MSEC, false), 0);
     KTEST_EQ(fired_count, 3);
     KTEST_EQ(fired[0], 1);
     KTEST_EQ(fired[1], 3);

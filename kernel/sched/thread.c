@@ -136,8 +136,8 @@ void thread_discard(struct thread *t)
     t->fpu_memory = t->ctx.fpu = NULL;
 }
 
-struct thread *kthread_start(const char *name, enum sched_level level, void (*entry)(void *arg),
-                             void *arg)
+static struct thread *kthread_create(const char *name, enum sched_level level,
+                                     void (*entry)(void *arg), void *arg)
 {
     struct thread *t = kzalloc(sizeof *t);
     struct thread_params p = { .name = name, .level = level, .entry = entry, .arg = arg };
@@ -148,6 +148,29 @@ struct thread *kthread_start(const char *name, enum sched_level level, void (*en
         kfree(t);
         return NULL;
     }
+    return t;
+}
+
+struct thread *kthread_start(const char *name, enum sched_level level, void (*entry)(void *arg),
+                             void *arg)
+{
+    struct thread *t = kthread_create(name, level, entry, arg);
+
+    if (t)
+        thread_start(t);
+    return t;
+}
+
+struct thread *kthread_start_on(struct cpu *cpu, const char *name, enum sched_level level,
+                                void (*entry)(void *arg), void *arg)
+{
+    struct thread *t = kthread_create(name, level, entry, arg);
+
+    if (!t)
+        return NULL;
+    memset(t->affinity, 0, sizeof t->affinity);
+    bitmap_set(t->affinity, cpu->id);
+    t->pinned = true;
     thread_start(t);
     return t;
 }

@@ -5,9 +5,9 @@
  * Model: proc/ embeds struct thread as the first member of its struct task; a kernel thread is a
  * bare one.  A thread is RUNNABLE (on a run queue or running), SLEEPING (on wait queues or a
  * timer), STOPPED (job control, sleeps until woken) or DEAD (its last switch is done).
- * Locking: the run queue of the CPU that `ctx.cpu` names (rq lock) guards the scheduling state; a
- * thread other than the running one changes ctx.cpu only under it.  `lock` guards the name.  Fields
- * that only the running thread itself touches are marked (own).
+ * Locking: the run queue of the CPU that `ctx.cpu` names (rq lock) guards the scheduling state, and
+ * ctx.cpu changes only under the lock of the queue that it named before.  `lock` guards the name.
+ * Fields that only the running thread itself touches are marked (own).
  * Life: thread_init() gives one reference; thread_exit() of the thread drops it after its last
  * switch, on the stack of whoever runs next.
  */
@@ -32,6 +32,13 @@ enum thread_state {
     THREAD_DEAD, /* Z/X */
 };
 
+/* Where a thread that does not run is. */
+enum thread_place {
+    PLACE_NONE, /* on no queue */
+    PLACE_QUEUED,
+    PLACE_TRANSIT, /* between two queues, in the hands of one CPU that will put it on ctx.cpu's */
+};
+
 struct process; /* proc/ */
 struct actor; /* fs/ */
 struct space; /* vm/ */
@@ -41,7 +48,9 @@ struct thread {
     struct spinlock lock;
     enum thread_state state; /* rq lock; also written by the thread itself before it sleeps */
     bool on_cpu; /* runs, or is still executing its last switch; rq lock */
-    bool queued; /* on a run queue; rq lock */
+    uint8_t place; /* enum thread_place; rq lock */
+    bool must_move; /* leaves this CPU when it is next switched from; rq lock */
+    bool pinned; /* to its CPU for ever; constant once started */
     struct list run_link; /* rq lock */
 
     /* Scheduling; rq lock */
@@ -53,7 +62,7 @@ struct thread {
     bool reset_on_fork; /* SCHED_RESET_ON_FORK: children start with the ordinary policy */
     ns_t slice_left; /* rq lock */
     ns_t slept_at; /* when it last gave up the CPU to sleep; rq lock */
-    uint64_t affinity[CPU_MAX / 64];
+    uint64_t affinity[CPU_MAX / 64]; /* written under rq lock */
 
     /* Accounting; rq lock */
     ns_t started; /* monotonic; constant */
@@ -113,6 +122,10 @@ void thread_start(struct thread *t);
 /* A kernel thread, started.  It is released when it ends. Return: NULL when out of memory. */
 struct thread *__must_check kthread_start(const char *name, enum sched_level level,
                                           void (*entry)(void *arg), void *arg);
+/* The same on one CPU for ever: sched_setaffinity refuses it. */
+struct thread *__must_check kthread_start_on(struct cpu *cpu, const char *name,
+                                             enum sched_level level, void (*entry)(void *arg),
+                                             void *arg);
 /* Ends the running thread; its last reference but the callers' is dropped after the last switch. */
 __noreturn void thread_exit(void);
 

@@ -6,14 +6,22 @@
  * first at hand.  The event device is asked for the first deadline, and only when that comes before
  * the one it was asked for last: a timer that is cancelled in time (most time-outs) never costs
  * device work, at worst one interrupt that finds nothing to do.
- * Locking: LOCK_TIMER of the queue.  Callbacks run without it; `running` names the one that runs, so
- * that timer_cancel() on another CPU can wait for its end.
+ * Locking: LOCK_TIMER of the queue; `queue` of a timer changes under the lock of the queue that it
+ * names, and is looked at again under it.  Callbacks run without the lock; `running` names the one
+ * that runs, so that timer_cancel() on another CPU can wait for its end.  A timer that is armed again
+ * while its callback runs stays with that CPU, so there is one place to look:
+ *
+ *     CPU 0                               CPU 1
+ *     timer_interrupt: running = t
+ *     t->fn(t): timer_set(t, later)       timer_cancel(t): disarms, sees running, waits,
+ *     running = NULL                        looks again: disarmed for good
  * Invariants: (1) first is the tree's leftmost node; (2) armed exactly when in the tree;
  * (3) programmed <= first->deadline when a device exists, outside timer_interrupt().
  */
 #include <sched/timer.h>
 
 #include <core/panic.h>
+#include <core/smp.h>
 #include <core/spinlock.h>
 #include <hal/cpu.h>
 #include <mm/heap.h>
@@ -82,20 +90,36 @@ static void queue_program(struct timer_queue *q)
     dev->set_deadline(dev, clock_monotonic(), q->programmed);
 }
 
-/* Takes `t` off whatever queue it is on; interrupts off.  Return: whether it was armed. */
-static bool timer_disarm(struct timer *t)
+/* Locks the queue that `t` is, or last was, on; interrupts off.  NULL: it never was on one. */
+static struct timer_queue *queue_lock(struct timer *t)
 {
-    struct timer_queue *q = t->queue;
-    bool was_armed;
+    for (;;) {
+        struct timer_queue *q = atomic_load_relaxed(&t->queue);
 
-    if (!q || !atomic_load_relaxed(&t->armed))
-        return false;
-    spin_lock_raw(&q->lock);
-    was_armed = t->armed;
-    if (was_armed)
-        queue_remove(q, t);
-    spin_unlock_raw(&q->lock);
-    return was_armed;
+        if (!q)
+            return NULL;
+        spin_lock_raw(&q->lock);
+        if (likely(q == atomic_load_relaxed(&t->queue)))
+            return q;
+        spin_unlock_raw(&q->lock);
+    }
+}
+
+/* Locks the queue where `t` is to be armed, and takes it off the one where it was; interrupts off. */
+static struct timer_queue *queue_for(struct timer *t)
+{
+    struct timer_queue *mine = cpu_current()->timers, *q = queue_lock(t);
+
+    if (q) {
+        if (t->armed)
+            queue_remove(q, t);
+        if (q == mine || q->running == t)
+            return q;
+        atomic_store_relaxed(&t->queue, mine);
+        spin_unlock_raw(&q->lock);
+    }
+    spin_lock_raw(&mine->lock);
+    return mine;
 }
 
 void timer_set(struct timer *t, ns_t deadline)
@@ -104,29 +128,45 @@ void timer_set(struct timer *t, ns_t deadline)
     struct timer_queue *q;
 
     preempt_disable();
-    q = cpu_current()->timers;
-    timer_disarm(t);
-    spin_lock_raw(&q->lock);
+    q = queue_for(t);
     t->deadline = deadline;
-    t->queue = q;
+    atomic_store_relaxed(&t->queue, q);
     queue_insert(q, t);
-    queue_program(q);
+    queue_program(q); /* another CPU's is about to do so itself: `programmed` is 0 */
     spin_unlock_irqrestore(&q->lock, flags);
+}
+
+/* Disarms; interrupts off.  *busy: the callback runs on another CPU. */
+static bool timer_disarm(struct timer *t, bool *busy)
+{
+    struct timer_queue *q = queue_lock(t);
+    bool was_armed;
+
+    *busy = false;
+    if (!q)
+        return false;
+    was_armed = t->armed;
+    if (was_armed)
+        queue_remove(q, t);
+    *busy = q->running == t && q != cpu_current()->timers;
+    spin_unlock_raw(&q->lock);
+    return was_armed;
 }
 
 bool timer_cancel(struct timer *t)
 {
-    unsigned long flags = hal_irq_save();
-    struct timer_queue *q = t->queue;
-    bool was_armed;
+    bool was_armed = false, busy;
 
-    preempt_disable();
-    was_armed = timer_disarm(t);
-    if (q && !was_armed && q != cpu_current()->timers)
-        while (atomic_load(&q->running) == t)
+    do {
+        unsigned long flags = hal_irq_save();
+
+        was_armed |= timer_disarm(t, &busy);
+        if (busy) {
+            smp_call_poll();
             hal_relax();
-    hal_irq_restore(flags);
-    preempt_enable();
+        }
+        hal_irq_restore(flags);
+    } while (busy);
     return was_armed;
 }
 
