@@ -314,7 +314,8 @@ void object_truncate(struct object *o, uint64_t size)
         return;
     /* From here on a fault beyond the new end gets SIGBUS: it looks at the size under pt_lock. */
     unmap_everywhere(o, PAGES(size), UINT64_MAX, 0);
-    remove_pages(o, PAGES(size), UINT64_MAX, false);
+    /* A file that grows meanwhile lets faults in again: what they enter goes with its page. */
+    remove_pages(o, PAGES(size), UINT64_MAX, true);
     zero_part(o, size, ALIGN_UP(size, PAGE_SIZE));
 }
 
