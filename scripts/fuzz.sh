@@ -2,30 +2,41 @@
 # SPDX-License-Identifier: CC0-1.0
 #
 # Purpose: run a parser under libFuzzer with ASan and UBSan on the host.
-# Usage: scripts/fuzz.sh elf|initramfs SECONDS [libFuzzer's arguments]
-# The corpus grows in build/fuzz/NAME; a finding is written there as crash-*, and the status is not 0.
+# Usage: scripts/fuzz.sh elf|initramfs|acpi|madt|srat|fdt SECONDS [libFuzzer's arguments]
+# It begins with tests/fuzz/corpus/NAME; what it adds is in build/fuzz/NAME.  A finding is written there as
+# crash-*, and the status is not 0.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 name=${1:-}
 seconds=${2:-60}
+hardware=(kernel/boot/{hardware,record}.c kernel/core/hardware.c kernel/mm/numa.c kernel/lib/fmt.c)
+acpi=(kernel/boot/acpi{,_madt,_srat,_fadt,_s5,_pptt}.c)
+libraries=()
 case $name in
     elf) sources=(kernel/proc/elf.c) ;;
     initramfs) sources=(kernel/fs/cpio.c) ;;
-    *) die "usage: scripts/fuzz.sh elf|initramfs SECONDS" ;;
+    acpi | madt | srat) sources=("${hardware[@]}" "${acpi[@]}") ;;
+    fdt)
+        sources=("${hardware[@]}" kernel/boot/fdt{,_hardware}.c)
+        libraries=(build/deps/amd64/libfdt-dev/usr/lib/*/libfdt.a)
+        ;;
+    *) die "usage: scripts/fuzz.sh elf|initramfs|acpi|madt|srat|fdt SECONDS" ;;
 esac
 shift $(($# < 2 ? $# : 2))
 command -v clang >/dev/null || die "needs clang with its run-time library (Debian: clang, libclang-rt-14-dev)"
 cd "$ROOT"
 [ -d build/host/inc ] || cmake --preset host >/dev/null
 flags=(-nostdinc -isystem "$(clang -print-resource-dir)/include" -std=gnu17 -g -O1 -fno-omit-frame-pointer -w -Iarch/host/include -isystem build/host/uapi
-    -isystem tools/cc-env -DCONFIG_DEBUG=1)
+    -isystem tools/cc-env -isystem tools/libfdt-env -isystem build/host/libfdt -DCONFIG_DEBUG=1)
 for dir in build/host/inc/*; do flags+=("-I$dir"); done
 mkdir -p "build/fuzz/$name"
 # The parsers' neighbours call more of the kernel than a parser does: what is never reached stays unresolved.
 clang "${flags[@]}" -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment -no-pie -Wl,--unresolved-symbols=ignore-all \
-    "tests/fuzz/fuzz_$name.c" tests/fuzz/support.c "${sources[@]}" kernel/lib/string.c kernel/lib/hash.c \
+    "tests/fuzz/fuzz_$name.c" tests/fuzz/support.c "${sources[@]}" kernel/lib/string.c kernel/lib/hash.c "${libraries[@]}" \
     -o "build/fuzz/fuzz_$name"
+seeds=()
+[ ! -d "tests/fuzz/corpus/$name" ] || seeds=("$ROOT/tests/fuzz/corpus/$name")
 cd "build/fuzz/$name"
-exec "../fuzz_$name" -max_total_time="$seconds" -print_final_stats=1 "$@" .
+exec "../fuzz_$name" -max_total_time="$seconds" -print_final_stats=1 "$@" . "${seeds[@]}"

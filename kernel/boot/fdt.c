@@ -175,7 +175,7 @@ static err_t address_translate(const struct fdt_view *v, unsigned bus, uint64_t 
 int fdt_regs(const struct fdt_view *v, unsigned node, struct fdt_reg *out, unsigned max)
 {
     size_t bytes;
-    const fdt32_t *p = fdt_property_get(v, node, "reg", &bytes), *end = p + bytes / 4;
+    const fdt32_t *p = fdt_property_get(v, node, "reg", &bytes), *end;
     unsigned bus = v->node[node].parent, n = 0;
     struct fdt_cells c;
 
@@ -183,6 +183,7 @@ int fdt_regs(const struct fdt_view *v, unsigned node, struct fdt_reg *out, unsig
         return 0;
     if (fdt_cells(v, bus, &c) != 0)
         return -EINVAL;
+    end = p + bytes / 4;
     while (n < max && (size_t)(end - p) >= c.address + c.size) {
         uint64_t start = cells_read(&p, c.address), size = cells_read(&p, c.size), last;
 
