@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: CC0-1.0
+"""Purpose: machines as their firmware describes them: CPUs and nodes of odd shapes, and firmware that is wrong."""
+import struct
+
+from firmware import cells, srat_cpu, srat_memory, table, text, tree_of, tree_write
+from harness import LOGS, expect_equal, expect_match, test
+
+# Two sockets, three nodes: CPUs in the first two, the second without memory, the third without CPUs.
+SHAPE = ["-smp", "8,sockets=2,cores=2,threads=2",
+         "-object", "memory-backend-ram,id=a,size=128M", "-object", "memory-backend-ram,id=b,size=128M",
+         "-numa", "node,nodeid=0,memdev=a,cpus=0-3", "-numa", "node,nodeid=1,cpus=4-7", "-numa", "node,nodeid=2,memdev=b",
+         "-numa", "dist,src=0,dst=1,val=17", "-numa", "dist,src=0,dst=2,val=28", "-numa", "dist,src=1,dst=2,val=28"]
+
+
+def off(sh):
+    """The machine is still one that can be turned off."""
+    sh.send("poweroff\n")
+    expect_equal(sh.expect_exit(60), 0, "QEMU's status")
+
+
+@test("three nodes, one without memory, one without CPUs", kernels=("devine",))
+def shape(ctx):
+    with ctx.shell(args=[*SHAPE, *(["-cpu", "max"] if ctx.arch == "x86_64" else [])], name="three nodes") as sh:
+        log = sh.output("dmesg")
+        expect_match(r"hardware: 8 CPUs, 3 nodes", log)
+        for line in (r"node     0  firmware's 0     distances  10  17  28", r"node     1  firmware's 1     distances  17  10  28",
+                     r"node     2  firmware's 2     distances  28  28  10"):
+            expect_match(line, log)
+        nodes = [int(n) for n in sh.output("sed -n 's/^memory.* usable node //p' /proc/boot").split()]
+        expect_equal(sorted(set(nodes)), [0, 2], "nodes with memory")
+        expect_equal([line.split()[-3] for line in log.split("\n") if " CPU " in line and "start" in line],
+                     ["0"] * 4 + ["1"] * 4, "nodes of CPUs")
+        off(sh)
+
+
+@test("numa=off and acpi=off: one node, and one CPU without tables", kernels=("devine",))
+def switched_off(ctx):
+    with ctx.shell(args=SHAPE, append="numa=off", name="numa off") as sh:
+        expect_match(r"hardware: 8 CPUs, 1 nodes", sh.output("dmesg"))
+        off(sh)
+    if ctx.arch == "x86_64":
+        with ctx.shell(args=["-smp", "4"], append="acpi=off", name="acpi off") as sh:
+            expect_match(r"hardware: 1 CPUs, 1 nodes", sh.output("dmesg"))
+            expect_equal(sh.run("ls /sys/firmware/acpi")[1], 1, "status of ls")
+            off(sh)
+
+
+@test("memory above 4 GiB", kernels=("devine",))
+def high(ctx):
+    with ctx.shell(mem=6144, name="6 GiB") as sh:
+        total = int(sh.output("awk '/^MemTotal/ { print $2 }' /proc/meminfo"))
+        expect_equal(total > 5900 * 1024, True, f"a total of {total} KiB is near 6 GiB")
+        off(sh)
+
+
+@test("tables are shown to root", archs=("x86_64",), kernels=("devine",))
+def shown(ctx):
+    with ctx.shell(args=["-machine", "q35"], name="tables") as sh:
+        for name in ("APIC", "FACP", "DSDT", "HPET"):
+            path = f"/sys/firmware/acpi/tables/{name}"
+            expect_equal(sh.output(f"head -c 4 {path}"), name, "signature")
+            size = int(sh.output(f"wc -c <{path}"))
+            expect_equal(int(sh.output(f"od -A n -t u4 -j 4 -N 4 {path}")), size, f"length of {name}")
+
+
+@test("SRAT and SLIT that make no sense", archs=("x86_64",), kernels=("devine",))
+def bad_tables(ctx):
+    srat = (struct.pack("<IQ", 1, 0) + srat_cpu(0, 0) + srat_cpu(1, 77) + srat_memory(0, 0, 64 << 20) +
+            srat_memory(1, 32 << 20, 64 << 20) + srat_memory(1, 64 << 20, 64 << 20) + b"\1\0")
+    args = [*table("SRAT", srat, "srat"), *table("SLIT", struct.pack("<Q", 2) + bytes(4), "slit")]
+    with ctx.shell(args=args, name="bad tables") as sh:
+        log = sh.output("dmesg")
+        for line in (r"SRAT at offset 0x40: there is no CPU 0x4d", r"SRAT at offset 0x78: memory at 0x2000000 overlaps",
+                     r"SRAT at offset 0xc8: an entry of 0 bytes", r"SLIT at offset 0x2c: node 0 to 0 cannot be 0 away",
+                     r"hardware: 1 CPUs, 2 nodes", r"node     1  firmware's 1     distances  20  10"):
+            expect_match(line, log)
+        off(sh)
+
+
+@test("more tables than there is room for", archs=("x86_64",), kernels=("devine",))
+def many_tables(ctx):
+    args = []
+    for i in range(70):
+        args += table(f"OEM{chr(48 + i // 10)}", bytes([i]), f"oem{i}")
+    with ctx.shell(args=args, name="many tables") as sh:
+        expect_match(r"[RX]SDT at offset 0x\w+: more than 64 tables", sh.output("dmesg"))
+        off(sh)
+
+
+def boot_tree(ctx, change, name, *args):
+    """Boots with QEMU's own tree after `change`; returns the log."""
+    tree = tree_of("-m", "256", *args)
+    change(tree)
+    path = LOGS / f"{name}.dtb"
+    path.write_bytes(tree_write(tree))
+    with ctx.shell(args=["-dtb", str(path), *args], name=name) as sh:
+        log = sh.output("dmesg")
+        off(sh)
+    return log
+
+
+@test("a device tree whose CPUs cannot be started", archs=("arm64",), kernels=("devine",))
+def bad_cpus(ctx):
+    def change(tree):
+        cpus = tree.child("cpus")
+        del cpus.child("cpu@1").properties["enable-method"]
+        cpus.child("cpu@2").properties["enable-method"] = text("spin-table")
+        cpus.child("cpu@3").properties["reg"] = cells(0)
+        cpus.child("cpu-map").child("socket0").child("cluster0").child("core0").properties["cpu"] = cells(0xBAD)
+
+    log = boot_tree(ctx, change, "bad cpus", "-smp", "4")
+    for line in (r"device tree at offset 0x\w+: cpu@1 has no enable-method", r"cpu@2 has no cpu-release-addr",
+                 r"CPU 0 is there twice", r"core0 of cpu-map points to no CPU", r"hardware: 1 CPUs, 1 nodes"):
+        expect_match(line, log)
+
+
+@test("a device tree whose nodes are at no distance", archs=("arm64",), kernels=("devine",))
+def bad_nodes(ctx):
+    def change(tree):
+        tree.child("distance-map").properties["distance-matrix"] = cells(0, 0, 10, 0, 1, 17, 1, 2, 0)
+
+    log = boot_tree(ctx, change, "bad nodes", *SHAPE)
+    expect_match(r"device tree at offset 0x\w+: node 1 to 2 cannot be 0 away: no distance is believed", log)
+    expect_match(r"node     1  firmware's 1     distances  20  10  20", log)
