@@ -129,6 +129,9 @@ static void line_init(uint32_t hz)
     mmio_write32(registers + UART_IFLS, 0); /* interrupt from 1/8 of the FIFO on */
     mmio_write32(registers + UART_ICR, INT_ALL);
     mmio_write32(registers + UART_CR, CR_ENABLE);
+    /* A sender that found the line busy before looks again when something is read (QEMU). */
+    if (mmio_read32(registers + UART_FR) & FR_RX_EMPTY)
+        (void)mmio_read32(registers + UART_DR);
 }
 
 /* The line that the loader calls the console, else the first. */
