@@ -18,13 +18,13 @@ busybox poweroff -f
 """
 
 
-def run_in(ctx, archive, command, name, timeout):
+def run_in(ctx, archive, command, name, timeout, **how):
     """Boots `archive` with an /init that runs `command`; returns (output, status)."""
     for folder in ("proc", "sys", "dev", "tmp", "etc"):
         archive.directory(folder, 0o1777 if folder == "tmp" else 0o755)
     archive.file("init", INIT.replace("{command}", command))
     initrd = archive.write(f"{name}-{ctx.arch}.cpio")
-    with ctx.machine(initrd=initrd, name=name) as machine:
+    with ctx.machine(initrd=initrd, name=name, **how) as machine:
         machine.expect("@BEGIN\r\n", 180)
         match = machine.expect(r"(?s)\A(.*?)@END (\d+)", timeout)
         expect_equal(machine.expect_exit(), 0, "QEMU's status")
