@@ -106,6 +106,9 @@ static void boot_early(void)
         panic("no interrupt controller that this kernel drives");
     if (!clock_event_current())
         panic("no timer that this kernel drives");
+    clock_events_check();
+    if (!clock_event_current())
+        panic("no timer ticks");
     tick_start();
     if (!kthread_start("boot", LEVEL_NORMAL, boot_late, NULL))
         panic("no memory for the first thread");

@@ -31,6 +31,7 @@
 #define DEVICES_MAX 320 /* an interrupt controller's part for each CPU, and some */
 
 _Static_assert(IS_POW2(KERNEL_STACK_SIZE), "a slot is a power of two");
+_Static_assert(STRIDE <= MMU_LEVEL_SIZE(1), "a slot's pages have their entries in one table");
 _Static_assert(STACKS_END <= DEVICES_BASE, "stacks end before devices begin");
 
 struct window {
@@ -58,23 +59,23 @@ static uintptr_t slot_top(size_t slot)
     return STACKS_BASE + (slot + 1) * STRIDE;
 }
 
-static void page_unmap(vaddr_t va)
-{
-    paddr_t pa;
-    unsigned prot;
-
-    if (mmu_translate(&kernel_space, va, &pa, &prot) != 0)
-        return;
-    (void)mmu_unmap(&kernel_space, va, 0); /* it is there: looked up just now */
-    frame_put(pa);
-}
-
+/* All pages at once: each flush calls all CPUs.  They lie in one table: a slot is aligned to STRIDE. */
 static void stack_unmap(uintptr_t top)
 {
-    size_t slot = (top - STACKS_BASE) / STRIDE - 1;
+    size_t slot = (top - STACKS_BASE) / STRIDE - 1, mapped = 0;
+    paddr_t frames[KERNEL_STACK_SIZE / PAGE_SIZE];
+    unsigned level;
+    pte_t *pte = mmu_walk(&kernel_space, top - KERNEL_STACK_SIZE, &level);
 
-    for (vaddr_t va = top - KERNEL_STACK_SIZE; va < top; va += PAGE_SIZE)
-        page_unmap(va);
+    for (size_t i = 0; level == 0 && i < ARRAY_SIZE(frames); i++, pte++) {
+        if (pte_load(pte) == 0)
+            continue;
+        frames[mapped++] = pte_addr(pte_load(pte));
+        pte_store(pte, 0);
+    }
+    mmu_flush_range(&kernel_space, top - KERNEL_STACK_SIZE, top);
+    while (mapped > 0)
+        frame_put(frames[--mapped]);
     bitmap_clear(slots, slot);
     stack_count--;
     slot_hint = MIN(slot_hint, slot);

@@ -13,6 +13,7 @@
 #include <sched/clock.h>
 
 #include <core/log.h>
+#include <core/params.h>
 #include <core/spinlock.h>
 #include <hal/cpu.h>
 #include <hal/vdso.h>
@@ -20,6 +21,10 @@
 #include <sched/timer.h>
 
 #define MULT_BITS 28
+#define MARGINS_PER_SEC 50000
+#define EVENT_TEST_NS NS_PER_USEC
+#define EVENT_WAIT_NS (20 * NS_PER_MSEC)
+#define EVENT_SPINS_MAX 50000000ul /* for a clock that stands still */
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_TIMER);
 struct clock_state clock_state; /* lock, seq */
@@ -29,6 +34,7 @@ static struct {
     uint64_t mask;
     ns_t coarse; /* monotonic at the last tick */
     uint64_t rebase_after; /* counts */
+    uint64_t margin; /* counts: MARGINS_PER_SEC of a second */
     int64_t real_offset; /* realtime - monotonic */
 } now; /* lock, clock_state.seq */
 
@@ -129,7 +135,8 @@ static void write_end(unsigned long flags)
     spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Moves the base to the present.  Inside write_begin. */
+/* Moves the base to the present, less a margin: another CPU's counter may be a little behind, but
+ * must not be behind the base.  Inside write_begin. */
 static void rebase(void)
 {
     uint64_t counts;
@@ -137,9 +144,10 @@ static void rebase(void)
     if (!now.source)
         return;
     counts = counts_since_base();
+    now.coarse = clock_state.mono + to_ns(counts);
+    counts -= MIN(counts, now.margin);
     clock_state.mono += to_ns(counts);
     clock_state.base = (clock_state.base + counts) & now.mask;
-    now.coarse = clock_state.mono;
 }
 
 static void use_source(const struct clock_source *s)
@@ -159,6 +167,26 @@ static void use_source(const struct clock_source *s)
     now.read = s->read;
     now.mask = s->mask;
     now.rebase_after = MIN(BIT(62) / mult, s->mask / 4);
+    now.margin = s->user_readable ? s->hz / MARGINS_PER_SEC : 0;
+}
+
+static char wanted[16]; /* clocksource=; empty: the best */
+
+static err_t set_clocksource(const char *value)
+{
+    if (value == NULL || *value == '\0' || strlen(value) >= sizeof wanted)
+        return -EINVAL;
+    str_copy(wanted, value, sizeof wanted);
+    return 0;
+}
+PARAM(clocksource, "the clock source to be used, however others are rated", set_clocksource);
+
+/* Inside write_begin. */
+static bool source_beats_present(const struct clock_source *s)
+{
+    if (now.source == NULL || strcmp(s->name, wanted) == 0)
+        return true;
+    return s->rating > now.source->rating && strcmp(now.source->name, wanted) != 0;
 }
 
 void clock_source_register(struct clock_source *s)
@@ -171,7 +199,7 @@ void clock_source_register(struct clock_source *s)
         return;
     }
     flags = write_begin();
-    better = !now.source || s->rating > now.source->rating;
+    better = source_beats_present(s);
     list_add_tail(&sources, &s->link);
     if (better) {
         rebase();
@@ -271,6 +299,11 @@ void clock_tick(void)
     write_end(flags);
 }
 
+ns_t clock_tick_horizon(void)
+{
+    return to_ns(atomic_load_relaxed(&now.rebase_after));
+}
+
 void clock_event_register(struct clock_event *e)
 {
     unsigned long flags = spin_lock_irqsave(&lock);
@@ -289,6 +322,60 @@ void clock_event_register(struct clock_event *e)
         old->set_deadline(old, clock_monotonic(), NS_NEVER);
     timer_reprogram();
     hal_irq_restore(flags);
+}
+
+/* Interrupts on, nobody else on this CPU. */
+static bool event_fires(struct clock_event *e)
+{
+    uint64_t before = timer_interrupts();
+    ns_t start = clock_monotonic();
+
+    hal_irq_disable();
+    e->set_deadline(e, start, start + EVENT_TEST_NS);
+    hal_irq_enable();
+    for (unsigned long spins = 0; spins < EVENT_SPINS_MAX; spins++) {
+        if (timer_interrupts() != before)
+            return true;
+        if (clock_monotonic() - start > EVENT_WAIT_NS)
+            break;
+        hal_relax();
+    }
+    return timer_interrupts() != before;
+}
+
+/* Leaves out the present device.  Return: the next best, which is in use now; NULL: there is none. */
+static struct clock_event *event_drop(struct clock_event *e)
+{
+    unsigned long flags = spin_lock_irqsave(&lock);
+    struct clock_event *other, *best = NULL;
+
+    list_del(&e->link);
+    list_for_each(other, &events, link)
+        if (!best || other->rating > best->rating)
+            best = other;
+    e->set_deadline(e, clock_monotonic(), NS_NEVER);
+    atomic_store(&event, best);
+    spin_unlock_irqrestore(&lock, flags);
+    return best;
+}
+
+void clock_events_check(void)
+{
+    struct clock_event *e = event;
+    bool fires;
+
+    preempt_disable();
+    while (e != NULL) {
+        hal_irq_enable();
+        fires = event_fires(e);
+        hal_irq_disable();
+        if (fires)
+            break;
+        log_warn("event device %s does not tick: left out", e->name);
+        e = event_drop(e);
+    }
+    timer_reprogram();
+    preempt_enable_no_resched();
 }
 
 struct clock_event *clock_event_current(void)

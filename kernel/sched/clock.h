@@ -52,6 +52,9 @@ err_t clock_source_select(const char *name);
 /* Forgets a source; the best of the others takes over.  0, -ENODEV, -EBUSY (it is the only one). */
 err_t clock_source_unbind(const char *name);
 struct clock_event *clock_event_current(void);
+/* Asks the device in use for an interrupt, and leaves out one that raises none, with a log line.
+ * Context: the boot CPU alone, interrupts off (on meanwhile), before threads start. */
+void clock_events_check(void);
 
 /* The clock's present numbers; for clock_monotonic() and clock.c alone. */
 struct clock_state {
@@ -98,5 +101,7 @@ struct clock_set_hook {
 void clock_set_hook_add(struct clock_set_hook *h);
 /* From the tick: moves the base on, and tells the vDSO. */
 void clock_tick(void);
+/* For how long the present source can do without, before its counter may come round. */
+ns_t clock_tick_horizon(void);
 /* As a CLOCK_MONOTONIC deadline; saturates, and 0 when it lies before boot. */
 ns_t clock_realtime_to_monotonic(int64_t ns);

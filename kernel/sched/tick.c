@@ -165,6 +165,12 @@ static ns_t tick_after(const struct timer *timer, ns_t now)
     return likely(at > now) ? at : at + (now - at) / TICK_NS * TICK_NS + TICK_NS;
 }
 
+/* How often the time must be kept though all are idle: a clock of few bits cannot wait long. */
+static ns_t slow_ns(void)
+{
+    return MIN(SLOW_NS, clock_tick_horizon());
+}
+
 /* The tick of an idle CPU ends, unless it is the last that keeps the time. */
 static void tick_stop(struct runqueue *rq)
 {
@@ -175,7 +181,7 @@ static void tick_stop(struct runqueue *rq)
     if (atomic_sub_fetch(&ticking, 1) != 0)
         return;
     atomic_store(&keeper, rq->cpu->id | SLOW);
-    timer_set(&rq->tick, tick_after(&rq->tick, rq->now + SLOW_NS));
+    timer_set(&rq->tick, tick_after(&rq->tick, rq->now + slow_ns()));
 }
 
 /* A second has passed and all are still idle, or somebody has taken over. */
@@ -184,7 +190,7 @@ static void tick_slow(struct runqueue *rq)
     if (atomic_load_relaxed(&keeper) != (rq->cpu->id | SLOW))
         return;
     keep_time(clock_monotonic());
-    timer_set(&rq->tick, tick_after(&rq->tick, clock_monotonic() + SLOW_NS));
+    timer_set(&rq->tick, tick_after(&rq->tick, clock_monotonic() + slow_ns()));
 }
 
 static void tick(struct timer *timer)

@@ -33,6 +33,7 @@ struct timer_queue {
     struct timer *first; /* NULL: none */
     ns_t programmed; /* what the event device was asked for; NS_NEVER: nothing */
     struct timer *running; /* whose callback runs */
+    uint64_t interrupts; /* of the event device; own CPU */
 };
 
 struct timer_queue *timer_queue_create(void)
@@ -179,6 +180,7 @@ void timer_interrupt(void)
     if (!q)
         return;
     spin_lock_raw(&q->lock);
+    q->interrupts++;
     q->programmed = 0; /* callbacks that arm timers leave the device alone for now */
     while ((t = q->first) != NULL && t->deadline <= now) {
         queue_remove(q, t);
@@ -192,6 +194,11 @@ void timer_interrupt(void)
     q->programmed = NS_NEVER;
     queue_program(q);
     spin_unlock_raw(&q->lock);
+}
+
+uint64_t timer_interrupts(void)
+{
+    return atomic_load_relaxed(&cpu_current()->timers->interrupts);
 }
 
 void timer_reprogram(void)

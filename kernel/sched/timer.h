@@ -34,6 +34,8 @@ void timer_set(struct timer *t, ns_t deadline);
 bool timer_cancel(struct timer *t);
 /* From the event device's interrupt. */
 void timer_interrupt(void);
+/* How often the calling CPU's did. */
+uint64_t timer_interrupts(void);
 /* A timer queue for a CPU; from sched_init_cpu.  Return: NULL when out of memory. */
 struct timer_queue *timer_queue_create(void);
 /* After the event device changed: asks it for the first deadline of this CPU. */

@@ -80,7 +80,7 @@ static bool rate_measure(uint64_t tsc_hz)
                    : clock_monotonic() - a.ns > NS_PER_SEC / WINDOWS_IN_SECOND)
             break;
     b = sample_take();
-    if (a.count <= b.count)
+    if (a.count <= b.count || (tsc_hz ? b.cycles == a.cycles : b.ns == a.ns))
         return false;
     if (tsc_hz) {
         counts_per_cycle = ((uint64_t)(a.count - b.count) << 32) / (b.cycles - a.cycles);

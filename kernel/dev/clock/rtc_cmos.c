@@ -3,10 +3,12 @@
  * Purpose: the PC's real-time clock (Motorola MC146818A): what time it is at boot.
  *
  * Model: registers behind an index and a data port, binary or BCD, 12 or 24 hours, as register B
- * says.  They are read twice until two readings agree and no update was in progress.  UTC.
+ * says; the firmware tells which one holds the century.  They are read twice until two readings
+ * agree and no update was in progress.  UTC.
  * Locking: LOCK_DEVICE around each reading.
  */
 #define LOG_TAG "rtc_cmos"
+#include <core/hardware.h>
 #include <core/spinlock.h>
 #include <hal/cpu.h>
 #include <hal/io.h>
@@ -16,7 +18,6 @@
 
 #define CMOS_INDEX 0x70
 #define CMOS_DATA 0x71
-#define CMOS_CENTURY 0x32 /* by convention of PC firmware */
 #define REG_A 0x0a
 #define REG_B 0x0b
 #define A_UPDATING 0x80
@@ -27,7 +28,7 @@
 
 enum field { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, FIELDS };
 
-static const uint8_t field_register[FIELDS] = { 0x00, 0x02, 0x04, 0x07, 0x08, 0x09, CMOS_CENTURY };
+static const uint8_t field_register[CENTURY] = { 0x00, 0x02, 0x04, 0x07, 0x08, 0x09 };
 
 static struct spinlock rtc_lock = SPINLOCK_INIT(LOCK_DEVICE);
 
@@ -39,8 +40,11 @@ static uint8_t cmos_read(uint8_t reg)
 
 static void fields_read(uint8_t f[FIELDS])
 {
-    for (unsigned i = 0; i < FIELDS; i++)
+    uint8_t century = hardware()->century;
+
+    for (unsigned i = 0; i < CENTURY; i++)
         f[i] = cmos_read(field_register[i]);
+    f[CENTURY] = century ? cmos_read(century) : 0;
 }
 
 /* Return: 0; -EIO: no two readings agree. */
@@ -49,7 +53,9 @@ static err_t fields_read_stable(uint8_t f[FIELDS])
     uint8_t again[FIELDS];
 
     for (unsigned i = 0; i < READ_TRIES; i++) {
-        if (cmos_read(REG_A) & A_UPDATING)
+        if (!hardware()->has_rtc)
+        return -ENODEV;
+    if (cmos_read(REG_A) & A_UPDATING)
             continue;
         fields_read(f);
         fields_read(again);
@@ -111,13 +117,15 @@ static const struct wall_clock rtc = { .name = "rtc_cmos", .rating = 100, .read 
 static err_t rtc_start(struct subsystem *self)
 {
     (void)self;
+    if (!hardware()->has_rtc)
+        return -ENODEV;
     if (cmos_read(REG_A) == 0xff && cmos_read(REG_B) == 0xff)
         return -ENODEV;
     clock_wall_register(&rtc);
     return 0;
 }
 
-static const char *const needs[] = { "tsc", NULL };
+static const char *const needs[] = { "?tsc", NULL };
 static struct subsystem rtc_subsystem = {
     .name = "rtc_cmos",
     .privilege = PRIV_DRIVER,

@@ -1,37 +1,31 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: the time-stamp counter as clock source (SDM vol. 3, 17.17).
+ * Purpose: the time-stamp counter as clock source (SDM vol. 3, 19.7).
  *
- * Model: its rate comes from the CPU (CPUID 0x15), from the hypervisor (leaf 0x40000010), or is
- * measured against the PIT: over 1 ms at boot, which is good to about a thousandth, and again over
- * 40 ms while the rest starts, after which a second source of the better rate takes its place.
- * A hypervisor may take the CPU away for so long that the PIT wraps, which looks like a rate many
- * times too high. So each measurement must agree with another one: the two halves of the first with
- * each other, the longer one with the first. Else it is made again.
+ * Model: a rate that was measured in a hurry gives `tsc-early`; while the rest starts it is measured
+ * again, and `tsc` takes its place.  It is trusted when all CPUs' counters agree and when it is
+ * invariant, else it is watched by another source (sched/clock_watch.c), and left when it goes wrong.
+ * `tsc=unstable` never trusts it, `tsc=reliable` does not look.
  * Locking: boot and one timer callback.
  */
 #define LOG_TAG "tsc"
+#include <dev/clock/tsc.h>
+
 #include <arch/cpu.h>
+#include <arch/msr.h>
 #include <core/log.h>
-#include <dev/clock/pit.h>
+#include <core/params.h>
 #include <dev/services.h>
 #include <hal/cpu.h>
+#include <lib/string.h>
+#include <sched/clock_watch.h>
 #include <sched/timer.h>
 #include <svc/subsystem.h>
 
-#define HALF_COUNTS (PIT_HZ / 2000)
-#define QUICK_TRIES 64
 #define REFINE_NS (40 * NS_PER_MSEC) /* the PIT wraps after 54 */
-#define SAMPLES 4
-#define LEAF_TSC 0x15
-#define LEAF_HYPERVISOR 0x40000000u
-#define LEAF_HYPERVISOR_TSC 0x40000010u
-#define LEAF1_ECX_HYPERVISOR (1u << 31)
-
-struct sample {
-    uint64_t tsc;
-    uint32_t counts;
-};
+#define RATE_ASSUMED NS_PER_SEC
+#define LEAF_POWER 0x80000007u
+#define POWER_EDX_INVARIANT (1u << 8)
 
 static struct clock_source tsc_early = {
     .name = "tsc-early",
@@ -47,159 +41,135 @@ static struct clock_source tsc_source = {
     .mask = UINT64_MAX,
     .user_readable = true,
 };
-static struct sample first;
+static const struct clock_source *reference; /* another source; NULL: none; constant after start */
 static struct timer refine_timer;
 static unsigned refine_tries = 8;
+static bool unstable, reliable, unwatched; /* parameters; the first also what was found out */
 
-static void leaf_read(uint32_t leaf, uint32_t out[4])
+static err_t set_tsc(const char *value)
 {
-    __asm__ volatile("cpuid"
-                     : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
-                     : "a"(leaf), "c"(0));
+    if (value && strcmp(value, "unstable") == 0)
+        unstable = true;
+    else if (value && strcmp(value, "reliable") == 0)
+        reliable = true;
+    else if (value && strcmp(value, "nowatchdog") == 0)
+        unwatched = true;
+    else
+        return -EINVAL;
+    return 0;
+}
+PARAM(tsc, "the time-stamp counter is unstable or reliable, or needs nowatchdog", set_tsc);
+
+static bool invariant(void)
+{
+    return cpuid(0x80000000, 0).eax >= LEAF_POWER &&
+           (cpuid(LEAF_POWER, 0).edx & POWER_EDX_INVARIANT);
 }
 
-/* What CPU or hypervisor say; 0: nothing. */
-static uint64_t rate_told(void)
+static const struct clock_source *reference_find(const struct subsystem *self)
 {
-    uint32_t r[4];
+    static const char *const names[] = { "hpet", "acpi_pm", "pit" };
+    const struct clock_source *s;
 
-    leaf_read(0, r);
-    if (r[0] >= LEAF_TSC) {
-        leaf_read(LEAF_TSC, r); /* TSC / crystal = ebx / eax, crystal = ecx Hz */
-        if (r[0] && r[1] && r[2])
-            return (uint64_t)r[2] * r[1] / r[0];
-    }
-    leaf_read(1, r);
-    if (!(r[2] & LEAF1_ECX_HYPERVISOR))
-        return 0;
-    leaf_read(LEAF_HYPERVISOR, r);
-    if (r[0] < LEAF_HYPERVISOR_TSC || r[0] > LEAF_HYPERVISOR + 0xffff)
-        return 0;
-    leaf_read(LEAF_HYPERVISOR_TSC, r);
-    return r[0] * 1000ull;
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        if (service_find_clock_source_named(self, names[i], &s) == 0)
+            return s;
+    return NULL;
 }
 
-/* Both clocks at one moment: the closest of a few attempts. */
-static struct sample sample_take(void)
+/* The final rate is known. */
+static void source_start(void)
 {
-    struct sample best = { 0 };
-    uint64_t shortest = UINT64_MAX;
-
-    for (int i = 0; i < SAMPLES; i++) {
-        uint64_t before = hal_cycles();
-        uint32_t counts = pit_reference_read();
-        uint64_t after = hal_cycles();
-
-        if (after - before < shortest) {
-            shortest = after - before;
-            best = (struct sample){ before + (after - before) / 2, counts };
-        }
-    }
-    return best;
-}
-
-static uint64_t rate_between(struct sample a, struct sample b)
-{
-    if (b.counts <= a.counts || b.tsc <= a.tsc)
-        return 0;
-    return (b.tsc - a.tsc) * PIT_HZ / (b.counts - a.counts);
-}
-
-/* Whether two rates differ by less than one part in `part`. */
-static bool rates_agree(uint64_t a, uint64_t b, uint64_t part)
-{
-    return (a > b ? a - b : b - a) < a / part;
-}
-
-/* Waits until the PIT has counted HALF_COUNTS more; false: it does not count. */
-static bool half_wait(uint32_t from)
-{
-    uint64_t give_up = hal_cycles() + (1ull << 32);
-
-    while (pit_reference_read() - from < HALF_COUNTS)
-        if (hal_cycles() > give_up)
-            return false;
-    return true;
-}
-
-static uint64_t rate_measure(void)
-{
-    uint64_t lowest = UINT64_MAX; /* what goes wrong makes it higher */
-
-    for (int i = 0; i < QUICK_TRIES; i++) {
-        pit_reference_start();
-        first = sample_take();
-        if (!half_wait(first.counts))
-            return 0;
-        struct sample middle = sample_take();
-        if (!half_wait(middle.counts))
-            return 0;
-        struct sample last = sample_take();
-        uint64_t hz = rate_between(first, last);
-
-        if (hz != 0 && rates_agree(rate_between(first, middle), rate_between(middle, last), 8))
-            return hz;
-        if (hz != 0 && hz < lowest)
-            lowest = hz;
-    }
-    return lowest == UINT64_MAX ? 0 : lowest;
+    if (unstable)
+        return;
+    clock_source_register(&tsc_source);
+    if (tsc_early.hz != 0)
+        (void)clock_source_unbind(tsc_early.name); /* `tsc` is there to take over */
+    if (reference && !invariant() && !reliable && !unwatched)
+        clock_watch_start(&tsc_source, reference);
 }
 
 static void refine_begin(void)
 {
-    pit_reference_start();
-    first = sample_take();
+    tsc_rate_begin(reference);
     timer_set(&refine_timer, clock_monotonic() + REFINE_NS);
 }
 
 static void refine(struct timer *t)
 {
-    uint64_t hz = rate_between(first, sample_take());
+    uint64_t hz = tsc_rate_end(x86_tsc_hz);
 
     (void)t;
-    if (hz == 0 || !rates_agree(hz, x86_tsc_hz, 32)) {
-        if (--refine_tries > 0)
-            refine_begin();
+    if (hz == 0 && --refine_tries > 0) {
+        refine_begin();
         return;
     }
-    x86_tsc_hz = hz;
-    tsc_source.hz = hz;
-    clock_source_register(&tsc_source);
+    if (hz != 0)
+        x86_tsc_hz = hz;
+    tsc_source.hz = x86_tsc_hz;
+    source_start();
 }
 
 static err_t tsc_start(struct subsystem *self)
 {
-    struct clock_source *source = &tsc_source;
-    uint64_t hz = rate_told();
+    uint64_t hz = tsc_rate_told();
+    bool told = hz != 0;
 
-    (void)self;
-    if (hz == 0) {
-        source = &tsc_early;
-        hz = rate_measure();
-    }
-    if (hz == 0) {
-        log_err("the time-stamp counter does not count, or the PIT does not");
+    reference = reference_find(self);
+    if (!told)
+        hz = reference ? tsc_rate_measure(reference) : tsc_rate_by_rtc();
+    if (hz == 0 && reference) {
+        log_err("the time-stamp counter does not count, or %s does not", reference->name);
         return -ENODEV;
     }
+    if (hz == 0) {
+        hz = RATE_ASSUMED;
+        log_err("nothing is there to measure by: %llu Hz assumed, the time will be wrong",
+                (unsigned long long)hz);
+    }
     x86_tsc_hz = hz;
-    source->hz = hz;
-    clock_source_register(source);
+    if (told || !reference)
+        tsc_source.hz = hz;
+    else
+        tsc_early.hz = hz;
+    if (!unstable)
+        clock_source_register(tsc_source.hz ? &tsc_source : &tsc_early);
     return service_publish_clock_source("tsc", &tsc_source, tsc_source.rating, PRIV_DRIVER);
+}
+
+/* All CPUs run. */
+static void agreement_check(void)
+{
+    uint64_t off = reliable ? 0 : tsc_sync_check();
+
+    if (off == 0)
+        return;
+    unstable = true;
+    log_warn("the CPUs' counters differ by %llu cycles or more: not used as a clock",
+             (unsigned long long)off);
+    if (clock_source_unbind(tsc_source.hz ? tsc_source.name : tsc_early.name) == -EBUSY)
+        log_err("there is no other clock");
 }
 
 static err_t tsc_late(struct subsystem *self)
 {
     (void)self;
+    if (!unstable)
+        agreement_check();
     if (tsc_source.hz == 0) {
         timer_init(&refine_timer, refine);
         refine_begin();
+    } else if (reference && !unstable && !invariant() && !reliable && !unwatched) {
+        clock_watch_start(&tsc_source, reference);
     }
     return 0;
 }
 
+static const char *const needs[] = { "?hpet", "?acpi_pm", "?pit", NULL };
 static struct subsystem tsc_subsystem = {
     .name = "tsc",
     .privilege = PRIV_DRIVER,
+    .needs = needs,
     .early_init = tsc_start,
     .late_init = tsc_late,
 };
