@@ -243,8 +243,15 @@ void host_cpu_start(struct cpu *cpu, uintptr_t stack_top)
     cpu->arch.started = true;
 }
 
+/* The last one ends the process. */
 void hal_halt(void)
 {
+    struct cpu *other;
+
+    host_cpu->arch.started = false;
+    other = cpu_choose_other();
+    if (other != NULL)
+        cpu_run(other);
     os_exit(1);
 }
 

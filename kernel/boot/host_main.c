@@ -204,6 +204,7 @@ static void cpus_start(void)
             panic("no memory for CPU %u", id);
         cpu->id = id;
         cpu->hw_id = id;
+        irq_init_cpu(cpu, kzalloc(irq_counts_size()));
         frame_init_cpu(cpu);
         heap_init_cpu(cpu);
         if (sched_init_cpu(cpu) != 0)

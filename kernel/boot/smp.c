@@ -144,6 +144,11 @@ static void area_free(void *area, size_t bytes)
 /* Gives `cpu` what its layers need.  Return: 0, -ENOMEM. */
 static err_t cpu_equip(struct cpu *cpu)
 {
+    void *counts = area_alloc(cpu->node, irq_counts_size());
+
+    if (!counts)
+        return -ENOMEM;
+    irq_init_cpu(cpu, counts);
     frame_init_cpu(cpu);
     heap_init_cpu(cpu);
     return sched_init_cpu(cpu);

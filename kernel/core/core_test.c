@@ -139,9 +139,34 @@ KTEST(spinlock, ranks_have_names)
     KTEST_STR_EQ(lock_rank_name[LOCK_LOG], "LOCK_LOG");
 }
 
+#define STORM_LINE 13 /* nobody's on any machine */
+
 static void irq_nothing(unsigned irq, void *arg)
 {
     (void)irq, (void)arg;
+}
+
+static void irq_not_mine(unsigned irq, void *arg)
+{
+    ++*(unsigned *)arg;
+    irq_unhandled();
+}
+
+KTEST(irq, storm_is_masked)
+{
+    unsigned calls = 0;
+    unsigned long flags;
+
+    if (irq_chip() == NULL)
+        return;
+    KTEST_EQ(irq_register(STORM_LINE, "storm", irq_not_mine, &calls), 0);
+    flags = hal_irq_save();
+    for (unsigned i = 0; i < IRQ_STORM; i++)
+        irq_handle(STORM_LINE);
+    hal_irq_restore(flags);
+    KTEST_EQ(calls, IRQ_STORM);
+    KTEST_TRUE(irq_count_on(STORM_LINE, cpus[0]) <= irq_total());
+    irq_unregister(STORM_LINE, irq_not_mine, &calls);
 }
 
 KTEST(irq, bad_registrations)

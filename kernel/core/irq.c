@@ -9,7 +9,8 @@
  *     walk the chain, call handlers          wait until active is 0
  *     active -= 1                            only then the action returns to the pool
  *
- * Locking: irq_lock guards chains and pool; counts are atomic.
+ * Counts are kept by each CPU for itself, and added up by who reads.
+ * Locking: irq_lock guards chains, pool and routes.
  */
 #define LOG_TAG "irq"
 #include <core/irq.h>
@@ -29,17 +30,23 @@ struct action {
 
 static struct line {
     struct action *first; /* atomic; written under irq_lock */
-    uint32_t count; /* atomic */
     uint32_t active; /* atomic: dispatches inside the chain */
+    uint32_t unhandled; /* in a row; atomic */
+    uint32_t cpu; /* where it goes; irq_lock */
 } lines[IRQ_MAX];
+
+/* Slots of a CPU's counts: lines, interrupts between CPUs, spurious ones. */
+enum { SLOT_SPURIOUS = IRQ_IPI + IPI_COUNT, SLOT_COUNT };
+static uint32_t boot_counts[SLOT_COUNT];
 
 static struct spinlock irq_lock = SPINLOCK_INIT(LOCK_IRQ);
 static struct action actions[ACTIONS_MAX]; /* irq_lock */
 static const struct irqchip *chip; /* set once */
-static uint64_t total, spurious; /* atomic */
 
 void irq_chip_set(const struct irqchip *c)
 {
+    if (cpu_current()->irq_counts == NULL)
+        cpu_current()->irq_counts = boot_counts;
     atomic_store(&chip, c);
     log_info("interrupt controller %s", c->name);
 }
@@ -114,15 +121,45 @@ void irq_unregister(unsigned irq, irq_handler_fn fn, void *arg)
     atomic_store(&a->fn, NULL);
 }
 
-static void line_run(unsigned irq)
-{
-    struct line *l = &lines[irq];
+/* --- dispatch ---------------------------------------------------------------------------------- */
 
-    __atomic_fetch_add(&l->count, 1, __ATOMIC_RELAXED);
+static void count(struct cpu *cpu, unsigned slot)
+{
+    atomic_store_relaxed(&cpu->irq_counts[slot], cpu->irq_counts[slot] + 1);
+}
+
+void irq_unhandled(void)
+{
+    cpu_current()->irq_unhandled++;
+}
+
+/* Nobody wanted it.  A level that stays would come again for ever. */
+static __cold void line_unhandled(unsigned irq)
+{
+    if (__atomic_add_fetch(&lines[irq].unhandled, 1, __ATOMIC_RELAXED) != IRQ_STORM)
+        return;
+    irq_chip()->mask(irq);
+    log_err("line %u came %u times and no device wanted it: it is masked", irq, IRQ_STORM);
+}
+
+void irq_handle(unsigned irq)
+{
+    struct cpu *cpu = cpu_current();
+    struct line *l = &lines[irq];
+    unsigned handlers = 0;
+
+    count(cpu, irq);
+    cpu->irq_unhandled = 0;
     atomic_fetch_add(&l->active, 1);
-    for (struct action *a = atomic_load(&l->first); a != NULL; a = atomic_load(&a->next))
+    for (struct action *a = atomic_load(&l->first); a != NULL; a = atomic_load(&a->next)) {
         a->fn(irq, a->arg);
+        handlers++;
+    }
     atomic_fetch_sub(&l->active, 1);
+    if (unlikely(cpu->irq_unhandled == handlers))
+        line_unhandled(irq);
+    else if (unlikely(atomic_load_relaxed(&l->unhandled)))
+        atomic_store_relaxed(&l->unhandled, 0);
 }
 
 void irq_dispatch(unsigned hint)
@@ -131,18 +168,55 @@ void irq_dispatch(unsigned hint)
     int irq = c != NULL ? c->claim(hint) : -1;
 
     if (irq >= IRQ_IPI && irq < IRQ_IPI + IPI_COUNT) {
+        count(cpu_current(), (unsigned)irq);
         c->end((unsigned)irq);
         ipi_receive((enum ipi)(irq - IRQ_IPI));
         return;
     }
     if (irq < 0 || irq >= IRQ_MAX) {
-        __atomic_fetch_add(&spurious, 1, __ATOMIC_RELAXED);
+        if (c != NULL)
+            count(cpu_current(), SLOT_SPURIOUS);
         return;
     }
-    __atomic_fetch_add(&total, 1, __ATOMIC_RELAXED);
     random_add_irq((unsigned)irq);
-    line_run((unsigned)irq);
+    irq_handle((unsigned)irq);
     c->end((unsigned)irq);
+}
+
+/* --- counts ------------------------------------------------------------------------------------ */
+
+size_t irq_counts_size(void)
+{
+    return SLOT_COUNT * sizeof(uint32_t);
+}
+
+void irq_init_cpu(struct cpu *cpu, void *counts)
+{
+    cpu->irq_counts = counts;
+}
+
+static uint32_t count_on(unsigned slot, const struct cpu *cpu)
+{
+    return cpu->irq_counts != NULL ? atomic_load_relaxed(&cpu->irq_counts[slot]) : 0;
+}
+
+uint32_t irq_count_on(unsigned irq, const struct cpu *cpu)
+{
+    return irq < IRQ_IPI + IPI_COUNT ? count_on(irq, cpu) : 0;
+}
+
+uint32_t irq_spurious_on(const struct cpu *cpu)
+{
+    return count_on(SLOT_SPURIOUS, cpu);
+}
+
+static uint64_t count_sum(unsigned slot)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < cpu_count; i++)
+        sum += count_on(slot, cpus[i]);
+    return sum;
 }
 
 bool irq_info(unsigned irq, uint64_t *count, const char **name)
@@ -152,17 +226,47 @@ bool irq_info(unsigned irq, uint64_t *count, const char **name)
     if (irq >= IRQ_MAX)
         return false;
     a = atomic_load(&lines[irq].first);
-    *count = atomic_load_relaxed(&lines[irq].count);
+    *count = count_sum(irq);
     *name = a != NULL ? a->name : "";
     return a != NULL || *count != 0;
 }
 
 uint64_t irq_total(void)
 {
-    return atomic_load_relaxed(&total);
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < cpu_count; i++)
+        for (unsigned slot = 0; slot < SLOT_SPURIOUS; slot++)
+            sum += count_on(slot, cpus[i]);
+    return sum;
 }
 
 uint64_t irq_spurious(void)
 {
-    return atomic_load_relaxed(&spurious);
+    return count_sum(SLOT_SPURIOUS);
+}
+
+/* --- routes ------------------------------------------------------------------------------------ */
+
+err_t irq_route(unsigned irq, unsigned cpu)
+{
+    const struct irqchip *c = irq_chip();
+    unsigned long flags;
+    err_t err;
+
+    if (irq >= IRQ_MAX || cpu >= CPU_MAX || !cpu_online(cpu))
+        return -EINVAL;
+    if (c == NULL || c->route == NULL)
+        return cpu == 0 ? 0 : -EIO;
+    flags = spin_lock_irqsave(&irq_lock);
+    err = c->route(irq, cpus[cpu]);
+    if (err == 0)
+        lines[irq].cpu = cpu;
+    spin_unlock_irqrestore(&irq_lock, flags);
+    return err != 0 ? -EIO : 0;
+}
+
+unsigned irq_routed_to(unsigned irq)
+{
+    return irq < IRQ_MAX ? atomic_load_relaxed(&lines[irq].cpu) : 0;
 }

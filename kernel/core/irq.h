@@ -36,6 +36,8 @@ struct irqchip {
     /* NULL where lines are as they are.  A shared line is level-triggered until it is told otherwise.
      * Return: 0; -EINVAL: not a line that can be set. */
     err_t (*configure)(unsigned irq, bool edge);
+    /* How /proc/interrupts calls a line in place of its number ("LOC"); NULL: by number. */
+    const char *(*label)(unsigned irq);
 };
 
 typedef void (*irq_handler_fn)(unsigned irq, void *arg);
@@ -46,9 +48,28 @@ const struct irqchip *irq_chip(void);
 /* Adds a handler and unmasks the line.  Return: 0, -EINVAL, -ENOMEM, -ENODEV (no chip). */
 err_t __must_check irq_register(unsigned irq, const char *name, irq_handler_fn fn, void *arg);
 void irq_unregister(unsigned irq, irq_handler_fn fn, void *arg);
+/* A handler says that its device did not raise this interrupt.  A line of which all say so
+ * IRQ_STORM times in a row is masked for good, with one log line. */
+#define IRQ_STORM 10000
+void irq_unhandled(void);
 /* From entry/, interrupts off. */
 void irq_dispatch(unsigned hint);
+/* What irq_dispatch() does with a line once it knows which. */
+void irq_handle(unsigned irq);
+
+/* Memory for a further CPU's counts: irq_counts_size() zeroed bytes, before it starts. */
+size_t irq_counts_size(void);
+void irq_init_cpu(struct cpu *cpu, void *counts);
+
 /* For /proc/interrupts and /proc/stat: how often, and the name; false when nothing is there. */
 bool irq_info(unsigned irq, uint64_t *count, const char **name);
-uint64_t irq_total(void);
+/* On one CPU; irq may be IRQ_IPI + enum ipi. */
+uint32_t irq_count_on(unsigned irq, const struct cpu *cpu);
+uint64_t irq_total(void); /* of lines and between CPUs */
 uint64_t irq_spurious(void); /* that no line had raised */
+uint32_t irq_spurious_on(const struct cpu *cpu);
+
+/* Where a shared line goes; CPU 0 until it was routed.  Return: 0; -EINVAL: no such line, or CPU not
+ * online; -EIO: the line cannot be routed. */
+err_t irq_route(unsigned irq, unsigned cpu);
+unsigned irq_routed_to(unsigned irq);

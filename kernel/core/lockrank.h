@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <lib/types.h>
+
 #define LOCK_RANKS(X)                                                                              \
     X(LOCK_THREADS)      /* list of all threads */                                                 \
     X(LOCK_TTY)          /* a terminal's line state */                                             \
@@ -42,3 +44,10 @@ enum lock_rank {
 };
 
 extern const char *const lock_rank_name[LOCK_RANK_COUNT];
+
+/* Debug builds count, for each rank: locks taken, of them contended, and turns of waiting. */
+struct lock_stat {
+    uint64_t taken, contended, spins;
+};
+/* Adds up the CPUs' counts.  Return: false when this build does not count. */
+bool lock_stat_get(enum lock_rank rank, struct lock_stat *out);

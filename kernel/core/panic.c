@@ -2,19 +2,21 @@
 /*
  * Purpose: the last words of the kernel.
  *
- * Model: the first CPU that panics says why, shows registers and back-trace and carries out
- * `panic=`; a panic inside the panic stops the CPU at once.
+ * Model: the first CPU that panics stops the others, says why, shows registers and back-trace, has the
+ * others show theirs, and carries out `panic=`; a panic inside the panic stops the CPU at once.
  */
 #define LOG_TAG "panic"
 #include <core/log.h>
 #include <core/panic.h>
 #include <core/params.h>
+#include <core/smp.h>
 #include <hal/cpu.h>
 #include <lib/atomic.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 
 bool panicking; /* atomic; never false again */
+static struct cpu *panic_cpu; /* the first that did */
 static void (*panic_action)(bool reboot); /* set at boot */
 static int64_t panic_timeout; /* seconds; -1: at once; 0: halt; atomic */
 static int backtrace_level; /* of the back-trace being printed; a mixture does no harm */
@@ -92,10 +94,16 @@ static __noreturn void panic_end(void)
 static __noreturn void panic_main(const struct hal_regs *r, const char *format, va_list ap)
 {
     char why[256];
+    unsigned left;
 
     hal_irq_disable();
-    if (atomic_xchg(&panicking, true))
-        hal_halt();
+    if (atomic_xchg(&panicking, true)) {
+        if (panic_cpu != cpu_current())
+            smp_stop_self(r);
+        hal_halt(); /* a panic inside the panic */
+    }
+    panic_cpu = cpu_current();
+    smp_stop_begin();
     fmt_vsnprintf(why, sizeof(why), format, ap);
     log_emerg("Kernel panic - not syncing: %s", why);
     log_emerg("CPU %u", cpu_current()->id);
@@ -103,6 +111,9 @@ static __noreturn void panic_main(const struct hal_regs *r, const char *format, 
         regs_dump(r, line_emerg);
     log_emerg("Call trace:");
     backtrace_log(LOG_EMERG, r);
+    left = smp_stop_end();
+    if (left != 0)
+        log_emerg("%u CPUs did not stop", left);
     log_emerg("---[ end Kernel panic - not syncing: %s ]---", why);
     panic_end();
 }

@@ -11,7 +11,7 @@
 #include <core/log.h>
 #include <core/panic.h>
 
-#define STOP_WAIT_NS (100 * NS_PER_MSEC)
+#define STOP_WAIT_NS (200 * NS_PER_MSEC) /* without progress */
 #define STOP_SPINS 100000000ul /* for a clock that stands still */
 
 static struct {
@@ -118,19 +118,42 @@ void smp_call_others(void (*fn)(void *arg), void *arg)
 
 /* --- stopping ---------------------------------------------------------------------------------- */
 
-static bool stopping; /* atomic; IPI_STOP was sent: whatever NMI comes, it is one */
+static bool stopping; /* atomic; IPI_STOP was sent to all */
+static bool stop_turn; /* atomic; one CPU prints at a time; held from smp_stop_begin() to its end */
+static struct cpu_set backtrace_wanted; /* IPI_STOP means no more than that */
 
-/* r: what was interrupted, NULL: the caller. */
-static __noreturn void stop_self(const struct hal_regs *r)
+static void turn_take(void)
+{
+    while (atomic_xchg(&stop_turn, true))
+        hal_relax();
+}
+
+void smp_stop_self(const struct hal_regs *r)
 {
     struct cpu *cpu = cpu_current();
 
     if (panicking) {
+        turn_take();
         log_emerg("CPU %u stops, it was here:", cpu->id);
         backtrace_log(LOG_EMERG, r);
+        atomic_store(&stop_turn, false);
     }
     set_remove(&cpus_online, cpu->id);
     hal_halt();
+}
+
+/* IPI_STOP came, as an interrupt or an NMI. */
+static void stop_receive(const struct hal_regs *r)
+{
+    struct cpu *cpu = cpu_current();
+
+    if (atomic_load(&stopping))
+        smp_stop_self(r);
+    if (bitmap_test(backtrace_wanted.bits, cpu->id)) {
+        set_remove(&backtrace_wanted, cpu->id);
+        log_warn("CPU %u is here:", cpu->id);
+        backtrace_log(LOG_WARN, r);
+    }
 }
 
 void ipi_receive(enum ipi ipi)
@@ -138,29 +161,57 @@ void ipi_receive(enum ipi ipi)
     if (ipi == IPI_CALL)
         smp_call_poll();
     else if (ipi == IPI_STOP)
-        stop_self(NULL);
+        stop_receive(NULL);
     /* IPI_RESCHED: the way out of the interrupt looks at the pending bits. */
 }
 
-void ipi_receive_nmi(const struct hal_regs *r)
+bool ipi_receive_nmi(const struct hal_regs *r)
 {
-    if (atomic_load(&stopping))
-        stop_self(r);
+    bool ours = atomic_load(&stopping) || bitmap_test(backtrace_wanted.bits, cpu_current()->id);
+
+    if (ours)
+        stop_receive(r);
+    return ours;
 }
 
-unsigned smp_stop_others(void)
+void smp_backtrace(struct cpu *cpu)
+{
+    set_add(&backtrace_wanted, cpu->id);
+    ipi_send(cpu, IPI_STOP);
+}
+
+void smp_stop_begin(void)
 {
     unsigned self = cpu_current()->id;
-    ns_t start = log_clock_ns();
 
+    turn_take();
     atomic_store(&stopping, true);
     for (unsigned i = 0; i < cpu_count; i++)
         if (i != self && cpu_online(i))
             ipi_send(cpus[i], IPI_STOP);
-    for (unsigned long n = 0; cpus_online_count() > 1 && n < STOP_SPINS; n++) {
-        if (log_clock_ns() - start >= STOP_WAIT_NS)
+}
+
+unsigned smp_stop_end(void)
+{
+    unsigned left = cpus_online_count();
+    ns_t since = log_clock_ns();
+
+    atomic_store(&stop_turn, false);
+    for (unsigned long n = 0; left > 1 && n < STOP_SPINS; n++) {
+        unsigned now = cpus_online_count();
+
+        if (now != left)
+            since = log_clock_ns();
+        else if (log_clock_ns() - since >= STOP_WAIT_NS)
             break;
+        left = now;
         hal_relax();
     }
-    return cpus_online_count() - 1;
+    return left - 1;
+}
+
+unsigned smp_stop_others(void)
+{
+    smp_stop_begin();
+    return smp_stop_end();
 }

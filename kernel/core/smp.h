@@ -47,9 +47,9 @@ void ipi_send(struct cpu *cpu, enum ipi ipi);
 /* From irq_dispatch(), interrupts off: a chip's claim() gave IRQ_IPI + ipi. */
 void ipi_receive(enum ipi ipi);
 
-/* From an NMI, which may be IPI_STOP: then it does not return. */
+/* From an NMI, which may be IPI_STOP.  Return: whether it was. */
 struct hal_regs;
-void ipi_receive_nmi(const struct hal_regs *r);
+bool ipi_receive_nmi(const struct hal_regs *r);
 
 /*
  * Runs fn(arg) on every online CPU of `set` but the caller's own, and returns when all have.
@@ -60,6 +60,17 @@ void smp_call_others(void (*fn)(void *arg), void *arg); /* on all others */
 /* Serves what others asked of this CPU.  Interrupts off. */
 void smp_call_poll(void);
 
-/* Stops all other CPUs: each calls hal_halt(), after backtrace_log() when the kernel panicked.
- * Waits for them, a tenth of a second at most.  Return: how many did not stop. */
-unsigned smp_stop_others(void);
+/*
+ * Stops all other CPUs for ever.  smp_stop_begin() asks them; each that has been reached waits until
+ * smp_stop_end(), then they print their backtraces, one after the other, when the kernel panicked.
+ * smp_stop_end() waits for them as long as they make progress.  Return: how many did not stop.
+ */
+void smp_stop_begin(void);
+unsigned smp_stop_end(void);
+unsigned smp_stop_others(void); /* both */
+/* A further CPU panics while another one does: it stops like the others.  r: where; NULL: the caller. */
+__noreturn void smp_stop_self(const struct hal_regs *r);
+
+/* Has another CPU log its backtrace: at once where IPI_STOP is an NMI, else when it next takes
+ * interrupts. */
+void smp_backtrace(struct cpu *cpu);

@@ -7,6 +7,8 @@
  * Preemption is off while a lock is held, so a CPU's stack is touched by that CPU alone; an
  * interrupt on top of it leaves it as it was, and begins an order of its own: a lock that handlers
  * take is held with interrupts off, and nothing that is held with interrupts on is taken below it.
+ * Each lock notes whether a handler ever took it and whether it was ever taken with interrupts on:
+ * both would deadlock some day, and panics at once.
  */
 #include <core/panic.h>
 #include <core/smp.h>
@@ -26,12 +28,14 @@ void spin_init(struct spinlock *l, enum lock_rank rank)
 void spin_contend(struct spinlock *l, uint16_t mine)
 {
     bool poll = !hal_irqs_enabled();
+    uint64_t spins = 0;
 
-    while ((uint16_t)atomic_load(&l->ticket) != mine) {
+    for (; (uint16_t)atomic_load(&l->ticket) != mine; spins++) {
         if (poll)
             smp_call_poll(); /* the holder may be waiting for us */
         hal_relax();
     }
+    lockrank_contended(l, spins);
 }
 
 #ifdef CONFIG_DEBUG
@@ -66,9 +70,51 @@ static void lockrank_record(struct spinlock *l)
     l->holder = cpu_current();
 }
 
+static struct lock_stat stats[CPU_MAX][LOCK_RANK_COUNT]; /* own CPU; an interrupt may lose one */
+
+void lockrank_contended(const struct spinlock *l, uint64_t spins)
+{
+    struct lock_stat *s = &stats[cpu_current()->id][l->rank];
+
+    s->contended++;
+    s->spins += spins;
+}
+
+bool lock_stat_get(enum lock_rank rank, struct lock_stat *out)
+{
+    *out = (struct lock_stat){ 0 };
+    for (unsigned i = 0; i < cpu_count; i++) {
+        out->taken += atomic_load_relaxed(&stats[i][rank].taken);
+        out->contended += atomic_load_relaxed(&stats[i][rank].contended);
+        out->spins += atomic_load_relaxed(&stats[i][rank].spins);
+    }
+    return true;
+}
+
+static void irq_state_check(struct spinlock *l)
+{
+    if (cpu_current()->irq_depth > 0)
+        l->in_irq = true;
+    else if (hal_irqs_enabled())
+        l->irqs_on = true;
+    if (l->in_irq && l->irqs_on && !panicking)
+        panic("%s is taken by interrupt handlers, and with interrupts on", lock_rank_name[l->rank]);
+}
+
+void lockrank_may_sleep(void)
+{
+    struct held *h = &held[cpu_current()->id];
+
+    if (h->depth > 0 && !panicking)
+        panic("sleeps with %s held", lock_rank_name[h->lock[h->depth - 1]->rank]);
+}
+
 void lockrank_acquire(struct spinlock *l)
 {
     struct held *h = &held[cpu_current()->id];
+
+    stats[cpu_current()->id][l->rank].taken++;
+    irq_state_check(l);
 
     for (unsigned i = h->base; i < h->depth && !panicking; i++) {
         struct spinlock *outer = h->lock[i];
@@ -117,6 +163,13 @@ void lockrank_irq_exit(unsigned base)
 }
 
 #else
+
+bool lock_stat_get(enum lock_rank rank, struct lock_stat *out)
+{
+    (void)rank;
+    *out = (struct lock_stat){ 0 };
+    return false;
+}
 
 static inline void lockrank_record(struct spinlock *l)
 {

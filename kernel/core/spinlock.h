@@ -19,6 +19,8 @@ struct spinlock {
     uint32_t ticket; /* next << 16 | serving */
 #ifdef CONFIG_DEBUG
     enum lock_rank rank;
+    bool in_irq; /* was taken by an interrupt handler */
+    bool irqs_on; /* was taken with interrupts on: not both */
     struct cpu *holder;
 #endif
 };
@@ -42,7 +44,12 @@ void lockrank_release(struct spinlock *l);
 /* Around an interrupt: its locks are ordered among themselves.  The second takes what the first gave. */
 unsigned lockrank_irq_enter(void);
 void lockrank_irq_exit(unsigned base);
+/* Panics when the calling CPU holds a spinlock: it is going to sleep. */
+void lockrank_may_sleep(void);
+void lockrank_contended(const struct spinlock *l, uint64_t spins);
 #else
+static inline void lockrank_may_sleep(void) {}
+static inline void lockrank_contended(const struct spinlock *l, uint64_t spins) { (void)l, (void)spins; }
 static inline unsigned lockrank_irq_enter(void) { return 0; }
 static inline void lockrank_irq_exit(unsigned base) { (void)base; }
 static inline void lockrank_acquire(struct spinlock *l) { (void)l; }

@@ -76,7 +76,8 @@ void upcall_exception(struct hal_regs *r, enum hal_trap trap, int code, vaddr_t 
     const struct trap_kind *kind = &trap_kinds[trap];
 
     if (trap == TRAP_NMI) {
-        ipi_receive_nmi(r);
+        if (ipi_receive_nmi(r))
+            return;
         log_warn("non-maskable interrupt of unknown cause at %#lx", regs_ip(r));
         return;
     }

@@ -62,6 +62,9 @@ struct cpu {
 
     struct arch_cpu arch; /* <arch/context.h>; entry code knows its place */
     struct cpu_topology topology; /* written by the CPU itself in hal_cpu_init, then constant */
+
+    uint32_t *irq_counts; /* core/irq.c; written by this CPU, interrupts off */
+    unsigned irq_unhandled; /* handlers of the present interrupt whose device was not meant; own CPU */
 };
 
 extern struct cpu *cpus[CPU_MAX]; /* filled at discovery, read-only afterwards */

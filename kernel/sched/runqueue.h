@@ -53,6 +53,13 @@ struct runqueue {
     uint64_t near[NEAR_COUNT][CPU_MAX / 64]; /* bits are only added, atomically */
     uint32_t dice; /* own CPU, interrupts off */
     unsigned ticks; /* likewise */
+    uint32_t beats; /* ticks taken and restarted; own CPU, read by the watchdogs of others */
+    uint32_t watch_beats; /* watchdog.c: what others saw; atomic */
+    ns_t watch_since; /* atomic */
+    bool watch_told; /* atomic */
+    bool watch_waits_told; /* own CPU, as the rest */
+    ns_t watch_looked, watch_waits;
+    uint64_t watch_switches;
     struct mlfq mlfq;
 };
 

@@ -214,6 +214,7 @@ static __hot void reschedule(bool preempted, bool yielded)
     struct thread *prev = thread_current(), *next;
     struct runqueue *rq = prev->ctx.cpu->rq;
 
+    lockrank_may_sleep();
     K_DEBUG_ASSERT(prev->ctx.preempt_count == 0);
     prev->ctx.preempt_count = 1;
     if (unlikely(rq->tick_stopped))

@@ -13,7 +13,8 @@
  *     keeper = id | SLOW   all are idle; the next CPU whose tick starts takes over at once
  *     keeper = NOBODY      the next tick takes it; somebody ticks
  *
- * `ticking` counts the CPUs that tick; who brings it to 0 becomes the slow keeper.
+ * `ticking` counts the CPUs that tick; who brings it to 0 becomes the slow keeper, who brings it to 1
+ * watches the one that is left, at the same pace (watchdog.c).
  * Locking: keeper and ticking are atomic; the tick belongs to its CPU, interrupts off.
  */
 #include <sched/runqueue.h>
@@ -22,6 +23,7 @@
 #include <hal/cpu.h>
 #include <lib/string.h>
 #include <sched/clock.h>
+#include <sched/watchdog.h>
 
 #define SLOW_NS NS_PER_SEC
 #define SLOW 0x10000u
@@ -174,35 +176,46 @@ static ns_t slow_ns(void)
 /* The tick of an idle CPU ends, unless it is the last that keeps the time. */
 static void tick_stop(struct runqueue *rq)
 {
-    uint32_t self = rq->cpu->id;
+    uint32_t self = rq->cpu->id, left;
 
     rq->tick_stopped = true;
     (void)atomic_cas(&keeper, &self, NOBODY);
-    if (atomic_sub_fetch(&ticking, 1) != 0)
-        return;
-    atomic_store(&keeper, rq->cpu->id | SLOW);
-    timer_set(&rq->tick, tick_after(&rq->tick, rq->now + slow_ns()));
+    left = atomic_sub_fetch(&ticking, 1);
+    if (left == 0)
+        atomic_store(&keeper, rq->cpu->id | SLOW);
+    if (left == 0 || (left == 1 && watchdog_on()))
+        timer_set(&rq->tick, tick_after(&rq->tick, rq->now + slow_ns()));
 }
 
-/* A second has passed and all are still idle, or somebody has taken over. */
+/* A second later: still keeps the time of all, or watches the one that ticks; else it is over. */
 static void tick_slow(struct runqueue *rq)
 {
-    if (atomic_load_relaxed(&keeper) != (rq->cpu->id | SLOW))
+    ns_t now = clock_monotonic();
+
+    if (atomic_load_relaxed(&keeper) == (rq->cpu->id | SLOW))
+        keep_time(now);
+    else if (atomic_load_relaxed(&ticking) != 1)
         return;
-    keep_time(clock_monotonic());
-    timer_set(&rq->tick, tick_after(&rq->tick, clock_monotonic() + slow_ns()));
+    watchdog_look_at_all(rq, now);
+    timer_set(&rq->tick, tick_after(&rq->tick, now + slow_ns()));
 }
 
 static void tick(struct timer *timer)
 {
     struct runqueue *rq = container_of(timer, struct runqueue, tick);
+    bool waits = atomic_load_relaxed(&hal_current()->pending) & PENDING_RESCHED;
+    ns_t now;
 
     if (rq->tick_stopped) {
         tick_slow(rq);
         return;
     }
+    rq->beats++;
+    now = clock_monotonic();
     if (keeper_is(rq->cpu->id))
-        keep_time(clock_monotonic());
+        keep_time(now);
+    watchdog_own(rq, waits, now);
+    watchdog_look(rq, now);
     sched_tick(rq->cpu->irq_user);
     if (thread_current() == rq->cpu->idle && !atomic_load_relaxed(&rq->queued))
         tick_stop(rq);
@@ -215,6 +228,7 @@ void tick_restart(struct runqueue *rq)
     ns_t now = clock_monotonic();
 
     rq->tick_stopped = false;
+    rq->beats++;
     atomic_fetch_add(&ticking, 1);
     if (keeper_is(rq->cpu->id))
         keep_time(now);

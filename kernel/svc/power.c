@@ -8,6 +8,7 @@
 
 #include <core/log.h>
 #include <core/panic.h>
+#include <core/smp.h>
 #include <hal/cpu.h>
 #include <lib/string.h>
 #include <svc/subsystem.h>
@@ -28,11 +29,23 @@ static bool gather(const struct service *s, void *arg)
     return true;
 }
 
+/* Whatever they do, it must not go on while the machine goes down.  A panic has stopped them. */
+static void others_stop(void)
+{
+    unsigned left;
+
+    hal_irq_disable();
+    left = panicking ? 0 : smp_stop_others();
+    if (left != 0)
+        log_warn("%u CPUs did not stop", left);
+}
+
 static __noreturn void ask_all(bool reboot)
 {
     struct providers p = { .count = 0 };
 
     service_for_each(gather, &p);
+    others_stop();
     hal_irq_disable();
     for (unsigned i = 0; i < p.count; i++) {
         void (*act)(void) = reboot ? p.service[i]->reboot : p.service[i]->off;
@@ -60,8 +73,8 @@ void power_reboot(void)
 void power_halt(void)
 {
     subsystems_shutdown();
+    others_stop();
     log_emerg("system halted");
-    hal_irq_disable();
     hal_halt();
 }
 

@@ -171,7 +171,7 @@ static err_t timer_start(struct subsystem *self)
 
     (void)self;
     if (!err)
-        err = irq_register(LAPIC_IRQ_TIMER, "local timer", on_interrupt, NULL);
+        err = irq_register(LAPIC_IRQ_TIMER, "Local timer interrupts", on_interrupt, NULL);
     if (err)
         return err;
     start_cpu(event);

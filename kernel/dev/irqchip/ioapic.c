@@ -153,6 +153,7 @@ static const struct irqchip chip = {
     .ipi = lapic_ipi,
     .start_cpu = lapic_start_cpu,
     .route = ioapic_route,
+    .label = lapic_label,
 };
 
 /* --- finding out ------------------------------------------------------------------------------- */

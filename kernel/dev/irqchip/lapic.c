@@ -263,6 +263,11 @@ __hot int lapic_claim(unsigned vector)
     return likely(irq >= 0) ? irq : claim_stray((uint8_t)vector);
 }
 
+const char *lapic_label(unsigned irq)
+{
+    return irq == LAPIC_IRQ_TIMER ? "LOC" : irq == LAPIC_IRQ_ERROR ? "APE" : NULL;
+}
+
 static const struct irqchip *pic; /* behind LINT0; constant after start */
 
 static void wire_mask(unsigned irq)
@@ -296,6 +301,7 @@ static const struct irqchip wire = {
     .end = wire_end,
     .ipi = lapic_ipi,
     .start_cpu = lapic_start_cpu,
+    .label = lapic_label,
 };
 
 void lapic_wire_cut(void)
@@ -358,7 +364,7 @@ static void on_error(unsigned irq, void *arg)
 static err_t lapic_late(struct subsystem *self)
 {
     (void)self;
-    return irq_register(LAPIC_IRQ_ERROR, "APIC error", on_error, NULL);
+    return irq_register(LAPIC_IRQ_ERROR, "APIC errors", on_error, NULL);
 }
 
 static const char *const needs[] = { "?pic", NULL };

@@ -46,3 +46,5 @@ extern int16_t lapic_vector_irq[256];
 int lapic_claim(unsigned vector);
 void lapic_ipi(struct cpu *cpu, enum ipi ipi);
 void lapic_start_cpu(void);
+/* What Linux calls the lines that each CPU has of its own. */
+const char *lapic_label(unsigned irq);

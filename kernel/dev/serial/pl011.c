@@ -83,7 +83,11 @@ static struct serial_line line = SERIAL_LINE(bytes_put, fifo_read);
 
 static void on_interrupt(unsigned irq, void *arg)
 {
-    mmio_write32(registers + UART_ICR, mmio_read32(registers + UART_MIS));
+    uint32_t causes = mmio_read32(registers + UART_MIS);
+
+    if (causes == 0)
+        irq_unhandled();
+    mmio_write32(registers + UART_ICR, causes);
     serial_receive(&line);
 }
 
