@@ -3,9 +3,9 @@
  * Purpose: see <sched/clock_watch.h>.
  *
  * Model: each look reads the reference, the source and the reference again.  When that took long (an
- * interrupt of the host, say), it says nothing.  A counter of 64 bits that fell ran backwards; one whose interval
- * differs from the reference's by more than TOLERANCE, twice in a row, has another rate than it was
- * measured to have.
+ * interrupt of the host, say), it says nothing.  A counter of 64 bits that fell ran backwards; one
+ * whose interval differs from the reference's by more than a part of it, twice in a row, has another
+ * rate than it was measured to have.
  * Locking: the timer's callback.
  */
 #define LOG_TAG "clock"

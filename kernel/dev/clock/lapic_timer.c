@@ -175,8 +175,9 @@ static err_t timer_start(struct subsystem *self)
     if (err)
         return err;
     start_cpu(event);
-    log_info("%llu counts of the bus in 1024 cycles",
-             (unsigned long long)(counts_per_cycle >> 22));
+    if (counts_per_cycle != 0)
+        log_info("%llu counts of the bus in 1024 cycles",
+                 (unsigned long long)(counts_per_cycle >> 22));
     clock_event_register(event);
     return service_publish_clock_event(event->name, event, event->rating, PRIV_DRIVER);
 }

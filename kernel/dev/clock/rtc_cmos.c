@@ -8,6 +8,8 @@
  * Locking: LOCK_DEVICE around each reading.
  */
 #define LOG_TAG "rtc_cmos"
+#include <dev/clock/rtc_cmos.h>
+
 #include <core/hardware.h>
 #include <core/spinlock.h>
 #include <hal/cpu.h>
@@ -21,14 +23,10 @@
 #define REG_A 0x0a
 #define REG_B 0x0b
 #define A_UPDATING 0x80
-#define B_BINARY 0x04
-#define B_24_HOURS 0x02
 #define HOUR_PM 0x80
 #define READ_TRIES 100000
 
-enum field { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, CENTURY, FIELDS };
-
-static const uint8_t field_register[CENTURY] = { 0x00, 0x02, 0x04, 0x07, 0x08, 0x09 };
+static const uint8_t field_register[RTC_CENTURY] = { 0x00, 0x02, 0x04, 0x07, 0x08, 0x09 };
 
 static struct spinlock rtc_lock = SPINLOCK_INIT(LOCK_DEVICE);
 
@@ -38,19 +36,19 @@ static uint8_t cmos_read(uint8_t reg)
     return port_read8(CMOS_DATA);
 }
 
-static void fields_read(uint8_t f[FIELDS])
+static void fields_read(uint8_t f[RTC_FIELDS])
 {
     uint8_t century = hardware()->century;
 
-    for (unsigned i = 0; i < CENTURY; i++)
+    for (unsigned i = 0; i < RTC_CENTURY; i++)
         f[i] = cmos_read(field_register[i]);
-    f[CENTURY] = century ? cmos_read(century) : 0;
+    f[RTC_CENTURY] = century ? cmos_read(century) : 0;
 }
 
 /* Return: 0; -EIO: no two readings agree. */
-static err_t fields_read_stable(uint8_t f[FIELDS])
+static err_t fields_read_stable(uint8_t f[RTC_FIELDS])
 {
-    uint8_t again[FIELDS];
+    uint8_t again[RTC_FIELDS];
 
     for (unsigned i = 0; i < READ_TRIES; i++) {
         if (!hardware()->has_rtc)
@@ -59,7 +57,7 @@ static err_t fields_read_stable(uint8_t f[FIELDS])
             continue;
         fields_read(f);
         fields_read(again);
-        if (memcmp(f, again, FIELDS) == 0)
+        if (memcmp(f, again, RTC_FIELDS) == 0)
             return 0;
     }
     return -EIO;
@@ -70,16 +68,16 @@ static unsigned from_bcd(unsigned v)
     return (v >> 4) * 10 + (v & 15);
 }
 
-static void fields_decode(uint8_t f[FIELDS], uint8_t b)
+static void fields_decode(uint8_t f[RTC_FIELDS], uint8_t b)
 {
-    bool pm = !(b & B_24_HOURS) && (f[HOUR] & HOUR_PM);
+    bool pm = !(b & RTC_B_24_HOURS) && (f[RTC_HOUR] & HOUR_PM);
 
-    if (!(b & B_24_HOURS))
-        f[HOUR] &= (uint8_t)~HOUR_PM;
-    for (unsigned i = 0; i < FIELDS && !(b & B_BINARY); i++)
+    if (!(b & RTC_B_24_HOURS))
+        f[RTC_HOUR] &= (uint8_t)~HOUR_PM;
+    for (unsigned i = 0; i < RTC_FIELDS && !(b & RTC_B_BINARY); i++)
         f[i] = (uint8_t)from_bcd(f[i]);
-    if (!(b & B_24_HOURS))
-        f[HOUR] = (uint8_t)(f[HOUR] % 12 + (pm ? 12 : 0));
+    if (!(b & RTC_B_24_HOURS))
+        f[RTC_HOUR] = (uint8_t)(f[RTC_HOUR] % 12 + (pm ? 12 : 0));
 }
 
 /* Days since 1970-01-01 of the Gregorian calendar; the year begins in March, so the leap day ends it. */
@@ -91,25 +89,29 @@ static int64_t days_since_1970(int64_t year, unsigned month, unsigned day)
     return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
 }
 
+err_t rtc_cmos_decode(uint8_t f[RTC_FIELDS], uint8_t b, int64_t *seconds)
+{
+    int64_t year;
+
+    fields_decode(f, b);
+    if (f[RTC_SECOND] > 60 || f[RTC_MINUTE] > 59 || f[RTC_HOUR] > 23 || f[RTC_DAY] < 1 || f[RTC_DAY] > 31 ||
+        f[RTC_MONTH] < 1 || f[RTC_MONTH] > 12 || f[RTC_YEAR] > 99)
+        return -EINVAL;
+    year = f[RTC_YEAR] + (f[RTC_CENTURY] >= 19 && f[RTC_CENTURY] <= 29 ? f[RTC_CENTURY] * 100 : 2000);
+    *seconds = ((days_since_1970(year, f[RTC_MONTH], f[RTC_DAY]) * 24 + f[RTC_HOUR]) * 60 + f[RTC_MINUTE]) * 60 +
+               f[RTC_SECOND];
+    return 0;
+}
+
 static err_t rtc_read(int64_t *seconds)
 {
     unsigned long flags = spin_lock_irqsave(&rtc_lock);
-    uint8_t f[FIELDS];
+    uint8_t f[RTC_FIELDS];
     err_t err = fields_read_stable(f);
     uint8_t b = cmos_read(REG_B);
-    int64_t year;
 
     spin_unlock_irqrestore(&rtc_lock, flags);
-    if (err)
-        return err;
-    fields_decode(f, b);
-    if (f[SECOND] > 60 || f[MINUTE] > 59 || f[HOUR] > 23 || f[DAY] < 1 || f[DAY] > 31 ||
-        f[MONTH] < 1 || f[MONTH] > 12 || f[YEAR] > 99)
-        return -EINVAL;
-    year = f[YEAR] + (f[CENTURY] >= 19 && f[CENTURY] <= 29 ? f[CENTURY] * 100 : 2000);
-    *seconds = ((days_since_1970(year, f[MONTH], f[DAY]) * 24 + f[HOUR]) * 60 + f[MINUTE]) * 60 +
-               f[SECOND];
-    return 0;
+    return err ? err : rtc_cmos_decode(f, b, seconds);
 }
 
 static const struct wall_clock rtc = { .name = "rtc_cmos", .rating = 100, .read = rtc_read };

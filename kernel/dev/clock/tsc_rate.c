@@ -2,7 +2,7 @@
 /*
  * Purpose: how fast the time-stamp counter counts (SDM vol. 3, 19.7.3).
  *
- * Model: the CPU tells it (CPUID 0x15, with 0x16 for the crystal's rate where that is left out), or a
+ * Model: the CPU tells it (CPUID 0x15, or 0x16 where that leaves out the crystal's rate), or a
  * hypervisor does (leaf 0x40000010), or it is measured against another clock: quickly at boot, which
  * is good to about a thousandth, and longer while the rest starts.
  * A hypervisor may take the CPU away for so long that the other clock wraps, which looks like a rate
@@ -42,17 +42,15 @@ static uint64_t told_by_cpu(void)
 {
     uint32_t leaves = cpuid(0, 0).eax;
     struct cpuid c;
-    uint64_t crystal;
 
     if (leaves < LEAF_TSC)
         return 0;
     c = cpuid(LEAF_TSC, 0); /* TSC / crystal = ebx / eax, crystal = ecx Hz */
     if (c.eax == 0 || c.ebx == 0)
         return 0;
-    crystal = c.ecx;
-    if (crystal == 0 && leaves >= LEAF_FREQUENCY)
-        crystal = (cpuid(LEAF_FREQUENCY, 0).eax & 0xffff) * 1000000ull * c.eax / c.ebx;
-    return crystal * c.ebx / c.eax;
+    if (c.ecx != 0)
+        return (uint64_t)c.ecx * c.ebx / c.eax;
+    return leaves >= LEAF_FREQUENCY ? (cpuid(LEAF_FREQUENCY, 0).eax & 0xffff) * 1000000ull : 0;
 }
 
 uint64_t tsc_rate_told(void)

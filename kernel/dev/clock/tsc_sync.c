@@ -3,12 +3,12 @@
  * Purpose: do the CPUs' time-stamp counters agree?
  *
  * Model: the caller reads its own, calls another CPU that reads its, and reads its own again: a
- * reading that does not lie between the two proves that the counters differ (F. Cristian,
- * "Probabilistic clock synchronization", 1989, with the bound as the test).  What a call's duration hides is
- * less than the margin by which the clock's base lies in the past (sched/clock.c).
+ * reading that does not lie between the two proves that the counters differ (after F. Cristian,
+ * "Probabilistic clock synchronization", 1989).  What the duration of a call hides is less than the
+ * margin by which the clock's base lies in the past (sched/clock.c).
  * A counter that firmware has set off by IA32_TSC_ADJUST gets the caller's offset first (SDM vol. 3,
  * 17.17.3).
- * Locking: interrupts off on the caller's CPU, so that it stays the same.
+ * Locking: interrupts off during each round, so that the caller stays on its CPU.
  */
 #include <dev/clock/tsc.h>
 
@@ -16,7 +16,7 @@
 #include <core/smp.h>
 #include <hal/cpu.h>
 
-#define ROUNDS 8
+#define ROUNDS 4
 #define LEAF7_EBX_ADJUST (1u << 1)
 
 struct reading {
@@ -60,17 +60,18 @@ static uint64_t check_one(unsigned id, struct reading *r)
 
     bitmap_set(set.bits, id);
     for (unsigned i = 0; i < ROUNDS; i++) {
+        unsigned long flags = hal_irq_save();
         uint64_t before = cycles_ordered();
 
         smp_call(&set, read_here, r);
         worst = MAX(worst, outside(before, r->tsc, cycles_ordered()));
+        hal_irq_restore(flags);
     }
     return worst;
 }
 
 uint64_t tsc_sync_check(void)
 {
-    unsigned long flags = hal_irq_save();
     struct reading r = { .adjust = false };
     uint64_t worst = 0;
 
@@ -81,6 +82,5 @@ uint64_t tsc_sync_check(void)
     for (unsigned id = 0; id < cpu_count; id++)
         if (id != cpu_current()->id && cpu_online(id))
             worst = MAX(worst, check_one(id, &r));
-    hal_irq_restore(flags);
     return worst;
 }

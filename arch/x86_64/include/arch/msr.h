@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: CC0-1.0
-/* Purpose: CPUID and the model-specific registers, for the CPU's own code and the drivers of what is in it. */
+/* Purpose: CPUID and model-specific registers, for the CPU's own code and its drivers. */
 #pragma once
 
 #include <lib/types.h>
