@@ -4,11 +4,17 @@
  *
  * Model: the area's first half holds stack slots of STRIDE bytes, a power of two: the stack in the
  * upper part of the slot, the rest below it never mapped, so that an overflow faults and the faulting
- * address tells by itself that it is a guard's.  Freed stacks stay mapped on a list that runs through
- * their topmost words, up to CACHE_MAX of them; only beyond that are they unmapped.
+ * address tells by itself that it is a guard's.  Freed stacks stay mapped, on lists that run through
+ * their topmost words: one of each CPU, and a common one, which CPUs fill and empty BATCH at a time.
+ * When that has more than COMMON_MAX, all of it is unmapped at once: every CPU has to be interrupted
+ * for it, so once for many.
+ *
+ *     alloc: own list <- common list <- a new slot        free: own list -> common list -> unmapped
+ *
  * The second half holds device windows, first-fit over a sorted table.
  *
- * Locking: LOCK_VMAP guards everything, the kernel half's page tables included.
+ * Locking: LOCK_VMAP, two kinds, held together only when both were tried: each CPU's list has its
+ * own (others take it to trim), vmap_lock guards all the rest, the kernel half's page tables included.
  */
 #define LOG_TAG "vmap"
 #include <core/log.h>
@@ -27,7 +33,11 @@
 #define STACKS_BASE VMAP_BASE
 #define STACKS_END (STACKS_BASE + SLOTS * STRIDE)
 #define DEVICES_BASE (VMAP_BASE + (VMAP_END - VMAP_BASE) / 2)
-#define CACHE_MAX 32
+#define OWN_MAX 16
+#define BATCH (OWN_MAX / 2)
+#define COMMON_MAX 32
+#define COMMON_FULL (COMMON_MAX + BATCH) /* it never has more */
+#define STACK_PAGES (KERNEL_STACK_SIZE / PAGE_SIZE)
 #define DEVICES_MAX 320 /* an interrupt controller's part for each CPU, and some */
 
 _Static_assert(IS_POW2(KERNEL_STACK_SIZE), "a slot is a power of two");
@@ -41,44 +51,107 @@ struct window {
 static struct spinlock vmap_lock = SPINLOCK_INIT(LOCK_VMAP);
 static uint64_t slots[BITMAP_WORDS(SLOTS)]; /* vmap_lock: 1 = in use */
 static size_t slot_hint; /* vmap_lock: no free slot below */
-static uintptr_t cache_first; /* vmap_lock: top of the latest freed stack, 0: none */
-static size_t cache_count; /* vmap_lock */
+
+/* Mapped stacks that nobody uses, latest first. */
+struct stack_list {
+    uintptr_t first; /* top of a stack, 0: none */
+    size_t count;
+};
+
+static struct stack_list common; /* vmap_lock */
+static struct {
+    struct spinlock lock;
+    struct stack_list list; /* lock */
+} __aligned(64) own[CPU_MAX];
 static size_t stack_count; /* vmap_lock: slots in use */
 static struct window windows[DEVICES_MAX]; /* vmap_lock: sorted */
 static unsigned window_count; /* vmap_lock */
 
-/* --- stacks; vmap_lock held --- */
+/* --- lists of stacks --- */
 
-static uintptr_t *cache_link(uintptr_t top)
+static uintptr_t *link_of(uintptr_t top)
 {
     return (uintptr_t *)(top - sizeof(uintptr_t));
 }
+
+static void list_push(struct stack_list *l, uintptr_t top)
+{
+    *link_of(top) = l->first;
+    l->first = top;
+    l->count++;
+}
+
+static uintptr_t list_pop(struct stack_list *l)
+{
+    uintptr_t top = l->first;
+
+    l->first = *link_of(top);
+    l->count--;
+    return top;
+}
+
+static void list_move(struct stack_list *to, struct stack_list *from, size_t n)
+{
+    for (; n > 0 && from->count > 0; n--)
+        list_push(to, list_pop(from));
+}
+
+/* --- mapping; vmap_lock held --- */
 
 static uintptr_t slot_top(size_t slot)
 {
     return STACKS_BASE + (slot + 1) * STRIDE;
 }
 
-/* All pages at once: each flush calls all CPUs.  They lie in one table: a slot is aligned to STRIDE. */
-static void stack_unmap(uintptr_t top)
+/* Empties the entries of a stack, as far as it was mapped. Return: how many frames out[] got, which
+ * are freed when no TLB knows them any more. */
+static size_t entries_clear(uintptr_t top, paddr_t out[STACK_PAGES])
 {
-    size_t slot = (top - STACKS_BASE) / STRIDE - 1, mapped = 0;
-    paddr_t frames[KERNEL_STACK_SIZE / PAGE_SIZE];
-    unsigned level;
-    pte_t *pte = mmu_walk(&kernel_space, top - KERNEL_STACK_SIZE, &level);
+    size_t n = 0;
 
-    for (size_t i = 0; level == 0 && i < ARRAY_SIZE(frames); i++, pte++) {
-        if (pte_load(pte) == 0)
+    for (vaddr_t va = top - KERNEL_STACK_SIZE; va < top; va += PAGE_SIZE) {
+        unsigned level;
+        pte_t *e = mmu_walk(&kernel_space, va, &level);
+        pte_t old = pte_load(e);
+
+        if (level != 0 || !pte_present(old))
             continue;
-        frames[mapped++] = pte_addr(pte_load(pte));
-        pte_store(pte, 0);
+        pte_store(e, 0);
+        out[n++] = pte_addr(old);
     }
-    mmu_flush_range(&kernel_space, top - KERNEL_STACK_SIZE, top);
-    while (mapped > 0)
-        frame_put(frames[--mapped]);
+    return n;
+}
+
+static void slot_free(uintptr_t top)
+{
+    size_t slot = (top - STACKS_BASE) / STRIDE - 1;
+
     bitmap_clear(slots, slot);
     stack_count--;
     slot_hint = MIN(slot_hint, slot);
+}
+
+/* Unmaps up to COMMON_FULL stacks with one flush. */
+static void stacks_unmap(struct stack_list *l)
+{
+    paddr_t frames[COMMON_FULL * STACK_PAGES];
+    vaddr_t low = STACKS_END, high = STACKS_BASE;
+    uintptr_t tops[COMMON_FULL];
+    size_t n = 0, count = 0;
+
+    while (l->count > 0) {
+        uintptr_t top = list_pop(l);
+
+        low = MIN(low, top - KERNEL_STACK_SIZE);
+        high = MAX(high, top);
+        n += entries_clear(top, &frames[n]);
+        tops[count++] = top;
+    }
+    if (n != 0)
+        mmu_flush_range(&kernel_space, low, high);
+    for (size_t i = 0; i < count; i++)
+        slot_free(tops[i]);
+    frame_put_bulk(frames, n);
 }
 
 static bool page_map(vaddr_t va)
@@ -106,43 +179,83 @@ static uintptr_t stack_map(void)
     top = slot_top(slot);
     for (vaddr_t va = top - KERNEL_STACK_SIZE; va < top; va += PAGE_SIZE)
         if (!page_map(va)) {
-            stack_unmap(top);
+            paddr_t frames[STACK_PAGES];
+            size_t n = entries_clear(top, frames);
+
+            mmu_flush_range(&kernel_space, top - KERNEL_STACK_SIZE, top);
+            slot_free(top);
+            frame_put_bulk(frames, n);
             return 0;
         }
     return top;
 }
 
-static uintptr_t cache_pop(void)
-{
-    uintptr_t top = cache_first;
+/* --- stacks --- */
 
-    cache_first = *cache_link(top);
-    cache_count--;
+/* Some for the running CPU's list, and one for the caller.  Interrupts off. */
+static uintptr_t stack_get(unsigned cpu)
+{
+    struct stack_list some = { 0 };
+    uintptr_t top;
+
+    spin_lock_raw(&vmap_lock);
+    list_move(&some, &common, BATCH);
+    top = some.count > 0 ? list_pop(&some) : stack_map();
+    spin_unlock_raw(&vmap_lock);
+    if (some.count == 0)
+        return top;
+    spin_lock_raw(&own[cpu].lock);
+    list_move(&own[cpu].list, &some, BATCH);
+    spin_unlock_raw(&own[cpu].lock);
     return top;
 }
 
 uintptr_t vmap_stack_alloc(void)
 {
-    unsigned long flags = spin_lock_irqsave(&vmap_lock);
-    uintptr_t top = cache_count > 0 ? cache_pop() : stack_map();
+    unsigned long flags = hal_irq_save();
+    unsigned cpu;
+    uintptr_t top = 0;
 
-    spin_unlock_irqrestore(&vmap_lock, flags);
+    preempt_disable();
+    cpu = cpu_current()->id;
+    spin_lock_raw(&own[cpu].lock);
+    if (likely(own[cpu].list.count > 0))
+        top = list_pop(&own[cpu].list);
+    spin_unlock_raw(&own[cpu].lock);
+    if (unlikely(top == 0))
+        top = stack_get(cpu);
+    hal_irq_restore(flags);
+    preempt_enable();
     return top;
+}
+
+static void common_take(struct stack_list *l)
+{
+    spin_lock_raw(&vmap_lock);
+    list_move(&common, l, BATCH);
+    if (common.count > COMMON_MAX)
+        stacks_unmap(&common);
+    spin_unlock_raw(&vmap_lock);
 }
 
 void vmap_stack_free(uintptr_t top)
 {
-    unsigned long flags = spin_lock_irqsave(&vmap_lock);
+    unsigned long flags = hal_irq_save();
+    struct stack_list some = { 0 };
+    unsigned cpu;
 
     K_ASSERT(top > STACKS_BASE && top <= STACKS_END && top % STRIDE == 0);
-    if (cache_count < CACHE_MAX) {
-        *cache_link(top) = cache_first;
-        cache_first = top;
-        cache_count++;
-    } else {
-        stack_unmap(top);
-    }
-    spin_unlock_irqrestore(&vmap_lock, flags);
+    preempt_disable();
+    cpu = cpu_current()->id;
+    spin_lock_raw(&own[cpu].lock);
+    if (unlikely(own[cpu].list.count == OWN_MAX))
+        list_move(&some, &own[cpu].list, BATCH);
+    list_push(&own[cpu].list, top);
+    spin_unlock_raw(&own[cpu].lock);
+    if (unlikely(some.count != 0))
+        common_take(&some);
+    hal_irq_restore(flags);
+    preempt_enable();
 }
 
 size_t vmap_stacks(void)
@@ -158,24 +271,45 @@ bool vmap_is_guard(vaddr_t addr)
 
 void vmap_trim(void)
 {
-    unsigned long flags = spin_lock_irqsave(&vmap_lock);
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+        struct stack_list some = { 0 };
+        unsigned long flags = spin_lock_irqsave(&own[cpu].lock);
 
-    while (cache_count > 0)
-        stack_unmap(cache_pop());
-    spin_unlock_irqrestore(&vmap_lock, flags);
+        list_move(&some, &own[cpu].list, OWN_MAX);
+        spin_unlock_irqrestore(&own[cpu].lock, flags);
+        flags = spin_lock_irqsave(&vmap_lock);
+        stacks_unmap(&some);
+        stacks_unmap(&common);
+        spin_unlock_irqrestore(&vmap_lock, flags);
+    }
 }
 
-/* An allocation that holds the lock itself may be what asks. */
+static void try_unlock(struct spinlock *l)
+{
+    spin_unlock_raw(l);
+    preempt_enable_no_resched();
+}
+
+/* What the running CPU's list and the common one hold.  An allocation that has one of the locks itself
+ * may be what asks, so both are only tried. */
 static size_t stacks_shrink(size_t frames)
 {
     unsigned long flags = hal_irq_save();
+    unsigned cpu = cpu_current()->id;
     size_t freed = 0;
 
+    (void)frames; /* one flush for all of them */
     if (spin_try(&vmap_lock)) {
-        for (; cache_count > 0 && freed < frames; freed += KERNEL_STACK_SIZE / PAGE_SIZE)
-            stack_unmap(cache_pop());
-        spin_unlock_raw(&vmap_lock);
-        preempt_enable_no_resched();
+        struct stack_list some = { 0 };
+
+        if (spin_try(&own[cpu].lock)) {
+            list_move(&some, &own[cpu].list, OWN_MAX);
+            try_unlock(&own[cpu].lock);
+        }
+        list_move(&some, &common, COMMON_FULL - some.count);
+        freed = some.count * STACK_PAGES;
+        stacks_unmap(&some);
+        try_unlock(&vmap_lock);
     }
     hal_irq_restore(flags);
     return freed;
@@ -296,5 +430,7 @@ void vmap_init(void)
 {
     static struct shrinker shrinker = { .name = "kernel stacks", .shrink = stacks_shrink };
 
+    for (unsigned cpu = 0; cpu < CPU_MAX; cpu++)
+        spin_init(&own[cpu].lock, LOCK_VMAP);
     frame_shrinker_add(&shrinker);
 }
