@@ -44,15 +44,13 @@ struct posix_timer {
     enum base base; /* signal_lock */
     struct list link; /* signal_lock */
     struct process *process; /* constant */
-    struct user_count *user; /* whom its signal counts against, sent or not; constant */
+    struct signal_info *signal; /* constant; its content changes while it is not queued */
     int id, clock, notify, sig; /* constant */
     pid_t tid; /* SIGEV_THREAD_ID: whom; constant */
-    sigval_t value; /* constant */
     ns_t until; /* on its base; NS_NEVER: not set; signal_lock */
     ns_t interval; /* 0: once; signal_lock */
     uint64_t overrun; /* since its signal was sent; signal_lock */
     int overrun_last; /* of the signal that was taken last; signal_lock */
-    bool signalled; /* its signal is pending; signal_lock */
     bool dead; /* signal_lock */
 };
 
@@ -101,7 +99,7 @@ static uint64_t next_period(struct posix_timer *t, ns_t now)
 static bool expire_locked(struct posix_timer *t, ns_t now)
 {
     uint64_t ended = 1;
-    bool send = !t->signalled;
+    bool send = !signal_is_queued(t->signal);
 
     if (t->interval) {
         ended = next_period(t, now);
@@ -110,41 +108,22 @@ static bool expire_locked(struct posix_timer *t, ns_t now)
         t->until = NS_NEVER;
     }
     t->overrun += ended - send;
-    t->signalled = true;
     return send;
 }
 
 static void send(struct posix_timer *t)
 {
-    siginfo_t info = { .si_signo = t->sig, .si_code = SI_TIMER };
-    struct task *task;
+    struct task *task = NULL;
 
-    info.si_tid = t->id;
-    info.si_value = t->value;
-    if (t->notify != SIGEV_THREAD_ID) {
-        (void)signal_send_process(t->process, t->sig, &info);
-        return;
+    if (t->notify == SIGEV_THREAD_ID) {
+        task = task_get(t->tid);
+        if (!task)
+            return;
     }
-    task = task_get(t->tid);
-    if (!task)
-        return;
-    if (task->process == t->process)
-        (void)signal_send_task(task, t->sig, &info);
-    thread_put(&task->thread);
-}
-
-/* An ignored signal is not pending, and the next period must try again. */
-static bool is_pending(struct posix_timer *t)
-{
-    struct process *p = t->process;
-    struct task *task;
-
-    if (p->pending.set & SIG_BIT(t->sig))
-        return true;
-    list_for_each(task, &p->tasks, process_link)
-        if (task->pending.set & SIG_BIT(t->sig))
-            return true;
-    return false;
+    if (!task || task->process == t->process)
+        (void)signal_send_prepared(t->process, task, t->signal);
+    if (task)
+        thread_put(&task->thread);
 }
 
 /* Context: interrupt. */
@@ -162,10 +141,8 @@ static void check(struct posix_timer *t)
         return;
     send(t);
     flags = spin_lock_irqsave(&p->signal_lock);
-    if (!is_pending(t)) {
-        t->signalled = false;
+    if (!signal_is_queued(t->signal)) /* ignored: the next period tries again */
         t->overrun = 0;
-    }
     spin_unlock_irqrestore(&p->signal_lock, flags);
 }
 
@@ -206,26 +183,6 @@ static void set_follows(struct posix_timer *t, bool follows)
     spin_unlock_irqrestore(&followers_lock, flags);
 }
 
-/* A signal is being taken off a queue; signal_lock held. */
-static void signal_taken(struct process *p, siginfo_t *info)
-{
-    struct posix_timer *t;
-
-    list_for_each(t, &p->posix_timers, link) {
-        if (t->sig != info->si_signo || !t->signalled)
-            continue;
-        if (info->si_code == SI_TIMER && info->si_tid != t->id)
-            continue;
-        t->signalled = false;
-        t->overrun_last = (int)MIN(t->overrun, (uint64_t)INT_MAX);
-        t->overrun = 0;
-        if (info->si_code == SI_TIMER)
-            info->si_overrun = t->overrun_last;
-    }
-}
-
-/* --- creation and end -------------------------------------------------------------------------- */
-
 static struct posix_timer *find_locked(struct process *p, int id)
 {
     struct posix_timer *t;
@@ -235,6 +192,20 @@ static struct posix_timer *find_locked(struct process *p, int id)
             return t;
     return NULL;
 }
+
+/* A signal is being taken off a queue; signal_lock held. */
+static void signal_taken(struct process *p, siginfo_t *info)
+{
+    struct posix_timer *t = info->si_code == SI_TIMER ? find_locked(p, info->si_tid) : NULL;
+
+    if (!t || signal_is_queued(t->signal))
+        return;
+    t->overrun_last = (int)MIN(t->overrun, (uint64_t)INT_MAX);
+    t->overrun = 0;
+    info->si_overrun = t->overrun_last;
+}
+
+/* --- creation and end -------------------------------------------------------------------------- */
 
 /* A timer that is off the list and dead. */
 static void destroy(struct posix_timer *t)
@@ -248,8 +219,8 @@ static void destroy(struct posix_timer *t)
     } else {
         timer_cancel(&t->kick);
     }
-    if (t->user)
-        signal_unreserve(t->user);
+    if (t->signal)
+        signal_prepared_put(t->process, t->signal);
     kfree(t);
 }
 
@@ -342,8 +313,8 @@ static err_t prepare(struct posix_timer *t)
         t->base = BASE_CPU;
         cpu_alarm_init(&t->alarm, &t->cpu, alarm_fire);
     }
-    t->user = signal_reserve();
-    return t->user ? 0 : -EAGAIN;
+    t->signal = signal_prepare();
+    return t->signal ? 0 : -EAGAIN;
 }
 
 long sys_timer_create(int clock, struct sigevent __user *event, int __user *id)
@@ -374,9 +345,11 @@ long sys_timer_create(int clock, struct sigevent __user *event, int __user *id)
     }
     flags = spin_lock_irqsave(&p->signal_lock);
     add_locked(p, t);
-    t->value = e.sigev_value;
     if (!event)
-        t->value.sival_int = t->id;
+        e.sigev_value.sival_int = t->id;
+    t->signal->info = (siginfo_t){ .si_signo = t->sig, .si_code = SI_TIMER };
+    t->signal->info.si_tid = t->id;
+    t->signal->info.si_value = e.sigev_value;
     spin_unlock_irqrestore(&p->signal_lock, flags);
     if (!copy_to_user(id, &t->id, sizeof t->id))
         return 0;

@@ -123,8 +123,14 @@ void task_link_locked(struct task *t)
 
 void process_reap_locked(struct process *p)
 {
+    unsigned long flags;
+
     K_ASSERT(p->task_count == 0 && p->state != PROCESS_DEAD);
     p->state = PROCESS_DEAD;
+    /* From now on they no longer count against the user: the last reference may go later. */
+    flags = spin_lock_irqsave(&p->signal_lock);
+    signal_queue_flush(&p->pending);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
     list_del(&p->sibling);
     p->parent = NULL;
     group_leave_locked(p);

@@ -31,27 +31,52 @@ static bool charge(struct user_count *u, uint64_t limit)
     return false;
 }
 
-struct user_count *signal_reserve(void)
-{
-    struct task *t = task_current();
-    unsigned long flags = spin_lock_irqsave(&t->process->signal_lock);
-    struct user_count *u = t->user;
-
-    if (!charge(u, process_limit(t->process, RLIMIT_SIGPENDING)))
-        u = NULL;
-    spin_unlock_irqrestore(&t->process->signal_lock, flags);
-    return u;
-}
-
-void signal_unreserve(struct user_count *u)
+static void unreserve(struct user_count *u)
 {
     atomic_sub_fetch(&u->signals, 1);
 }
 
+struct signal_info *signal_prepare(void)
+{
+    struct signal_info *i = kzalloc(sizeof *i);
+    struct task *t = task_current();
+    unsigned long flags;
+    bool ok;
+
+    if (!i)
+        return NULL;
+    flags = spin_lock_irqsave(&t->process->signal_lock);
+    i->user = t->user;
+    ok = charge(i->user, process_limit(t->process, RLIMIT_SIGPENDING));
+    spin_unlock_irqrestore(&t->process->signal_lock, flags);
+    if (!ok) {
+        kfree(i);
+        return NULL;
+    }
+    list_init(&i->link);
+    i->kept = true;
+    return i;
+}
+
+/* It has left its queue. */
 static void info_free(struct signal_info *i)
 {
-    signal_unreserve(i->user);
+    if (i->kept) {
+        list_init(&i->link);
+        return;
+    }
+    unreserve(i->user);
     kfree(i);
+}
+
+void signal_prepared_put(struct process *p, struct signal_info *i)
+{
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+
+    i->kept = false;
+    if (!signal_is_queued(i))
+        info_free(i);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
 }
 
 void signal_queue_flush(struct signal_queue *q)
@@ -99,10 +124,12 @@ static struct signal_info *info_alloc(struct task *t, int sig, const siginfo_t *
     if (!charge(t->user, limit))
         return NULL;
     i = kmalloc(sizeof *i);
-    if (i)
-        i->user = t->user;
-    else
-        signal_unreserve(t->user);
+    if (!i) {
+        unreserve(t->user);
+        return NULL;
+    }
+    i->user = t->user;
+    i->kept = false;
     return i;
 }
 
@@ -323,32 +350,65 @@ static void kill_locked(struct process *p)
     process_kill_tasks_locked(p, NULL);
 }
 
-/* t NULL: any task of p. */
-static err_t send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info)
+/* What a signal does by being sent.  Return: whom it counts against if it is to be queued; NULL:
+ * it is not. */
+static struct task *arrive_locked(struct process *p, struct task *t, int sig)
 {
     struct task *first = t ? t : p->leader ? p->leader
                                            : list_first_or_null(&p->tasks, struct task, process_link);
-    err_t err;
 
     if (!first || (p->exiting && sig != SIGKILL))
-        return 0;
+        return NULL;
     prepare_locked(p, sig);
     if (dropped(p, first, sig))
-        return 0;
+        return NULL;
     if (sig == SIGKILL) {
         kill_locked(p);
-        return 0;
+        return NULL;
     }
-    err = queue_add(first, t ? &t->pending : &p->pending, sig, info);
-    if (err)
-        return err;
+    return first;
+}
+
+/* A signal was queued: wakes who may take it. */
+static void queued_locked(struct process *p, struct task *t, int sig)
+{
     if (unlikely(p->watch))
         waitq_wake(&p->watch->waiters, UINT_MAX, POLLIN);
     if (!t)
         t = choose(p, sig);
     if (t && wants(t, sig))
         signal_wake_task(t, false);
-    return 0;
+}
+
+/* t NULL: any task of p. */
+static err_t send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info)
+{
+    struct task *first = arrive_locked(p, t, sig);
+    err_t err;
+
+    if (!first)
+        return 0;
+    err = queue_add(first, t ? &t->pending : &p->pending, sig, info);
+    if (!err)
+        queued_locked(p, t, sig);
+    return err;
+}
+
+/* It stands beside a signal of the same number that others sent. */
+bool signal_send_prepared(struct process *p, struct task *t, struct signal_info *i)
+{
+    struct signal_queue *q = t ? &t->pending : &p->pending;
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+    int sig = i->info.si_signo;
+    bool queued = signal_is_queued(i);
+
+    if (!queued && !(t && t->ended) && arrive_locked(p, t, sig)) {
+        list_add_tail(&q->infos, &i->link);
+        q->set |= SIG_BIT(sig);
+        queued_locked(p, t, sig);
+    }
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+    return !queued;
 }
 
 err_t signal_send_task(struct task *t, int sig, const siginfo_t *info)

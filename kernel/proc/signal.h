@@ -27,8 +27,9 @@ struct pgroup;
 
 struct user_count;
 struct signal_info { /* one queued signal */
-    struct list link;
-    struct user_count *user; /* whom it counts against */
+    struct list link; /* signal_lock */
+    struct user_count *user; /* whom it counts against; constant */
+    bool kept; /* a timer's: who takes it off a queue leaves it alone; signal_lock */
     siginfo_t info;
 };
 
@@ -139,10 +140,21 @@ struct signal_watch *__must_check signal_watch_get(void);
 void signal_watch_put(struct signal_watch *w);
 void signal_watch_wake(void); /* that of the running process: a set of signalfd changed */
 
-/* Counts a signal that is to be sent some day against the running task's user, for timers.
- * NULL: RLIMIT_SIGPENDING is reached. */
-struct user_count *__must_check signal_reserve(void);
-void signal_unreserve(struct user_count *u);
+/*
+ * A signal made before it is sent, for timers: it counts once against RLIMIT_SIGPENDING of the running
+ * task's user, from here to the end, and sending it cannot fail.
+ * signal_prepare: NULL: the limit is reached, or no memory.
+ * signal_send_prepared: to the process, or to `t` alone; the caller has filled in `info` while it was not
+ * queued.  Context: any.  Return: false when it is still queued from the last time.
+ * signal_prepared_put: what is queued stays so.
+ */
+struct signal_info *__must_check signal_prepare(void);
+bool signal_send_prepared(struct process *p, struct task *t, struct signal_info *i);
+void signal_prepared_put(struct process *p, struct signal_info *i);
+static inline bool signal_is_queued(const struct signal_info *i) /* signal_lock held */
+{
+    return list_linked(&i->link);
+}
 
 /* Called for each signal that is taken off a queue, before its siginfo is used, with p's signal_lock
  * held: the owner of POSIX timers registers it to fill in si_overrun. */

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -388,6 +389,58 @@ static void part_realtime(void)
     pthread_join(thread, NULL);
 }
 
+/* A timer's signal counts once, from its creation on, and always finds its place. */
+static void limited_child(void)
+{
+    struct itimerspec its = { { 0, 0 }, { 0, 10000000 } };
+    struct rlimit r = { 3, 3 };
+    struct timespec most = { 5, 0 };
+    struct sigevent e;
+    siginfo_t info;
+    sigset_t set, one;
+    timer_t t;
+
+    sigemptyset(&set);
+    sigaddset(&set, 40);
+    sigaddset(&set, 41);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    setrlimit(RLIMIT_SIGPENDING, &r);
+    SHOW(setuid(2000));
+    memset(&e, 0, sizeof e);
+    e.sigev_notify = SIGEV_SIGNAL;
+    e.sigev_signo = 40;
+    SHOW(timer_create(CLOCK_MONOTONIC, &e, &t));
+    timer_settime(t, 0, &its, NULL);
+    for (int i = 0; i < 3; i++)
+        SHOW(sigqueue(getpid(), 41, (union sigval){ .sival_int = i }));
+    sigemptyset(&one);
+    sigaddset(&one, 40);
+    SHOW(sigtimedwait(&one, &info, &most));
+    SAY("code %d", info.si_code);
+    timer_settime(t, 0, &its, NULL);
+    while (!sigpending(&one) && !sigismember(&one, 40))
+        ;
+    SHOW(sigtimedwait(&set, &info, &most));
+    SHOW(timer_delete(t));
+    for (int i = 0; i < 3; i++)
+        SHOW(sigqueue(getpid(), 41, (union sigval){ .sival_int = i }));
+}
+
+static void part_limit(void)
+{
+    pid_t pid;
+
+    part("limit");
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        limited_child();
+        fflush(stdout);
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+}
+
 int main(void)
 {
     struct sigaction sa;
@@ -400,6 +453,7 @@ int main(void)
     part_cpu();
     part_overrun();
     part_realtime();
+    part_limit();
     SAY("== end");
     return 0;
 }
