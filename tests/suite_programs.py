@@ -85,6 +85,11 @@ def notify(ctx):
     static_program(ctx, "notify", "musl")
 
 
+@test("System V IPC")
+def sysv(ctx):
+    static_program(ctx, "sysv", "glibc")
+
+
 @test("Debian's dynamic bash, dash and coreutils run a script as under Linux")
 def dynamic(ctx):
     subprocess.run([ROOT / "scripts/dynamic.sh", ctx.arch], check=True)

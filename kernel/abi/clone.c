@@ -127,5 +127,7 @@ long sys_unshare(unsigned long flags)
         return -EINVAL;
     if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) && t->process->task_count > 1)
         return -EINVAL;
+    if (flags & CLONE_SYSVSEM)
+        task_put_undos(t);
     return task_unshare(flags & CLONE_FS, flags & CLONE_FILES);
 }

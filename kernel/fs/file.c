@@ -77,7 +77,21 @@ void file_put(struct file *f)
         file_destroy(f);
 }
 
-static const struct vm_file_ops mapped_file_ops = { .get = file_get, .put = file_put };
+static void mapped_get(struct file *f)
+{
+    file_get(f);
+    if (unlikely(f->ops->mapped != NULL))
+        f->ops->mapped(f, 1);
+}
+
+static void mapped_put(struct file *f)
+{
+    if (unlikely(f->ops->mapped != NULL))
+        f->ops->mapped(f, -1);
+    file_put(f);
+}
+
+static const struct vm_file_ops mapped_file_ops = { .get = mapped_get, .put = mapped_put };
 
 void file_init(void)
 {

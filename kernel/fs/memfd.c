@@ -19,31 +19,41 @@
 
 static struct mount *memfd_mount;
 
-err_t memfd_create_file(const char *name, bool sealing, struct file **out)
+err_t memfd_create_special(const char *full, const struct file_ops *ops, void *data,
+                           struct file **out)
 {
     struct superblock *sb = memfd_mount->sb;
-    char *full = kmalloc(PATH_BYTES);
-
-    if (!full)
-        return -ENOMEM;
-    fmt_snprintf(full, PATH_BYTES, "/memfd:%s", name);
     struct inode *i = inode_create(sb, NULL, S_IFREG | 0777);
     struct dentry *d = IS_ERR(i) ? NULL : dentry_make_anonymous(sb, full, i);
-    kfree(full);
+
     if (IS_ERR(i))
         return PTR_ERR(i);
     if (!d) {
         inode_put(i);
         return -ENOMEM;
     }
-    i->fops = &object_file_ops;
+    i->fops = ops;
     i->nlink = 0;
-    i->seals = SEAL_KNOWN | (sealing ? 0 : F_SEAL_SEAL);
     mount_get(memfd_mount);
     struct path p = { memfd_mount, d };
-    *out = file_on_path(&p, &object_file_ops, NULL, O_RDWR | O_LARGEFILE);
+    *out = file_on_path(&p, ops, data, O_RDWR | O_LARGEFILE);
     path_put(&p);
     return *out ? 0 : -ENOMEM;
+}
+
+err_t memfd_create_file(const char *name, bool sealing, struct file **out)
+{
+    char *full = kmalloc(PATH_BYTES);
+    err_t err;
+
+    if (!full)
+        return -ENOMEM;
+    fmt_snprintf(full, PATH_BYTES, "/memfd:%s", name);
+    err = memfd_create_special(full, &object_file_ops, NULL, out);
+    kfree(full);
+    if (!err)
+        (*out)->inode->seals = SEAL_KNOWN | (sealing ? 0 : F_SEAL_SEAL);
+    return err;
 }
 
 long memfd_get_seals(struct file *f)
@@ -59,13 +69,13 @@ static bool mapped_writable(struct object *o)
     struct region *r;
     bool found = false;
 
-    spin_lock(&o->lock);
+    mutex_lock(&o->maps_lock);
     list_for_each(r, &o->regions, object_link)
         if (r->flags & VM_SHARED && r->flags & (VM_WRITE | VM_MAY_WRITE)) {
             found = true;
             break;
         }
-    spin_unlock(&o->lock);
+    mutex_unlock(&o->maps_lock);
     return found;
 }
 

@@ -5,6 +5,10 @@
 #include <fs/vfs.h>
 
 err_t __must_check memfd_create_file(const char *name, bool sealing, struct file **out);
+/* Such a file under its full name, with operations of the caller's and `data`: no descriptor is made of it
+ * (shared memory segments).  0, -ENOMEM. */
+err_t __must_check memfd_create_special(const char *full, const struct file_ops *ops, void *data,
+                                        struct file **out);
 /* fcntl F_ADD_SEALS, F_GET_SEALS: -EINVAL not such a file; -EPERM sealed or not writable;
  * -EBUSY mapped writable. */
 long memfd_add_seals(struct file *f, unsigned seals);

@@ -622,8 +622,10 @@ static char *name_anonymous(const struct path *p, char *buf, size_t size)
     const char *name = p->dentry->name;
     int n;
 
-    if (strchr(name, ':'))
-        n = fmt_snprintf(buf, size, "%s%s", name, name[0] == '/' ? deleted : "");
+    if (name[0] == '/')
+        n = fmt_snprintf(buf, size, "%s%s", name, deleted);
+    else if (strchr(name, ':'))
+        n = fmt_snprintf(buf, size, "%s", name);
     else
         n = fmt_snprintf(buf, size, "%s:[%llu]", name, (unsigned long long)p->dentry->inode->ino);
     return (size_t)n < size ? buf : ERR_PTR(-ENAMETOOLONG);

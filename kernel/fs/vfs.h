@@ -85,6 +85,9 @@ struct file_ops {
     err_t (*truncate)(struct file *f, uint64_t size);
     err_t (*fallocate)(struct file *f, int mode, uint64_t offset, uint64_t length);
     void (*set_flags)(struct file *f, unsigned flags); /* O_ASYNC and such changed */
+    /* A region over the file begins (1) or ends (-1); the space's lock is held; may sleep.  NULL: nobody
+     * counts them. */
+    void (*mapped)(struct file *f, int change);
 };
 
 struct dir_context {

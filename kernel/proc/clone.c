@@ -301,6 +301,7 @@ static void clone_unmake(struct clone_job *j)
 {
     struct actor *a = &j->child->actor;
 
+    task_put_undos(j->child);
     if (a->files)
         fdtable_put(a->files);
     if (a->fs)
@@ -314,9 +315,20 @@ static void clone_unmake(struct clone_job *j)
         process_put(j->process);
 }
 
+static err_t clone_undos(struct clone_job *j)
+{
+    if (!(j->r->flags & CLONE_SYSVSEM) || !sem_undo_ops)
+        return 0;
+    j->child->undos = sem_undo_ops->share(j->parent);
+    return j->child->undos ? 0 : -ENOMEM;
+}
+
 static err_t clone_parts(struct clone_job *j)
 {
     err_t err = clone_signals(j);
+
+    if (!err)
+        err = clone_undos(j);
 
     if (!err)
         err = clone_files(j);

@@ -24,6 +24,17 @@
 #include <linux/wait.h>
 
 void (*process_timers_hook)(struct process *p);
+const struct sem_undo_ops *sem_undo_ops;
+
+void task_put_undos(struct task *t)
+{
+    struct sem_undos *u = t->undos;
+
+    if (!u)
+        return;
+    t->undos = NULL;
+    sem_undo_ops->put(u);
+}
 
 void task_vfork_done(struct task *t)
 {
@@ -292,6 +303,7 @@ void task_exit(int status)
     exit_signals(t);
     space_activate(NULL);
     task_vfork_done(t);
+    task_put_undos(t);
     exit_files(t);
     if (exit_live(p))
         exit_process(p);

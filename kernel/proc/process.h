@@ -136,6 +136,7 @@ struct task {
     bool vforking; /* the parent waits for our exec or exit; cleared once, then the queue is woken */
     struct waitq vfork_waiters;
     struct user_count *user; /* whom it counts against; changed under tree_lock and signal_lock */
+    struct sem_undos *undos; /* of semaphores, with a reference; NULL: none yet; (own) */
     int parent_death_signal; /* prctl PR_SET_PDEATHSIG; tree_lock */
     unsigned timer_slack_ns; /* PR_SET_TIMERSLACK; has no effect but to be read back */
     unsigned timer_slack_default_ns; /* what 0 sets: the slack of the task that made this one */
@@ -257,6 +258,16 @@ struct itimer_value {
 };
 err_t process_get_itimer(int which, struct itimer_value *out);
 err_t process_set_itimer(int which, const struct itimer_value *new, struct itimer_value *old);
+
+/* What semop(2) is to undo at the end, which clone shares (CLONE_SYSVSEM): the owner of semaphores registers.
+ * share: the parent's, made if need be, with a reference more; NULL: out of memory.  put: the last one
+ * undoes; the caller's process is the one that ends; may sleep. */
+struct sem_undo_ops {
+    struct sem_undos *(*share)(struct task *parent);
+    void (*put)(struct sem_undos *u);
+};
+extern const struct sem_undo_ops *sem_undo_ops;
+void task_put_undos(struct task *t); /* of the running task, or of one that never ran */
 
 /* Called for each process that ends or starts another program; the owner of POSIX timers registers
  * it. */

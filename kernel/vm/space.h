@@ -43,7 +43,8 @@ enum {
     VM_DONTDUMP = 1u << 15,
 };
 
-/* Names and reference counts of mapped files, by who owns them (fs/ registers at boot). */
+/* Reference counts of mapped files, one for each region, by who owns them (fs/ registers at boot).
+ * Context: may sleep; the space's lock is held. */
 struct vm_file_ops {
     void (*get)(struct file *f);
     void (*put)(struct file *f);
@@ -121,6 +122,9 @@ struct map_request {
 err_t __must_check space_map(struct space *s, const struct map_request *r, vaddr_t *out);
 /* As munmap(2): holes are fine.  0, -EINVAL, -ENOMEM (a split needs memory). */
 err_t space_unmap(struct space *s, vaddr_t addr, size_t length);
+/* Removes what is left of a mapping that began at addr, of a file of which is() holds (shmdt).
+ * 0, -EINVAL: there is none. */
+err_t space_unmap_mapping(struct space *s, vaddr_t addr, bool (*is)(const struct file *f));
 /* As mprotect(2): 0, -EINVAL, -ENOMEM (hole), -EACCES. */
 err_t space_protect(struct space *s, vaddr_t addr, size_t length, unsigned prot);
 err_t space_remap(struct space *s, vaddr_t old, size_t old_len, size_t new_len, int flags,

@@ -82,3 +82,35 @@ err_t space_unmap(struct space *s, vaddr_t addr, size_t length)
     rwlock_write_done(&s->lock);
     return err;
 }
+
+/* The first region of the mapping of such a file whose offset 0 is, or was, at addr. */
+static struct region *mapping_first(struct space *s, vaddr_t addr,
+                                    bool (*is)(const struct file *f))
+{
+    struct region *r = space_find(s, addr);
+
+    while (r != NULL && !(r->file != NULL && is(r->file) && r->start - addr == r->offset))
+        r = region_next(r);
+    return r;
+}
+
+err_t space_unmap_mapping(struct space *s, vaddr_t addr, bool (*is)(const struct file *f))
+{
+    const struct file *file;
+    struct region *r;
+    err_t err = 0;
+
+    rwlock_write(&s->lock);
+    r = mapping_first(s, addr, is);
+    file = r != NULL ? r->file : NULL;
+    if (file == NULL)
+        err = -EINVAL;
+    while (err == 0 && r != NULL && r->file == file && r->start - addr == r->offset) {
+        vaddr_t end = r->end;
+
+        err = unmap_locked(s, r->start, end); /* a whole region: needs no memory */
+        r = space_find(s, end);
+    }
+    rwlock_write_done(&s->lock);
+    return err;
+}
