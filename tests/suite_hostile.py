@@ -266,6 +266,93 @@ def bomb_shell(ctx):
     bomb(ctx, "shell bomb", "sh -c 'b() { b | b & }; b; sleep 1000'")
 
 
+# The first ways fill the kernel's caches; after each other one as much is free as before it.
+HOGS = """
+mkdir /m
+use() {
+    mount -t tmpfs -o size=16m tmpfs /s
+    timeout -s KILL 20 hog $1 2 2>&1
+    kill -9 -1
+    until [ $(pidof hog >/dev/null; echo $?) = 1 ]; do read -t 1 line </dev/console; done
+    hog unmount
+    until umount /s 2>/dev/null; do read -t 1 line </dev/console; done
+    wait
+    echo 3 >/proc/sys/vm/drop_caches
+    echo "free.$1 $(grep MemFree /proc/meminfo)"
+}
+for way in {ways}; do use $way; done
+echo words | wc -c
+"""
+
+
+def hogs(ctx, name, ways):
+    """The kernel's memory filled in each of these ways: the machine goes on, and all comes back."""
+    subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
+    program = (BUILD / ctx.arch / "programs/hog-musl").read_bytes()
+    ways = ["warm_" + way for way in HOGS_WARM] + ways
+    command = HOGS.replace("{ways}", " ".join(ways)).replace("hog $1", "hog ${1#warm_}")
+    output = run(ctx, f"hog {name}", command, [("bin/hog", program)], mem=64, timeout=20 * len(ways) + 60)
+    expect_match(r"^6$", output)
+    free = {way: free_kib(output, rf"free\.{way}") for way in ways}
+    before = free[ways[len(HOGS_WARM) - 1]]
+    leaks = {way: before - kib for way, kib in free.items() if before - kib > 512}
+    if leaks:
+        raise Failure(f"KiB that did not come back: {leaks}")
+
+
+HOGS_WARM = ["children", "pipes"]
+HOGS_OF_FILES = ["pipes", "large_pipes", "fifos", "streams", "messages", "rings", "in_flight", "memfds", "descriptors",
+                 "opens", "terminals", "epolls"]
+HOGS_OF_NAMES = ["files", "links", "deep", "names", "inotify", "locks", "mounts"]
+HOGS_OF_PROCESSES = ["regions", "tables", "threads", "timers", "signals", "children"]
+
+
+REALTIME = """
+setting=/proc/sys/kernel/sched_rt_runtime_us
+cat $setting /proc/sys/kernel/sched_rt_period_us
+echo 1000001 >$setting 2>/dev/null || echo refused
+hog realtime & rt=$!
+sleep 1
+i=0; while [ $i -lt 1000 ]; do i=$((i+1)); done; echo $i
+kill -0 $rt && echo spins
+echo 500000 >$setting
+sh -c 'while :; do :; done' & normal=$!
+sleep 4
+set -- $(cat /proc/$normal/stat)
+echo normal ${14}
+set -- $(cat /proc/$rt/stat)
+echo realtime ${14}
+kill -9 $rt $normal
+"""
+
+
+@test("a real-time thread that never sleeps leaves the others a share", kernels=("devine",))
+def realtime_share(ctx):
+    subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
+    program = (BUILD / ctx.arch / "programs/hog-musl").read_bytes()
+    output = run(ctx, "realtime", REALTIME, [("bin/hog", program)])
+    expect_match(r"950000\n1000000\nrefused\n1000\nspins\n", output)
+    for who in ("normal", "realtime"):
+        ticks = int(expect_match(rf"^{who} (\d+)$", output)[1])
+        if ticks < 100:
+            raise Failure(f"{ticks} ticks for the {who} one of at least 400, each with a half: {output}")
+
+
+@test("memory filled by open files: the machine goes on", kernels=("devine",))
+def hogs_of_files(ctx):
+    hogs(ctx, "files", HOGS_OF_FILES)
+
+
+@test("memory filled by names: the machine goes on", kernels=("devine",))
+def hogs_of_names(ctx):
+    hogs(ctx, "names", HOGS_OF_NAMES)
+
+
+@test("memory filled by processes and their maps: the machine goes on", kernels=("devine",))
+def hogs_of_processes(ctx):
+    hogs(ctx, "processes", HOGS_OF_PROCESSES)
+
+
 @test("damaged archives do not stop the boot", kernels=("devine",))
 def archives(ctx):
     good = Archive().busybox(ctx.arch).file("init", INIT.replace("{command}", "echo alive"))

@@ -381,15 +381,22 @@ def fork_exec(sh, ctx):
 
 @shell_test("a fork bomb under a process limit is contained")
 def fork_bomb(sh, ctx):
-    sh.put("/tmp/bomb", "ulimit -u 25 || exit 1\nb() { b | b; }\n(b) 2>/tmp/refused\necho survived")
+    # Who has no limit lights it again when it has died out.
+    sh.put("/tmp/bomb", "b() { b | b; }\nwhile :; do (ulimit -u 25 && b) 2>>/tmp/refused; done")
     sh.run("chmod 777 /tmp; su -s /bin/sh nobody -c 'sh /tmp/bomb' >/tmp/out 2>&1 &")
     refused = sh.when("grep -q \"can't fork: Resource temporarily unavailable\" /tmp/refused")
     sh.expect(refused, 120)
     sh.check("echo alive", "alive\n", 120)
-    # It forks all the time: only while it stands still can it be counted.
-    count = int(sh.output("su -s /bin/sh nobody -c 'kill -STOP -1'; ps -o user | grep -c nobody", 120))
-    if not 10 < count <= 25:
-        raise Failure(f"{count} processes with a limit of 25")
+    # It forks all the time: only while it stands still can it be counted; it is small before it grows.
+    most = 0
+    for _ in range(20):
+        count = int(sh.output("su -s /bin/sh nobody -c 'kill -STOP -1'; ps -o user | grep -c nobody", 120))
+        most = max(most, count)
+        if most > 10:
+            break
+        sh.run("su -s /bin/sh nobody -c 'kill -CONT -1'")
+    if not 10 < most <= 26:
+        raise Failure(f"{most} processes with a limit of 25, and one that has none")
     sh.run("while ps -o user | grep -q nobody; do su -s /bin/sh nobody -c 'kill -9 -1'; done; wait", 120)
     sh.check("ps -o user | grep -c nobody || true", "0\n")
     sh.run("chmod 1777 /tmp")

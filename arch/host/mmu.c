@@ -67,6 +67,7 @@ err_t mmu_walk_alloc(struct hal_space *s, vaddr_t va, unsigned level, pte_t **ou
         if (table == PADDR_NONE)
             return -ENOMEM;
         pte_store(e, pte_table(table));
+        s->table_pages++;
         at--;
         e = table_of(table) + MMU_INDEX(va, at);
     }
@@ -78,7 +79,8 @@ err_t mmu_walk_alloc(struct hal_space *s, vaddr_t va, unsigned level, pte_t **ou
 }
 
 /* Frees the tables in [start, end) below `table`; true when `table` itself is empty afterwards. */
-static bool prune(pte_t *table, unsigned level, vaddr_t base, vaddr_t start, vaddr_t end)
+static bool prune(struct hal_space *s, pte_t *table, unsigned level, vaddr_t base, vaddr_t start,
+                  vaddr_t end)
 {
     uint64_t size = MMU_LEVEL_SIZE(level);
     bool empty = true;
@@ -90,13 +92,14 @@ static bool prune(pte_t *table, unsigned level, vaddr_t base, vaddr_t start, vad
         if (e == 0)
             continue;
         if (pte_is_table(e, level) && va < end && va + size > start) {
-            bool child = prune(table_of(pte_addr(e)), level - 1, va, start, end);
+            bool child = prune(s, table_of(pte_addr(e)), level - 1, va, start, end);
 
             if (va >= start && va + size <= end) {
                 if (!child)
                     os_fatal("mmu_prune: %#lx..%#lx is still mapped", va, va + size);
                 pte_store(&table[i], 0);
                 frames->free(pte_addr(e));
+                s->table_pages--;
                 continue;
             }
         }
@@ -107,7 +110,7 @@ static bool prune(pte_t *table, unsigned level, vaddr_t base, vaddr_t start, vad
 
 void mmu_prune(struct hal_space *s, vaddr_t start, vaddr_t end)
 {
-    prune(table_of(s->root), MMU_LEVELS - 1, 0, start, end);
+    prune(s, table_of(s->root), MMU_LEVELS - 1, 0, start, end);
     host_tlb_flush_space(s->root);
 }
 

@@ -290,6 +290,7 @@ static err_t rights_in(const char *data, size_t bytes, struct unix_rights **out)
     r = kmalloc(sizeof *r + count * sizeof r->file[0]);
     if (!r)
         return -ENOMEM;
+    r->user = NULL;
     for (r->count = 0; r->count < count; r->count++) {
         memcpy(&number, data + r->count * sizeof number, sizeof number);
         struct fd fd = fd_get_raw(number);

@@ -430,3 +430,23 @@ int fdtable_next(struct fdtable *t, int fd)
     spin_unlock(&t->lock);
     return next == BITMAP_NONE ? -1 : (int)next;
 }
+
+#define WEIGHT_LOOK 16384 /* entries that are looked at */
+
+uint64_t fdtable_weight(struct fdtable *t)
+{
+    uint64_t sum = 0;
+
+    spin_lock(&t->lock);
+    unsigned step = MAX(t->size / WEIGHT_LOOK, 1u), size = t->size;
+    for (unsigned fd = 0; fd < size; fd += step) {
+        struct file *f = slot_file(t, fd);
+
+        if (f)
+            sum += file_weight(f) / MAX(ref_read(&f->refs), 1u);
+    }
+    spin_unlock(&t->lock);
+    if (t->files != t->first_files)
+        sum += table_bytes(size) / step;
+    return sum * step / MAX(ref_read(&t->refs), 1u);
+}

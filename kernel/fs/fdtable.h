@@ -69,4 +69,6 @@ void fdtable_close_on_exec(struct fdtable *t);
 /* For /proc/PID/fd: file with a reference or NULL; next used descriptor >= fd or -1. */
 struct file *fdtable_file(struct fdtable *t, int fd);
 int fdtable_next(struct fdtable *t, int fd);
+/* Bytes of memory that would come back with the table, about. Any context that may take LOCK_FILES. */
+uint64_t fdtable_weight(struct fdtable *t);
 bool fd_cloexec(int fd, int set /* -1: only ask */);

@@ -6,10 +6,14 @@
  */
 #include <fs/internal.h>
 
-#include <fs/notify.h>
 #include <core/panic.h>
+#include <fs/notify.h>
+#include <fs/pipe.h>
+#include <fs/unix.h>
 #include <mm/heap.h>
 #include <vm/space.h>
+
+#include <linux/capability.h>
 
 #define DAY_NS (24 * 3600 * (int64_t)NS_PER_SEC)
 
@@ -20,6 +24,7 @@ void (*fs_sigpipe_hook)(void) = no_hook;
 void (*fs_sigxfsz_hook)(void) = no_hook;
 
 static uint64_t files; /* atomic */
+uint64_t file_max; /* atomic */
 
 uint64_t file_count(void)
 {
@@ -28,10 +33,14 @@ uint64_t file_count(void)
 
 struct file *file_alloc(void)
 {
-    struct file *f = kzalloc(sizeof *f);
+    struct file *f;
 
+    if (unlikely(atomic_load_relaxed(&files) >= atomic_load_relaxed(&file_max)) &&
+        !cred_capable(cred_current(), CAP_SYS_ADMIN))
+        return ERR_PTR(-ENFILE);
+    f = kzalloc(sizeof *f);
     if (!f)
-        return NULL;
+        return ERR_PTR(-ENOMEM);
     __atomic_fetch_add(&files, 1, __ATOMIC_RELAXED);
     ref_init(&f->refs, 1);
     mutex_init(&f->pos_mutex);
@@ -93,8 +102,32 @@ static void mapped_put(struct file *f)
 
 static const struct vm_file_ops mapped_file_ops = { .get = mapped_get, .put = mapped_put };
 
+/* A tenth of memory at most, as Linux counts it: a KiB for each file, but never fewer than 8192. */
+static uint64_t file_max_default(void)
+{
+    return MAX(frame_total() * (PAGE_SIZE / KiB) / 10, (uint64_t)8192);
+}
+
+/* What an opening costs beside itself: the name and inode of those that have none elsewhere. */
+uint64_t file_weight(const struct file *f)
+{
+    const struct inode *i = f->inode;
+    uint64_t bytes = 0;
+
+    if (f->path.mount == mount_anonymous)
+        bytes = sizeof *i + sizeof *f->path.dentry;
+    if (file_is_pipe(f))
+        bytes += pipe_weight(f);
+    else if (unix_of(f))
+        bytes += unix_weight(f);
+    else if (i->nlink == 0 && S_ISREG(i->mode))
+        bytes += atomic_load_relaxed(&i->object.pages) * PAGE_SIZE;
+    return sizeof *f + bytes / MAX(ref_read(&f->path.dentry->refs), 1u);
+}
+
 void file_init(void)
 {
+    file_max = file_max_default();
     vm_file_ops = &mapped_file_ops;
 }
 
@@ -231,8 +264,8 @@ struct file *file_on_path(const struct path *p, const struct file_ops *ops, void
 {
     struct file *f = file_alloc();
 
-    if (!f)
-        return NULL;
+    if (IS_ERR(f))
+        return f;
     path_get(p);
     f->path = *p;
     f->inode = p->dentry->inode;
@@ -261,5 +294,5 @@ err_t file_create_anon(const char *name, const struct file_ops *ops, void *data,
         return err;
     *out = file_on_path(&p, ops, data, flags);
     path_put(&p);
-    return *out ? 0 : -ENOMEM;
+    return IS_ERR(*out) ? PTR_ERR(*out) : 0;
 }

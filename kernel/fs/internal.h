@@ -139,10 +139,11 @@ err_t path_open(const struct path *base, int dirfd, const char *name, unsigned f
 
 /* ---- file.c ---- */
 void file_init(void); /* mapped files' references are vm's through us */
-struct file *file_alloc(void);
+struct file *file_alloc(void); /* ERR_PTR: -ENOMEM, -ENFILE */
+extern uint64_t file_max; /* of all files, without CAP_SYS_ADMIN; atomic */
 /* A place of its own for files without a name; see path_name for `name`. */
 err_t path_anonymous(const char *name, unsigned mode, struct path *out);
-/* An opening of `p` (references are taken) with these operations; NULL: out of memory. */
+/* An opening of `p` (references are taken) with these operations; ERR_PTR: -ENOMEM, -ENFILE. */
 struct file *file_on_path(const struct path *p, const struct file_ops *ops, void *data,
                           unsigned flags);
 ssize_t object_file_read(struct file *f, struct uio *u, off_t *pos);

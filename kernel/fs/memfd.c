@@ -38,7 +38,7 @@ err_t memfd_create_special(const char *full, const struct file_ops *ops, void *d
     struct path p = { memfd_mount, d };
     *out = file_on_path(&p, ops, data, O_RDWR | O_LARGEFILE);
     path_put(&p);
-    return *out ? 0 : -ENOMEM;
+    return IS_ERR(*out) ? PTR_ERR(*out) : 0;
 }
 
 err_t memfd_create_file(const char *name, bool sealing, struct file **out)

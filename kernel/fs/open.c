@@ -123,9 +123,9 @@ static err_t open_file(struct path *p, unsigned flags, struct file **out)
     struct file *f = file_alloc();
     err_t err = 0;
 
-    if (!f) {
+    if (IS_ERR(f)) {
         path_put(p);
-        return -ENOMEM;
+        return PTR_ERR(f);
     }
     f->path = *p;
     f->inode = p->dentry->inode;

@@ -15,6 +15,7 @@
 
 #include <fs/internal.h>
 #include <fs/poll.h>
+#include <fs/usage.h>
 #include <hal/mmu.h>
 #include <lib/string.h>
 #include <mm/heap.h>
@@ -24,6 +25,9 @@
 #include <linux/capability.h>
 
 #define INLINE_PAGES (PIPE_BYTES_DEFAULT / PAGE_SIZE)
+#define SMALL_PAGES 2 /* of the pipes of a user who has too many */
+
+uint64_t pipe_pages_soft = 16384, pipe_pages_hard, pipe_bytes_max = 1 * MiB;
 
 struct pipe {
     struct mutex mutex;
@@ -33,6 +37,7 @@ struct pipe {
     unsigned readers, writers; /* openings; mutex for writers */
     unsigned reader_opens, writer_opens; /* how many there ever were; mutex for writers */
     unsigned openings; /* of either kind, and opens under way; the inode's mutex */
+    struct usage *user; /* constant; NULL: its pages are not counted */
     struct waitq read_wait, write_wait;
     paddr_t inline_pages[INLINE_PAGES];
 };
@@ -42,16 +47,54 @@ static struct pipe *pipe_of(const struct file *f)
     return f->inode->data;
 }
 
+static bool exceeds(uint64_t pages, const uint64_t *limit)
+{
+    uint64_t most = atomic_load_relaxed(limit);
+
+    return most != 0 && pages > most;
+}
+
+/* The size of a new pipe, counted.  Return: 0, -ENFILE, -ENOMEM. */
+static err_t pipe_choose_size(struct pipe *p)
+{
+    struct usage *u = usage_get();
+    size_t pages = INLINE_PAGES;
+
+    p->size = PIPE_BYTES_DEFAULT;
+    if (likely(!u))
+        return 0;
+    if (IS_ERR(u))
+        return PTR_ERR(u);
+    p->size = MIN(p->size, (size_t)atomic_load_relaxed(&pipe_bytes_max));
+    pages = p->size / PAGE_SIZE;
+    uint64_t total = atomic_add_fetch(&u->pipe_pages, pages);
+    if (exceeds(total, &pipe_pages_soft) && pages > SMALL_PAGES) {
+        p->size = SMALL_PAGES * PAGE_SIZE;
+        total = atomic_sub_fetch(&u->pipe_pages, pages - SMALL_PAGES);
+        pages = SMALL_PAGES;
+    }
+    if (exceeds(total, &pipe_pages_hard)) {
+        atomic_sub_fetch(&u->pipe_pages, pages);
+        usage_put(u);
+        return -ENFILE;
+    }
+    p->user = u;
+    return 0;
+}
+
+/* ERR_PTR: -ENOMEM, -ENFILE. */
 static struct pipe *pipe_alloc(void)
 {
     struct pipe *p = kzalloc(sizeof *p);
+    err_t err = p ? pipe_choose_size(p) : -ENOMEM;
 
-    if (!p)
-        return NULL;
+    if (err != 0) {
+        kfree(p);
+        return ERR_PTR(err);
+    }
     mutex_init(&p->mutex);
     waitq_init(&p->read_wait);
     waitq_init(&p->write_wait);
-    p->size = PIPE_BYTES_DEFAULT;
     p->pages = p->inline_pages;
     return p;
 }
@@ -68,6 +111,9 @@ static void pipe_free(struct pipe *p)
     pages_free(p->pages, p->size);
     if (p->pages != p->inline_pages)
         kfree(p->pages);
+    if (p->user)
+        atomic_sub_fetch(&p->user->pipe_pages, p->size / PAGE_SIZE);
+    usage_put(p->user);
     kfree(p);
 }
 
@@ -365,8 +411,8 @@ static struct file *pipe_end(const struct path *path, struct pipe *p, unsigned f
 {
     struct file *f = file_on_path(path, &pipe_ops, NULL, flags);
 
-    if (!f)
-        return NULL;
+    if (IS_ERR(f))
+        return f;
     p->openings++;
     if (f->fmode & FMODE_READ)
         p->readers++;
@@ -382,23 +428,24 @@ err_t pipe_create(unsigned flags, struct file *out[2])
 {
     struct pipe *p = pipe_alloc();
     struct path path;
-    err_t err = p ? path_anonymous("pipe", S_IFIFO | 0600, &path) : -ENOMEM;
 
+    if (IS_ERR(p))
+        return PTR_ERR(p);
+    err_t err = path_anonymous("pipe", S_IFIFO | 0600, &path);
     if (err != 0) {
-        if (p)
-            pipe_free(p);
+        pipe_free(p);
         return err;
     }
     path.dentry->inode->data = p;
     path.dentry->inode->fops = &reopen_ops;
     out[0] = pipe_end(&path, p, O_RDONLY | flags);
-    out[1] = out[0] ? pipe_end(&path, p, O_WRONLY | flags) : NULL;
-    if (!out[0])
+    out[1] = IS_ERR(out[0]) ? out[0] : pipe_end(&path, p, O_WRONLY | flags);
+    if (IS_ERR(out[0]))
         pipe_free(p);
-    else if (!out[1])
+    else if (IS_ERR(out[1]))
         file_put(out[0]);
     path_put(&path);
-    return out[1] ? 0 : -ENOMEM;
+    return IS_ERR(out[1]) ? PTR_ERR(out[1]) : 0;
 }
 
 /* ---- FIFOs ---- */
@@ -439,14 +486,14 @@ static err_t fifo_join(struct pipe *p, struct file *f, bool named)
 static err_t pipe_open(struct inode *i, struct file *f, bool named)
 {
     mutex_lock(&i->mutex);
-    if (!i->data)
-        i->data = pipe_alloc();
-    struct pipe *p = i->data;
-    if (p)
+    struct pipe *p = i->data ? i->data : pipe_alloc();
+    if (!IS_ERR(p)) {
+        i->data = p;
         p->openings++;
+    }
     mutex_unlock(&i->mutex);
-    if (!p)
-        return -ENOMEM;
+    if (IS_ERR(p))
+        return PTR_ERR(p);
     err_t err = fifo_join(p, f, named);
     if (err != 0)
         pipe_forget(i);
@@ -529,6 +576,40 @@ static err_t pipe_resize(struct pipe *p, size_t size)
     return 0;
 }
 
+uint64_t pipe_weight(const struct file *f)
+{
+    const struct pipe *p = pipe_of(f);
+
+    return sizeof *p + MIN(pipe_used(p), p->size);
+}
+
+/* A pipe that grows must fit into what its user may have; the pipe's mutex is held. */
+static err_t pipe_charge_growth(struct pipe *p, size_t size)
+{
+    uint64_t total;
+
+    if (!p->user)
+        return 0;
+    total = atomic_add_fetch(&p->user->pipe_pages, (size - p->size) / PAGE_SIZE);
+    if (size <= p->size || (!exceeds(total, &pipe_pages_soft) && !exceeds(total, &pipe_pages_hard)))
+        return 0;
+    atomic_sub_fetch(&p->user->pipe_pages, (size - p->size) / PAGE_SIZE);
+    return -EPERM;
+}
+
+static err_t pipe_change_size(struct pipe *p, size_t size)
+{
+    size_t old = p->size;
+    err_t err = size == old ? 0 : pipe_charge_growth(p, size);
+
+    if (err != 0 || size == old)
+        return err;
+    err = pipe_resize(p, size);
+    if (err != 0 && p->user)
+        atomic_sub_fetch(&p->user->pipe_pages, (size - old) / PAGE_SIZE);
+    return err;
+}
+
 long pipe_set_size(struct file *f, size_t bytes)
 {
     struct pipe *p = pipe_of(f);
@@ -540,10 +621,10 @@ long pipe_set_size(struct file *f, size_t bytes)
         return -EINVAL;
     while (size < bytes)
         size *= 2;
-    if (size > PIPE_BYTES_MAX && size > p->size && !cred_capable(cred_current(), CAP_SYS_RESOURCE))
+    if (size > atomic_load_relaxed(&pipe_bytes_max) && size > p->size && !cred_capable(cred_current(), CAP_SYS_RESOURCE))
         return -EPERM;
     mutex_lock(&p->mutex);
-    err_t err = size == p->size ? 0 : pipe_resize(p, size);
+    err_t err = pipe_change_size(p, size);
     mutex_unlock(&p->mutex);
     if (err == 0)
         pipe_wake_writers(p);

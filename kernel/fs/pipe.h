@@ -5,13 +5,13 @@
 #include <fs/vfs.h>
 
 #define PIPE_BYTES_DEFAULT (64 * KiB)
-#define PIPE_BYTES_MAX (1 * MiB) /* without CAP_SYS_RESOURCE */
 
-/* out[0] reads, out[1] writes; flags: O_NONBLOCK.  0, -ENOMEM. */
+/* out[0] reads, out[1] writes; flags: O_NONBLOCK.  0, -ENOMEM, -ENFILE. */
 err_t __must_check pipe_create(unsigned flags, struct file *out[2]);
 bool file_is_pipe(const struct file *f);
 /* fcntl F_GETPIPE_SZ, F_SETPIPE_SZ. */
 long pipe_size(struct file *f);
+uint64_t pipe_weight(const struct file *f); /* bytes of memory, about */
 long pipe_set_size(struct file *f, size_t bytes); /* -EBADF, -EBUSY, -EPERM, -ENOMEM */
 /* Copies what is in `from` to `to` without taking it out (tee).  Bytes or an errno. */
 ssize_t pipe_tee(struct file *from, struct file *to, size_t n, bool nonblock);

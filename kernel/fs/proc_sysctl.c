@@ -15,12 +15,15 @@
 #include <fs/internal.h>
 #include <fs/pipe.h>
 #include <fs/proc_format.h>
+#include <fs/usage.h>
 #include <fs/uts.h>
+#include <lib/atomic.h>
 #include <lib/string.h>
 #include <mm/heap.h>
 #include <mm/vmap.h>
 #include <sched/mutex.h>
 #include <sched/sched.h>
+#include <vm/space.h>
 
 #include <linux/capability.h>
 
@@ -157,6 +160,62 @@ SYSCTL_CONSTANT(tainted, "sys/kernel/tainted", 0);
 SYSCTL_CONSTANT(rr_timeslice, "sys/kernel/sched_rr_timeslice_ms",
                 sched_level_slice(LEVEL_REALTIME) / NS_PER_MSEC);
 
+/* ---- kernel: the share of real-time threads ---- */
+
+static struct mutex rt_share_lock = MUTEX_INIT(rt_share_lock); /* for writers of both */
+
+static void show_rt_runtime(struct textbuf *out, void *arg)
+{
+    ns_t ns = atomic_load_relaxed(&sched_rt_runtime_ns);
+
+    text_printf(out, "%lld\n", ns == SCHED_RT_UNLIMITED ? -1LL : (long long)(ns / 1000));
+}
+
+static void show_rt_period(struct textbuf *out, void *arg)
+{
+    text_printf(out, "%lld\n", (long long)(atomic_load_relaxed(&sched_rt_period_ns) / 1000));
+}
+
+/* Linux's rules: -1 is without a limit; the run time never exceeds the period. */
+static err_t rt_share_set(ns_t runtime, ns_t period)
+{
+    if (runtime != SCHED_RT_UNLIMITED && runtime > period)
+        return -EINVAL;
+    atomic_store(&sched_rt_runtime_ns, runtime);
+    atomic_store(&sched_rt_period_ns, period);
+    return 0;
+}
+
+static err_t store_rt_runtime(const char *text, size_t n, void *arg)
+{
+    int64_t us;
+    err_t err = parse_only_number(text, -1, INT_MAX, &us);
+
+    if (err != 0)
+        return err;
+    mutex_lock(&rt_share_lock);
+    err = rt_share_set(us < 0 ? SCHED_RT_UNLIMITED : (ns_t)us * 1000, sched_rt_period_ns);
+    mutex_unlock(&rt_share_lock);
+    return err;
+}
+PSEUDO_FILE(sched_rt_runtime, "proc", "sys/kernel/sched_rt_runtime_us", 0644, show_rt_runtime,
+            store_rt_runtime);
+
+static err_t store_rt_period(const char *text, size_t n, void *arg)
+{
+    int64_t us;
+    err_t err = parse_only_number(text, 1, INT_MAX, &us);
+
+    if (err != 0)
+        return err;
+    mutex_lock(&rt_share_lock);
+    err = rt_share_set(sched_rt_runtime_ns, (ns_t)us * 1000);
+    mutex_unlock(&rt_share_lock);
+    return err;
+}
+PSEUDO_FILE(sched_rt_period, "proc", "sys/kernel/sched_rt_period_us", 0644, show_rt_period,
+            store_rt_period);
+
 /* ---- kernel/random ---- */
 
 #define POOL_BITS 256
@@ -191,7 +250,22 @@ SYSCTL_CONSTANT(poolsize, "sys/kernel/random/poolsize", POOL_BITS);
 /* ---- vm ---- */
 
 SYSCTL_CONSTANT(overcommit_memory, "sys/vm/overcommit_memory", 0); /* heuristic: vm/map.c */
-SYSCTL_CONSTANT(max_map_count, "sys/vm/max_map_count", INT_MAX); /* only memory limits it */
+static void show_max_map_count(struct textbuf *out, void *arg)
+{
+    text_printf(out, "%u\n", atomic_load_relaxed(&vm_max_map_count));
+}
+
+static err_t store_max_map_count(const char *text, size_t n, void *arg)
+{
+    int64_t v;
+    err_t err = parse_only_number(text, 0, INT_MAX, &v);
+
+    if (err == 0)
+        atomic_store(&vm_max_map_count, (unsigned)v);
+    return err;
+}
+PSEUDO_FILE(max_map_count, "proc", "sys/vm/max_map_count", 0644, show_max_map_count,
+            store_max_map_count);
 SYSCTL_CONSTANT(mmap_min_addr, "sys/vm/mmap_min_addr", USER_BOTTOM);
 
 /*
@@ -214,12 +288,52 @@ PSEUDO_FILE(drop_caches, "proc", "sys/vm/drop_caches", 0200, NULL, store_drop_ca
 
 /* ---- fs ---- */
 
-SYSCTL_CONSTANT(file_max, "sys/fs/file-max", INT64_MAX); /* only memory limits it */
-SYSCTL_CONSTANT(pipe_max_size, "sys/fs/pipe-max-size", PIPE_BYTES_MAX);
+/* A file for an atomic uint64_t within [low, high]. */
+#define SYSCTL_NUMBER(id, path_, variable, low, high)                                              \
+    static void show_##id(struct textbuf *out, void *arg)                                          \
+    {                                                                                              \
+        text_printf(out, "%llu\n", (unsigned long long)atomic_load_relaxed(&(variable)));          \
+    }                                                                                              \
+    static err_t store_##id(const char *text, size_t n, void *arg)                                 \
+    {                                                                                              \
+        int64_t v;                                                                                 \
+        err_t err = parse_only_number(text, low, high, &v);                                        \
+                                                                                                   \
+        if (err == 0)                                                                              \
+            atomic_store(&(variable), (uint64_t)v);                                                \
+        return err;                                                                                \
+    }                                                                                              \
+    PSEUDO_FILE(id, "proc", path_, 0644, show_##id, store_##id)
+
+SYSCTL_NUMBER(file_max, "sys/fs/file-max", file_max, 0, INT64_MAX);
+SYSCTL_NUMBER(pipe_user_soft, "sys/fs/pipe-user-pages-soft", pipe_pages_soft, 0, INT64_MAX);
+SYSCTL_NUMBER(pipe_user_hard, "sys/fs/pipe-user-pages-hard", pipe_pages_hard, 0, INT64_MAX);
+
+static void show_pipe_max(struct textbuf *out, void *arg)
+{
+    text_printf(out, "%llu\n", (unsigned long long)atomic_load_relaxed(&pipe_bytes_max));
+}
+
+/* Rounded up to a power of two of pages. */
+static err_t store_pipe_max(const char *text, size_t n, void *arg)
+{
+    uint64_t size = PAGE_SIZE;
+    int64_t v;
+    err_t err = parse_only_number(text, 0, 1ll << 31, &v);
+
+    if (err != 0)
+        return err;
+    while (size < (uint64_t)v)
+        size *= 2;
+    atomic_store(&pipe_bytes_max, size);
+    return 0;
+}
+PSEUDO_FILE(pipe_max_size, "proc", "sys/fs/pipe-max-size", 0644, show_pipe_max, store_pipe_max);
 
 static void show_file_nr(struct textbuf *out, void *arg)
 {
-    text_printf(out, "%llu\t0\t%lld\n", (unsigned long long)file_count(), (long long)INT64_MAX);
+    text_printf(out, "%llu\t0\t%lld\n", (unsigned long long)file_count(),
+                (long long)atomic_load_relaxed(&file_max));
 }
 PROC_FILE(file_nr, "sys/fs/file-nr", 0444, show_file_nr);
 

@@ -16,6 +16,7 @@
 
 #include <fs/internal.h>
 #include <fs/poll.h>
+#include <fs/usage.h>
 #include <lib/hash.h>
 #include <lib/string.h>
 #include <mm/heap.h>
@@ -45,8 +46,31 @@ struct unix_peer unix_self(void)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+void unix_rights_uncharge(struct unix_rights *r)
+{
+    if (!r || !r->user)
+        return;
+    atomic_sub_fetch(&r->user->in_flight, r->count);
+    usage_put(r->user);
+    r->user = NULL;
+}
+
+err_t unix_rights_charge(struct unix_rights *r)
+{
+    struct usage *u = r ? usage_get() : NULL;
+
+    if (!u || IS_ERR(u))
+        return u ? PTR_ERR(u) : 0;
+    r->user = u;
+    if (atomic_add_fetch(&u->in_flight, r->count) <= *actor_current()->limit_nofile)
+        return 0;
+    unix_rights_uncharge(r);
+    return -ETOOMANYREFS;
+}
+
 void unix_rights_put(struct unix_rights *r)
 {
+    unix_rights_uncharge(r);
     for (unsigned i = 0; r && i < r->count; i++)
         file_put(r->file[i]);
     kfree(r);
@@ -101,16 +125,23 @@ static struct unix_socket *socket_create(int type)
     return s;
 }
 
+/* Nothing is added any more.  What is in flight goes before the socket itself may: files in the
+ * queue can be what keeps its peer, and the peer what keeps it. */
 static void received_free(struct unix_socket *s)
 {
+    struct list packets = LIST_INIT(packets);
     struct packet *p, *next;
 
-    list_for_each_safe(p, next, &s->received, link) {
+    spin_lock(&s->lock);
+    list_splice_tail(&packets, &s->received);
+    s->queued = 0;
+    s->packets = 0;
+    spin_unlock(&s->lock);
+    list_for_each_safe(p, next, &packets, link) {
         list_del(&p->link);
         (void)unix_flight_count(s, p->rights, -1);
         unix_packet_free(p);
     }
-    s->queued = 0;
 }
 
 void unix_put(struct unix_socket *s)
@@ -197,6 +228,7 @@ static void socket_close(struct unix_socket *s)
         socket_close(c); /* never accepted: its peer sees a reset */
         unix_put(c);
     }
+    received_free(s);
     wake_all(s);
 }
 
@@ -215,9 +247,25 @@ static err_t file_of(struct unix_socket *s, unsigned flags, struct file **out)
     return err;
 }
 
-struct unix_socket *unix_of(struct file *f)
+struct unix_socket *unix_of(const struct file *f)
 {
     return f->ops == &unix_ops ? f->data : NULL;
+}
+
+uint64_t unix_weight(const struct file *f)
+{
+    struct unix_socket *s = f->data;
+    uint64_t sum = sizeof *s;
+    struct packet *p;
+
+    spin_lock(&s->lock);
+    sum += s->queued;
+    list_for_each(p, &s->received, link)
+        for (unsigned i = 0; p->rights && i < p->rights->count; i++)
+            if (!unix_of(p->rights->file[i])) /* a socket in flight: no second lock of this rank */
+                sum += file_weight(p->rights->file[i]);
+    spin_unlock(&s->lock);
+    return sum;
 }
 
 err_t unix_create(int type, unsigned flags, struct file **out)
@@ -583,7 +631,7 @@ static ssize_t unix_write(struct file *f, struct uio *u, off_t *pos)
 static bool poll_writable(struct unix_socket *s)
 {
     struct unix_socket *peer = unix_peer_of(s);
-    bool room = !peer || unix_has_room(peer, 1);
+    bool room = !peer || unix_has_room(s, peer);
 
     if (peer)
         unix_put(peer);

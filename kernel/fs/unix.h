@@ -20,6 +20,7 @@ struct unix_name { /* length 0: unnamed; first byte NUL: abstract */
 #define UNIX_FDS_MAX 253 /* SCM_MAX_FD */
 struct unix_rights { /* files in flight */
     unsigned count;
+    struct usage *user; /* who sent them, while they are in a queue; NULL: not limited */
     struct file *file[];
 };
 
@@ -41,7 +42,8 @@ struct unix_message { /* arguments of one send or receive */
 /* Each makes files with one reference; flags: O_NONBLOCK, O_CLOEXEC is the caller's. */
 err_t __must_check unix_create(int type, unsigned flags, struct file **out); /* -ESOCKTNOSUPPORT */
 err_t __must_check unix_pair(int type, unsigned flags, struct file *out[2]);
-struct unix_socket *unix_of(struct file *f); /* NULL: not a socket */
+struct unix_socket *unix_of(const struct file *f); /* NULL: not a socket */
+uint64_t unix_weight(const struct file *f); /* bytes of memory, with what is in flight, about */
 
 err_t unix_bind(struct file *f, const struct unix_name *name);
 err_t unix_listen(struct file *f, int backlog);

@@ -8,8 +8,9 @@
 #include <fs/unix.h>
 #include <sched/waitq.h>
 
-#define UNIX_BUFFER (208 * KiB) /* bytes in a queue, as net.core.wmem_default */
-#define UNIX_PACKET_MAX (UNIX_BUFFER - 32)
+#define UNIX_BUFFER (208 * KiB) /* cost of a queue's packets, as net.core.wmem_default */
+#define UNIX_PACKET_COST 640 /* of a packet besides its bytes: what Linux's take, more than ours */
+#define UNIX_DATAGRAMS 10 /* net.unix.max_dgram_qlen; one more fits */
 #define UNIX_STREAM_PIECE (32 * KiB - 128) /* one packet of a stream */
 #define UNIX_BUCKETS 64
 #define SHUT_RD 0
@@ -43,7 +44,8 @@ struct unix_socket {
     enum state state;
     struct unix_socket *peer; /* with a reference */
     struct list received; /* packets */
-    size_t queued; /* bytes in them */
+    size_t queued; /* what they cost */
+    unsigned packets; /* how many: datagrams */
     struct list pending; /* listener: sockets that wait for accept, by pending_link */
     struct list pending_link;
     unsigned pending_count, backlog;
@@ -56,7 +58,7 @@ struct unix_socket {
     struct inode *inode; /* of a bound path, with a reference */
     struct unix_socket *name_next; /* unix_names_mutex */
     ns_t receive_timeout, send_timeout;
-    int send_buffer, receive_buffer;
+    int send_buffer, receive_buffer; 
     unsigned in_flight; /* times that a queue holds its file; flight_lock */
     unsigned holds; /* sockets in its queue; flight_lock */
     struct waitq readers, writers;
@@ -72,9 +74,13 @@ static inline bool unix_connects(const struct unix_socket *s)
     return s->type != SOCK_DGRAM;
 }
 
-static inline bool unix_has_room(const struct unix_socket *to, size_t n)
+/* May `s` put another packet into the queue of `to`?  The last one may go beyond the sender's
+ * buffer.  Of who is not connected back only so many datagrams wait. */
+static inline bool unix_has_room(const struct unix_socket *s, const struct unix_socket *to)
 {
-    return to->queued == 0 || to->queued + n <= UNIX_BUFFER;
+    if (!unix_connects(to) && to->peer != s && to->packets > UNIX_DATAGRAMS)
+        return false;
+    return to->queued < (size_t)s->send_buffer;
 }
 
 /* For unix_name_find and connecting. */
@@ -85,6 +91,9 @@ void unix_put(struct unix_socket *s);
 struct unix_socket *unix_peer_of(struct unix_socket *s); /* with a reference, or NULL */
 struct unix_peer unix_self(void); /* credentials of the running process */
 void unix_packet_free(struct packet *p);
+/* Counts files in flight for the sending user: RLIMIT_NOFILE of them.  -ETOOMANYREFS, -ENOMEM. */
+err_t unix_rights_charge(struct unix_rights *r);
+void unix_rights_uncharge(struct unix_rights *r);
 ns_t unix_deadline(ns_t timeout); /* of a wait that starts now; 0: none */
 /* Counts the sockets among `r` into (+1) or out of (-1) the queue of `to`.  -ETOOMANYREFS: a ring
  * could come of it (then nothing is counted). */

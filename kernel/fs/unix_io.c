@@ -17,9 +17,14 @@
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-static bool send_possible(struct unix_socket *s, struct unix_socket *to, size_t n)
+static bool send_possible(struct unix_socket *s, struct unix_socket *to)
 {
-    return s->no_send || to->no_receive || unix_has_room(to, n);
+    return s->no_send || to->no_receive || unix_has_room(s, to);
+}
+
+static size_t packet_cost(const struct packet *p)
+{
+    return p->length + UNIX_PACKET_COST;
 }
 
 static err_t broken_pipe(const struct unix_message *m)
@@ -37,11 +42,12 @@ static err_t packet_queue(struct unix_socket *s, struct unix_socket *to, struct 
     spin_lock(&to->lock);
     if (to->no_receive) {
         err = unix_connects(s) ? -EPIPE : -ECONNREFUSED;
-    } else if (!unix_has_room(to, p->length)) {
+    } else if (!unix_has_room(s, to)) {
         err = -EAGAIN;
     } else {
         list_add_tail(&to->received, &p->link);
-        to->queued += p->length;
+        to->queued += packet_cost(p);
+        to->packets++;
     }
     spin_unlock(&to->lock);
     if (!err)
@@ -78,7 +84,7 @@ static err_t packet_send(struct file *f, struct unix_socket *s, struct unix_sock
     err_t err;
 
     while ((err = s->no_send ? -EPIPE : packet_queue(s, to, p)) == -EAGAIN && wait) {
-        err = wait_event_intr_deadline(&to->writers, send_possible(s, to, p->length), deadline);
+        err = wait_event_intr_deadline(&to->writers, send_possible(s, to), deadline);
         if (err)
             return err == -ETIMEDOUT ? -EAGAIN : err;
     }
@@ -108,13 +114,19 @@ static err_t find_receiver(struct unix_socket *s, const struct unix_message *m,
     return s->peer_closed || s->no_send ? -EPIPE : -ENOTCONN;
 }
 
+/* Two pieces at least fit in the buffer. */
+static size_t stream_piece(const struct unix_socket *s)
+{
+    return MIN((size_t)s->send_buffer / 2 - 64, (size_t)UNIX_STREAM_PIECE);
+}
+
 ssize_t unix_send(struct file *f, struct unix_message *m)
 {
     struct unix_socket *s = f->data, *to;
     ssize_t done = 0;
     struct packet *p;
 
-    if (!unix_is_stream(s) && m->data->left > UNIX_PACKET_MAX)
+    if (!unix_is_stream(s) && m->data->left > (size_t)s->send_buffer - 32)
         return -EMSGSIZE;
     err_t err = find_receiver(s, m, &to);
     if (err)
@@ -122,18 +134,22 @@ ssize_t unix_send(struct file *f, struct unix_message *m)
     if (m->peer.pid == 0)
         m->peer = unix_self();
     do {
-        size_t n = unix_is_stream(s) ? MIN(m->data->left, UNIX_STREAM_PIECE) : m->data->left;
+        size_t n = unix_is_stream(s) ? MIN(m->data->left, stream_piece(s)) : m->data->left;
         if (n == 0 && unix_is_stream(s))
             break;
         err = packet_make(s, m, n, &p);
         if (err)
             break;
-        err = unix_flight_count(to, m->rights, 1);
+        err = unix_rights_charge(m->rights);
+        if (!err && (err = unix_flight_count(to, m->rights, 1)) != 0)
+            unix_rights_uncharge(m->rights);
         p->rights = m->rights;
         if (!err) {
             err = packet_send(f, s, to, m, p);
-            if (err)
+            if (err) {
                 (void)unix_flight_count(to, m->rights, -1);
+                unix_rights_uncharge(m->rights);
+            }
         }
         if (err) {
             p->rights = NULL; /* still the caller's */
@@ -177,7 +193,8 @@ static void packet_give_back(struct unix_socket *s, struct packet *p)
 static void packet_done(struct unix_socket *s, struct packet *p)
 {
     spin_lock(&s->lock);
-    s->queued -= p->length;
+    s->queued -= packet_cost(p);
+    s->packets--;
     spin_unlock(&s->lock);
     waitq_wake_all(&s->writers);
     struct unix_socket *peer = unix_peer_of(s);
@@ -219,6 +236,7 @@ static void take_extras(struct unix_socket *s, struct packet *p, struct unix_mes
         *m->name = p->from->name;
     if (p->rights && !(m->flags & MSG_PEEK)) {
         (void)unix_flight_count(s, p->rights, -1);
+        unix_rights_uncharge(p->rights);
         m->rights = p->rights;
         p->rights = NULL;
     }
@@ -316,7 +334,7 @@ err_t unix_set_option(struct file *f, int option, int value)
     case SO_PASSCRED:
         s->pass_credentials = value != 0;
         return 0;
-    case SO_SNDBUF: /* noted and told; the queue's bound is the receiver's */
+    case SO_SNDBUF:
         s->send_buffer = CLAMP(value, 2304, (int)UNIX_BUFFER) * 2;
         return 0;
     case SO_RCVBUF:

@@ -285,7 +285,9 @@ err_t __must_check file_create_anon(const char *name, const struct file_ops *ops
 off_t file_seek_nowhere(struct file *f, off_t offset, int whence);
 void file_get(struct file *f);
 void file_put(struct file *f);
-uint64_t file_count(void); /* openings that exist */
+uint64_t file_count(void);
+/* Bytes of memory that go with the opening, about; shared ones in part. */
+uint64_t file_weight(const struct file *f); /* openings that exist */
 uint64_t inode_count(void);
 /* Kernel buffers; at an offset that does not move the position.  May be short. */
 ssize_t file_read_at(struct file *f, void *buf, size_t n, uint64_t offset);

@@ -56,6 +56,7 @@ struct hal_space {
     paddr_t root;
     uint64_t asid; /* arm64: generation and ASID; x86_64: unused */
     uint32_t tables; /* arm64: which parts of the root hold tables; as the tables */
+    uint64_t table_pages; /* besides the root; as the tables */
     uint64_t active[CPU_MAX / 64]; /* CPUs that may hold translations of it; atomic bits */
 };
 

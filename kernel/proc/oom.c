@@ -2,8 +2,8 @@
 /*
  * Purpose: the end of memory: the largest process dies so that the others live.
  *
- * Model: score = resident pages and kernel stacks, moved by oom_score_adj thousandths of all memory;
- * process 1 and those at -1000 are spared.  The victim is the largest process of the largest group, the
+ * Model: score = resident pages, page tables, kernel stacks and what the open files hold (pipes, sockets,
+ * files without a name), moved by oom_score_adj thousandths of all memory; process 1 and those at -1000 are spared.  The victim is the largest process of the largest group, the
  * youngest of equals: a bomb of many small processes is one group, the shell that it was started from
  * another.  All processes on the victim's memory die with it, ahead of whatever else wants the CPU.
  * Whoever needs memory meanwhile sleeps until a space is given back; while a victim is dying no second one
@@ -12,6 +12,7 @@
  */
 #define LOG_TAG "oom"
 #include <core/log.h>
+#include <fs/fdtable.h>
 #include <hal/mmu.h>
 #include <mm/frame.h>
 #include <proc/internal.h>
@@ -33,12 +34,22 @@ static unsigned deaths; /* spaces that were given back; atomic */
 static unsigned deaths_seen; /* tree_lock */
 static ns_t waiting_since; /* for the next death; tree_lock */
 
+/* What the process' descriptors keep, in pages. */
+static int64_t files_score(const struct process *p)
+{
+    const struct task *t = list_first_or_null(&p->tasks, struct task, process_link);
+
+    return t && t->actor.files ? (int64_t)(fdtable_weight(t->actor.files) / PAGE_SIZE) : 0;
+}
+
 static int64_t score(const struct process *p)
 {
     const struct space *s = p->space;
     int64_t pages = (int64_t)(s->resident_anon + s->resident_file + s->resident_shared);
 
+    pages += (int64_t)s->hal.table_pages;
     pages += (int64_t)p->task_count * (KERNEL_STACK_SIZE / PAGE_SIZE);
+    pages += files_score(p);
     return pages + (int64_t)frame_total() * p->oom_score_adj / 1000;
 }
 
@@ -65,8 +76,8 @@ static bool worse(const struct process *p, const struct process *than)
 {
     if (p->group != than->group)
         return p->group->oom_pages > than->group->oom_pages;
-    if (score(p) != score(than))
-        return score(p) > score(than);
+    if (p->oom_pages != than->oom_pages)
+        return p->oom_pages > than->oom_pages;
     return p->started > than->started;
 }
 
@@ -77,7 +88,7 @@ static struct process *choose_victim(void)
     for_each_candidate(p)
         p->group->oom_pages = 0;
     for_each_candidate(p)
-        p->group->oom_pages += score(p);
+        p->group->oom_pages += p->oom_pages = score(p);
     for_each_candidate(p)
         if (!p->exiting && (!worst || worse(p, worst)))
             worst = p;
@@ -109,7 +120,7 @@ static void report(const struct process *p)
     }
     if (said++ < REPORT_BURST)
         log_warn("out of memory: killed process %d (%s), %lld KiB", p->id,
-                 t ? t->thread.name : "?", (long long)score(p) * (PAGE_SIZE / KiB));
+                 t ? t->thread.name : "?", (long long)p->oom_pages * (PAGE_SIZE / KiB));
 }
 
 /* Ends the process ahead of what else wants the CPU: it has but to give its memory back. */

@@ -105,6 +105,7 @@ struct process {
     } own, children_sum;
     ns_t started; /* monotonic */
     int oom_score_adj;
+    int64_t oom_pages; /* its score, while a victim is chosen; tree_lock */
     unsigned long personality; /* written by itself */
     uid_t uid; /* real user of the last task that ended; tree_lock */
     char name[16]; /* of the last task that ended, for zombies; tree_lock */

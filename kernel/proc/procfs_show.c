@@ -271,11 +271,11 @@ static void status_memory(struct textbuf *out, const struct space *s)
                 "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\nVmPin:\t       0 kB\n"
                 "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nRssAnon:\t%8llu kB\nRssFile:\t%8llu kB\n"
                 "RssShmem:\t%8llu kB\nVmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\n"
-                "VmLib:\t       0 kB\nVmPTE:\t       0 kB\nVmSwap:\t       0 kB\n",
+                "VmLib:\t       0 kB\nVmPTE:\t%8llu kB\nVmSwap:\t       0 kB\n",
                 KIB(s->total_pages), KIB(s->total_pages), KIB(s->locked_pages),
                 KIB(MAX(s->resident_max, rss_of(s))), KIB(rss_of(s)), KIB(s->resident_anon),
                 KIB(s->resident_file), KIB(s->resident_shared), KIB(s->data_pages),
-                KIB(s->stack_pages), KIB(s->exec_pages));
+                KIB(s->stack_pages), KIB(s->exec_pages), KIB(s->hal.table_pages));
 }
 
 static void status_groups(struct textbuf *out, struct process *p)

@@ -19,6 +19,10 @@
  * HIGH never stands behind more than those few, however many compute.  A queued thread's `level` is
  * not kept exact therefore; pick sets it to the level where it found the thread.
  * Nice values weigh the slice, and far ones choose another base level.
+ *
+ * Real-time threads that have used sched_rt_runtime_ns of a CPU within sched_rt_period_ns are
+ * throttled until the period is over: whatever else waits goes first.  With nobody else waiting they
+ * go on.
  * After F. Corbato's CTSS queue and the multi-level feedback queue of "Operating Systems: Three Easy
  * Pieces", chapter 8.
  * Locking: the run queue's lock, held by the caller.
@@ -37,6 +41,8 @@ ns_t sched_slice_ns[LEVEL_COUNT] = {
     [LEVEL_REALTIME] = 100 * NS_PER_MSEC,
 };
 ns_t sched_boost_ns = 400 * NS_PER_MSEC;
+ns_t sched_rt_runtime_ns = 950 * NS_PER_MSEC;
+ns_t sched_rt_period_ns = NS_PER_SEC;
 #define BOOST_THREADS 4 /* of each level */
 #define BOOST_IDLE_NS NS_PER_MSEC /* what an idle thread gets while others compute */
 
@@ -228,8 +234,13 @@ static struct thread *mlfq_pick(struct runqueue *rq)
     if (!m->levels)
         return NULL;
     level = 31 - (unsigned)__builtin_clz(m->levels);
-    if (unlikely(level == LEVEL_REALTIME))
-        return rt_pick(m);
+    if (unlikely(level == LEVEL_REALTIME)) {
+        uint32_t others = m->levels & ((1u << LEVEL_REALTIME) - 1);
+
+        if (likely(!m->rt_throttled || !others))
+            return rt_pick(m);
+        level = 31 - (unsigned)__builtin_clz(others);
+    }
     t = list_first(&m->fifo[level], struct thread, run_link);
     list_del(&t->run_link);
     if (list_empty(&m->fifo[level]))
@@ -355,26 +366,79 @@ static bool mlfq_realtime_waits(const struct runqueue *rq)
     return rq->mlfq.levels >> LEVEL_REALTIME & 1;
 }
 
+/* Return: a period is over, and with it the throttling. */
+static bool rt_period_next(struct runqueue *rq)
+{
+    struct mlfq *m = &rq->mlfq;
+    bool throttled = m->rt_throttled;
+
+    if (rq->now < m->rt_period_end)
+        return false;
+    m->rt_period_end = rq->now + atomic_load_relaxed(&sched_rt_period_ns);
+    m->rt_ran = 0;
+    m->rt_throttled = false;
+    return throttled;
+}
+
+/* Return: a real-time thread has to go, having had its share of the period. */
+static bool rt_account(struct runqueue *rq, ns_t ran)
+{
+    struct mlfq *m = &rq->mlfq;
+    ns_t limit = atomic_load_relaxed(&sched_rt_runtime_ns);
+
+    (void)rt_period_next(rq);
+    m->rt_ran += ran;
+    if (m->rt_ran < limit || limit == SCHED_RT_UNLIMITED)
+        return false;
+    m->rt_throttled = true;
+    m->boost_due = MIN(m->boost_due, m->rt_period_end);
+    return true;
+}
+
+/* The work that is due at boost_due: the boost, or (what comes first) the end of a throttling. */
+static bool mlfq_due(struct runqueue *rq)
+{
+    struct mlfq *m = &rq->mlfq;
+    bool again = rt_period_next(rq);
+
+    mlfq_boost(rq);
+    if (m->rt_throttled)
+        m->boost_due = MIN(m->boost_due, m->rt_period_end);
+    return again;
+}
+
 static bool mlfq_account(struct runqueue *rq, struct thread *t, ns_t ran)
 {
+    bool again = false;
+
     if (unlikely(rq->now >= rq->mlfq.boost_due))
-        mlfq_boost(rq);
+        again = mlfq_due(rq);
+    if (unlikely(t->level == LEVEL_REALTIME))
+        again = rt_account(rq, ran);
     if (unlikely(t->policy == SCHED_FIFO))
-        return false;
+        return again;
     if (likely(t->slice_left > ran)) {
         t->slice_left -= ran;
-        return false;
+        return again;
     }
     t->slice_left = 0;
     return true;
 }
 
-static bool mlfq_preempts(struct runqueue *rq __maybe_unused, const struct thread *woken,
-                          const struct thread *running)
+static bool rt_preempts(struct runqueue *rq, const struct thread *woken,
+                        const struct thread *running)
 {
     if (woken->level != running->level)
-        return woken->level > running->level;
-    return woken->level == LEVEL_REALTIME && woken->rt_priority > running->rt_priority;
+        return (woken->level > running->level) != rq->mlfq.rt_throttled;
+    return woken->rt_priority > running->rt_priority;
+}
+
+static bool mlfq_preempts(struct runqueue *rq, const struct thread *woken,
+                          const struct thread *running)
+{
+    if (unlikely(MAX(woken->level, running->level) == LEVEL_REALTIME))
+        return rt_preempts(rq, woken, running);
+    return woken->level > running->level;
 }
 
 static bool mlfq_yields(const struct runqueue *rq, const struct thread *t)

@@ -232,3 +232,57 @@ KTEST(sched, dequeue_of_any)
     KTEST_TRUE(class->pick(&rq) == NULL);
     KTEST_EQ(rq.mlfq.levels, 0);
 }
+
+/* How often each of the first two threads gets a tick within `ticks`. */
+static void count_ticks(unsigned ticks, unsigned count[2])
+{
+    count[0] = count[1] = 0;
+    for (unsigned i = 0; i < ticks; i++)
+        count[run(10 * NS_PER_MSEC) == &threads[1]]++;
+}
+
+KTEST(sched, realtime_leaves_a_share)
+{
+    unsigned count[2];
+
+    setup();
+    set_policy(0, SCHED_FIFO, 50, 0);
+    ready(0);
+    ready(1);
+    count_ticks(1000, count);
+    KTEST_TRUE(count[1] >= 40 && count[1] <= 60);
+    KTEST_TRUE(count[0] + count[1] == 1000);
+    set_policy(0, SCHED_RR, 50, 0);
+    count_ticks(1000, count);
+    KTEST_TRUE(count[1] >= 40 && count[1] <= 60);
+}
+
+KTEST(sched, throttled_realtime_runs_when_alone)
+{
+    setup();
+    set_policy(0, SCHED_FIFO, 50, 0);
+    ready(0);
+    for (unsigned i = 0; i < 97; i++)
+        KTEST_TRUE(run(10 * NS_PER_MSEC) == &threads[0]);
+    KTEST_TRUE(rq.mlfq.rt_throttled);
+    KTEST_TRUE(class->preempts(&rq, &threads[1], &threads[0]));
+    KTEST_TRUE(!class->preempts(&rq, &threads[0], &threads[1]));
+    rq.now += NS_PER_SEC;
+    KTEST_TRUE(run(10 * NS_PER_MSEC) == &threads[0]);
+    KTEST_TRUE(!rq.mlfq.rt_throttled);
+    KTEST_TRUE(!class->preempts(&rq, &threads[1], &threads[0]));
+}
+
+KTEST(sched, realtime_without_a_limit)
+{
+    unsigned count[2];
+
+    setup();
+    set_policy(0, SCHED_FIFO, 50, 0);
+    ready(0);
+    ready(1);
+    sched_rt_runtime_ns = SCHED_RT_UNLIMITED;
+    count_ticks(500, count);
+    sched_rt_runtime_ns = 950 * NS_PER_MSEC;
+    KTEST_EQ(count[1], 0u);
+}

@@ -21,6 +21,8 @@ struct mlfq {
     uint64_t rt_used[2]; /* bit p: rt[p] is not empty */
     unsigned levels; /* bit l: level l is not empty */
     ns_t boost_due;
+    ns_t rt_ran, rt_period_end; /* what real-time threads have used of the period that ends then */
+    bool rt_throttled; /* the others go first */
 };
 
 /* What a CPU does, as far as others care; kept with several CPUs only. */

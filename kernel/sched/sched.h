@@ -97,6 +97,9 @@ err_t sched_set_affinity(struct thread *t, const uint64_t mask[CPU_MAX / 64]);
 /* The running thread has just lost what it had in caches (execve): it moves to an idle CPU when
  * others wait for this one. */
 void sched_exec(void);
+/* What real-time threads may use of each CPU in a period; atomic, at most the period or unlimited. */
+#define SCHED_RT_UNLIMITED UINT64_MAX
+extern ns_t sched_rt_runtime_ns, sched_rt_period_ns;
 ns_t sched_level_slice(enum sched_level level); /* without nice values */
 ns_t sched_slice(const struct thread *t); /* of its present level; slices are parameters */
 

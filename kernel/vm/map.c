@@ -68,6 +68,8 @@ err_t map_check_limits(struct space *s, uint64_t bytes, unsigned flags)
 {
     uint64_t pages = bytes >> PAGE_SHIFT;
 
+    if (s->region_count > atomic_load_relaxed(&vm_max_map_count))
+        return -ENOMEM;
     if (s->total_pages + pages > atomic_load_relaxed(&s->limit_as) >> PAGE_SHIFT)
         return -ENOMEM;
     if ((flags & (VM_WRITE | VM_SHARED | VM_STACK)) == VM_WRITE &&

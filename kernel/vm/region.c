@@ -17,6 +17,7 @@
 #define entry(n) tree_entry(n, struct region, node)
 
 const struct vm_file_ops *vm_file_ops;
+unsigned vm_max_map_count = 65530;
 
 struct region *region_next(const struct region *r)
 {
@@ -352,6 +353,8 @@ err_t region_split(struct region *r, vaddr_t at)
 
     if (at <= r->start || at >= r->end)
         return 0;
+    if (r->space->region_count >= atomic_load_relaxed(&vm_max_map_count))
+        return -ENOMEM;
     high = region_clone(r, r->space);
     if (high == NULL)
         return -ENOMEM;

@@ -97,6 +97,9 @@ struct space {
 /* Makes the zero page; once, at boot, after frame_init. */
 void vm_init(void);
 
+/* Regions that a space may have (vm.max_map_count); atomic. */
+extern unsigned vm_max_map_count;
+
 struct space *__must_check space_create(void); /* NULL: out of memory */
 void space_get(struct space *s);
 void space_put(struct space *s); /* last: unmaps all, frees tables; may sleep */

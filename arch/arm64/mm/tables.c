@@ -131,6 +131,7 @@ static __noinline err_t table_add(struct hal_space *s, pte_t *above, pte_t *e, u
     if (pa == PADDR_NONE)
         return -ENOMEM;
     pte_store(e, pa | TABLE_BITS);
+    s->table_pages++;
     if (above != NULL)
         __atomic_store_n(above, *above | summary_put(summary_bit(index)), __ATOMIC_RELAXED);
     else
@@ -237,6 +238,7 @@ void mmu_prune(struct hal_space *s, vaddr_t start, vaddr_t end)
     while (p.head != 0) {
         paddr_t pa = p.head;
 
+        s->table_pages--;
         p.head = *table_of(pa);
         source->free(pa);
     }

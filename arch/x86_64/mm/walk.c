@@ -117,6 +117,8 @@ static err_t walk_make(struct hal_space *s, paddr_t root, bool window, vaddr_t v
 
             if (err)
                 return err;
+            if (s)
+                s->table_pages++;
             if (s && parent)
                 summary_note(parent, va, l);
             else if (s)
@@ -231,6 +233,7 @@ void mmu_prune(struct hal_space *s, vaddr_t start, vaddr_t end)
     mmu_flush_space(s); /* once for all: tables and what the window showed of them */
     for (pa = p.freed; pa != 0; pa = next) {
         next = *(paddr_t *)phys_to_virt(pa);
+        s->table_pages--;
         table_source.free(pa);
     }
 }
