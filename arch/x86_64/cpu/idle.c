@@ -21,14 +21,16 @@
 
 enum x86_idle x86_idle; /* written once, by its driver */
 
-bool x86_idle_watches(const struct cpu *cpu)
-{
-    return atomic_load_relaxed(&cpu->arch.watching);
-}
-
 static bool idle_wanted(const struct hal_context *self)
 {
     return atomic_load_relaxed(&self->pending) & PENDING_RESCHED;
+}
+
+/* Who wants the CPU to look at something else than that bit must interrupt it. */
+bool x86_idle_watches(const struct cpu *cpu)
+{
+    return atomic_load_relaxed(&cpu->arch.watching) &&
+           idle_wanted((const struct hal_context *)cpu->idle); /* the context comes first */
 }
 
 static void idle_poll(const struct hal_context *self)

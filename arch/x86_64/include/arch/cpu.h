@@ -61,7 +61,7 @@ static inline void hal_relax(void)
 enum x86_idle { X86_IDLE_HALT, X86_IDLE_MWAIT, X86_IDLE_POLL };
 extern enum x86_idle x86_idle;
 void x86_idle_watch(void);
-/* Does the CPU see a store to its current context's pending bits while it idles? */
+/* Does the CPU idle, and will see by itself that its idle context has PENDING_RESCHED? */
 bool x86_idle_watches(const struct cpu *cpu);
 
 /* STI takes effect after the next instruction (SDM vol. 2, STI), so no interrupt slips between. */
