@@ -139,7 +139,7 @@ static ssize_t write_fresh(struct inode *i, struct uio *u, uint64_t index, size_
 
     if (err != 0)
         return err;
-    pa = frame_alloc(FRAME_USER);
+    pa = object_frame_alloc(&i->object, index, FRAME_USER);
     if (pa == PADDR_NONE) {
         err = -ENOMEM;
         goto out_charge;

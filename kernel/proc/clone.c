@@ -18,6 +18,7 @@
 #include <proc/job.h>
 #include <proc/pid.h>
 #include <proc/pidfd.h>
+#include <vm/mempolicy.h>
 #include <sched/clock.h>
 
 #include <linux/capability.h>
@@ -182,6 +183,7 @@ static err_t clone_thread(struct clone_job *j)
 
     if (err)
         return err;
+    mempolicy_inherit(&child->thread);
     child->thread.hal_space = &j->process->space->hal;
     child->thread.actor = &child->actor;
     child_regs(j);

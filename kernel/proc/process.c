@@ -12,6 +12,7 @@
 #include <proc/internal.h>
 #include <proc/job.h>
 #include <proc/pid.h>
+#include <vm/mempolicy.h>
 
 #include <linux/capability.h>
 
@@ -71,6 +72,7 @@ static void task_release(struct thread *thread)
     struct task *t = container_of(thread, struct task, thread);
 
     cred_put(t->actor.cred);
+    mempolicy_release(thread);
     process_put(t->process);
     kfree(t);
 }
@@ -98,6 +100,7 @@ void task_destroy(struct task *t)
 {
     if (t->actor.cred)
         cred_put(t->actor.cred);
+    mempolicy_release(&t->thread);
     process_put(t->process);
     kfree(t);
 }

@@ -5,13 +5,16 @@
  */
 #include <proc/procfs_pid.h>
 
+#include <fs/proc_format.h>
 #include <fs/tty.h>
+#include <lib/bitmap.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 #include <mm/heap.h>
 #include <proc/internal.h>
 #include <proc/pid.h>
 #include <sched/clock.h>
+#include <vm/mempolicy.h>
 
 #include <linux/capability.h>
 #include <linux/fcntl.h>
@@ -39,6 +42,7 @@ struct snapshot {
     bool no_new_privs;
     struct space *space; /* with a reference; NULL: none */
     struct tty *tty_ref;
+    uint64_t cpus[CPU_MAX / 64];
 };
 
 static char state_char(const struct thread *t)
@@ -91,6 +95,9 @@ static void snap_task(struct snapshot *s, struct task *t)
     s->pending = t->pending.set;
     s->blocked = t->blocked;
     snap_cred(s, t->actor.cred);
+    for (unsigned i = 0; i < cpu_count; i++)
+        if (bitmap_test(t->thread.affinity, i))
+            bitmap_set(s->cpus, i);
 }
 
 static void snap_usage(struct snapshot *s, struct process *p, struct task *only)
@@ -290,6 +297,21 @@ static void status_groups(struct textbuf *out, struct process *p)
         cred_put(c);
 }
 
+/* The width of Mems_allowed tells libnuma how large its sets of nodes must be. */
+static void status_allowed(struct textbuf *out, const struct snapshot *s)
+{
+    uint64_t nodes = frame_nodes();
+
+    text_printf(out, "Cpus_allowed:\t");
+    format_mask(out, s->cpus, cpu_count);
+    text_printf(out, "Cpus_allowed_list:\t");
+    format_list(out, s->cpus, cpu_count);
+    text_printf(out, "Mems_allowed:\t");
+    format_mask(out, &nodes, NODE_MAX);
+    text_printf(out, "Mems_allowed_list:\t");
+    format_list(out, &nodes, NODE_MAX);
+}
+
 static void show_status(struct textbuf *out, void *arg)
 {
     struct pid_node *n = arg;
@@ -320,6 +342,7 @@ static void show_status(struct textbuf *out, void *arg)
                 (unsigned long long)s.cap_inh, (unsigned long long)s.cap_prm,
                 (unsigned long long)s.cap_eff, (unsigned long long)s.cap_bnd,
                 (unsigned long long)s.cap_amb, s.no_new_privs);
+    status_allowed(out, &s);
     text_printf(out, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
                 (unsigned long long)s.own.voluntary, (unsigned long long)s.own.forced);
     snapshot_free(&s);
@@ -433,6 +456,93 @@ static void show_maps(struct textbuf *out, void *arg)
     for (const struct region *r = space_find(s, 0); r; r = region_next(r))
         map_line(out, r);
     rwlock_read_done(&s->lock);
+    space_put(s);
+}
+
+/* ---- numa_maps ----------------------------------------------------------------------------- */
+
+/* Its policy, or that of the process' first task. */
+static void numa_policy(struct textbuf *out, const struct region *r, const struct mempolicy *task)
+{
+    struct mempolicy *own = region_policy(r, r->start);
+    char text[128];
+
+    mempolicy_format(own != NULL ? own : task, text, sizeof text);
+    mempolicy_put(own);
+    text_printf(out, "%08lx %s", r->start, text);
+}
+
+static void numa_name(struct textbuf *out, const struct region *r)
+{
+    char *page, *name;
+
+    if (r->file == NULL) {
+        if (r->name != NULL && strcmp(r->name, "[heap]") == 0)
+            text_printf(out, " heap");
+        else if (r->flags & VM_STACK)
+            text_printf(out, " stack");
+        return;
+    }
+    page = kmalloc(PATH_BYTES);
+    name = page != NULL ? path_name(&r->file->path, page, PATH_BYTES) : NULL;
+    if (name != NULL && !IS_ERR(name))
+        text_printf(out, " file=%s", name);
+    kfree(page);
+}
+
+static void numa_counts(struct textbuf *out, const struct region_census *c)
+{
+    if (c->anon != 0) /* they exist because they were written */
+        text_printf(out, " anon=%llu dirty=%llu", (unsigned long long)c->anon,
+                    (unsigned long long)c->anon);
+    if (c->total != c->anon)
+        text_printf(out, " mapped=%llu", (unsigned long long)c->total);
+    if (c->shared_max > 1)
+        text_printf(out, " mapmax=%llu", (unsigned long long)c->shared_max);
+    for (unsigned n = 0; n < numa.count; n++)
+        if (c->node[n] != 0)
+            text_printf(out, " N%u=%llu", n, (unsigned long long)c->node[n]);
+    text_printf(out, " kernelpagesize_kB=%u", (unsigned)(PAGE_SIZE / KiB));
+}
+
+static struct mempolicy *task_policy(struct process *p)
+{
+    struct task *t = task_get(p->id);
+    struct mempolicy *policy = t ? mempolicy_of(&t->thread) : NULL;
+
+    if (t)
+        thread_put(&t->thread);
+    return policy;
+}
+
+static void show_numa_maps(struct textbuf *out, void *arg)
+{
+    struct pid_node *n = arg;
+    struct region_census *census;
+    struct mempolicy *policy;
+    struct space *s;
+
+    if (process_may_inspect(n->process)) {
+        out->error = -EACCES;
+        return;
+    }
+    s = process_space_get(n->process);
+    if (!s)
+        return;
+    census = kmalloc(sizeof *census);
+    policy = task_policy(n->process);
+    rwlock_read(&s->lock);
+    for (const struct region *r = space_find(s, 0); r && census; r = region_next(r)) {
+        numa_policy(out, r, policy);
+        numa_name(out, r);
+        region_count(r, census);
+        if (census->total != 0)
+            numa_counts(out, census);
+        text_append(out, "\n", 1);
+    }
+    rwlock_read_done(&s->lock);
+    mempolicy_put(policy);
+    kfree(census);
     space_put(s);
 }
 
@@ -713,6 +823,7 @@ const struct pid_entry pid_entries[] = {
     TEXT("environ", 0400, show_environ, NULL),
     TEXT("auxv", 0400, show_auxv, NULL),
     TEXT("maps", 0444, show_maps, NULL),
+    TEXT("numa_maps", 0444, show_numa_maps, NULL),
     TEXT("limits", 0444, show_limits, NULL),
     MOUNTS("mounts", show_mounts),
     MOUNTS("mountinfo", show_mountinfo),

@@ -41,6 +41,7 @@ enum thread_place {
 
 struct process; /* proc/ */
 struct actor; /* fs/ */
+struct mempolicy; /* vm/ */
 struct space; /* vm/ */
 
 struct thread {
@@ -63,6 +64,10 @@ struct thread {
     ns_t slice_left; /* rq lock */
     ns_t slept_at; /* when it last gave up the CPU to sleep; rq lock */
     uint64_t affinity[CPU_MAX / 64]; /* written under rq lock */
+
+    struct mempolicy *mempolicy; /* vm/; with a reference; lock, the thread itself reads without */
+    uint8_t interleaved; /* (own) node of its last interleaved page */
+    bool nodes_exhausted; /* (own) an allocation failed for its policy alone */
 
     /* Accounting; rq lock */
     ns_t started; /* monotonic; constant */

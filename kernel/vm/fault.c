@@ -108,7 +108,7 @@ static enum fault_result fault_zero_page(struct fault *f)
 /* A zeroed frame in place of nothing or of the zero page. */
 static enum fault_result fault_anon(struct fault *f)
 {
-    paddr_t pa = frame_alloc(FRAME_USER | FRAME_ZERO);
+    paddr_t pa = region_page_alloc(f->r, f->addr, FRAME_USER | FRAME_ZERO);
     bool made, entered = false;
 
     if (pa == PADDR_NONE)
@@ -155,7 +155,7 @@ static bool promote_reuse(struct fault *f)
 /* A copy of the frame that the entry holds. */
 static enum fault_result promote_copy(struct fault *f)
 {
-    paddr_t from = pte_addr(f->old), pa = frame_alloc(FRAME_USER);
+    paddr_t from = pte_addr(f->old), pa = region_page_alloc(f->r, f->addr, FRAME_USER);
 
     if (pa == PADDR_NONE)
         return FAULT_OOM;
@@ -201,7 +201,7 @@ static enum fault_result promote_object(struct fault *f)
     err = object_page(o, index, OBJECT_CREATE, &from);
     if (err)
         return object_error(err);
-    pa = frame_alloc(FRAME_USER);
+    pa = region_page_alloc(f->r, f->addr, FRAME_USER);
     if (pa != PADDR_NONE)
         page_copy(phys_to_virt(pa), phys_to_virt(from));
     frame_put(from);
@@ -458,6 +458,10 @@ static struct region *grow_stack(struct space *s, vaddr_t addr)
 
 bool fault_wait_for_memory(struct space *s)
 {
+    struct thread *t = thread_current();
+
+    if (t->nodes_exhausted) /* whoever else died need not have held memory of its nodes */
+        return false;
     if (atomic_load_relaxed(&s->oom_kill) || vm_oom_hook == NULL || !vm_oom_hook())
         return false;
     return !atomic_load_relaxed(&s->oom_kill);

@@ -155,12 +155,52 @@ static inline void resident_note_max(struct space *s)
         s->resident_max = now;
 }
 
+/* ---- mempolicy.c, migrate.c --------------------------------------------------------------- */
+
+extern bool mempolicies_used;
+paddr_t region_page_alloc_policy(const struct region *r, vaddr_t addr, unsigned flags);
+
+/* A frame for the page of r at addr, from where policies want it. */
+static inline paddr_t region_page_alloc(const struct region *r, vaddr_t addr, unsigned flags)
+{
+    if (likely(!atomic_load_relaxed(&mempolicies_used)))
+        return frame_alloc(flags);
+    return region_page_alloc_policy(r, addr, flags);
+}
+
+/* -EIO: a page of [start, end) lies on a node that is not in the set.  s->lock held. */
+err_t region_check_nodes(struct region *r, vaddr_t start, vaddr_t end, uint64_t nodes);
+/* Moves the pages of [start, end) to where `p` wants them; how many did not go.  s->lock held for
+ * reading. */
+struct mempolicy;
+long region_conform(struct region *r, vaddr_t start, vaddr_t end, const struct mempolicy *p,
+                    bool all);
+
+/* ---- object_policy.c ---------------------------------------------------------------------- */
+
+/* Policies hold for pages that belong to nothing but the object. */
+static inline bool object_holds_policies(const struct object *o)
+{
+    return o->pager == NULL || o->pager->read_page == NULL;
+}
+/* The policy of page `index` with a reference; NULL. */
+struct mempolicy *object_policy(struct object *o, uint64_t index);
+/* For pages [start, end); NULL: none.  0, -ENOMEM. */
+err_t __must_check object_set_policy(struct object *o, uint64_t start, uint64_t end,
+                                     struct mempolicy *p);
+void object_policies_free(struct object *o);
+
 /* ---- object.c ----------------------------------------------------------------------------- */
 
 /* The slot of `index` or NULL; object->lock held.  Slots of one aligned group of 64 are adjacent. */
 typedef uint64_t slot_t;
 enum { SLOT_PRESENT = 1u << 0, SLOT_BUSY = 1u << 1 };
 slot_t *object_slot(struct object *o, uint64_t index);
+/* A frame enters or leaves the tree: its flags belong to the object.  object->lock held. */
+void object_frame_adopt(struct object *o, paddr_t pa);
+void object_frame_disown(paddr_t pa);
+/* Removes the entries for one page from every mapping. */
+void object_unmap_page(struct object *o, uint64_t index);
 static inline bool slot_ready(slot_t s)
 {
     return (s & (SLOT_PRESENT | SLOT_BUSY)) == SLOT_PRESENT;

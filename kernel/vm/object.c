@@ -64,7 +64,7 @@ void object_put(struct object *o)
 }
 
 /* A frame enters the tree: its flags now belong to the object. */
-static void frame_adopt(struct object *o, paddr_t pa)
+void object_frame_adopt(struct object *o, paddr_t pa)
 {
     struct frame *f = frame_of(pa);
 
@@ -72,7 +72,7 @@ static void frame_adopt(struct object *o, paddr_t pa)
     f->flags = (f->flags & ~FRAME_IS_FETCHABLE) | FRAME_IS_CACHE;
 }
 
-static void frame_disown(paddr_t pa)
+void object_frame_disown(paddr_t pa)
 {
     struct frame *f = frame_of(pa);
 
@@ -103,7 +103,7 @@ static err_t slot_fill(struct object *o, uint64_t index, paddr_t pa, unsigned st
     if (slot != NULL && *slot != 0) {
         err = -EEXIST;
     } else if (slot != NULL) {
-        frame_adopt(o, pa);
+        object_frame_adopt(o, pa);
         *slot = pa | state;
         o->pages++;
         __atomic_fetch_add(&pages_total, 1, __ATOMIC_RELAXED);
@@ -128,7 +128,7 @@ static void slot_finish(struct object *o, uint64_t index, paddr_t pa, bool ok)
         *slot = 0;
         o->pages--;
         __atomic_fetch_sub(&pages_total, 1, __ATOMIC_RELAXED);
-        frame_disown(pa);
+        object_frame_disown(pa);
     }
     spin_unlock(&o->lock);
     if (mine && !ok)
@@ -139,7 +139,7 @@ static void slot_finish(struct object *o, uint64_t index, paddr_t pa, bool ok)
 /* Makes an absent page; -EEXIST: look again. */
 static err_t page_create(struct object *o, uint64_t index, bool read, paddr_t *out)
 {
-    paddr_t pa = frame_alloc(FRAME_USER | (read ? 0 : FRAME_ZERO));
+    paddr_t pa = object_frame_alloc(o, index, FRAME_USER | (read ? 0 : FRAME_ZERO));
     err_t err;
 
     if (pa == PADDR_NONE)
@@ -262,6 +262,11 @@ static void unmap_everywhere(struct object *o, uint64_t from, uint64_t to, unsig
     mutex_unlock(&o->maps_lock);
 }
 
+void object_unmap_page(struct object *o, uint64_t index)
+{
+    unmap_everywhere(o, index, index + 1, ZAP_CACHE_ONLY);
+}
+
 /*
  * Takes the pages [from, to) out of the tree.  They keep their owner until no mapping has them:
  * table_zap knows them by it.
@@ -284,7 +289,7 @@ static void remove_pages(struct object *o, uint64_t from, uint64_t to, bool mapp
         if (mapped && n > 0)
             unmap_everywhere(o, start, next, ZAP_CACHE_ONLY);
         for (unsigned i = 0; i < n; i++) {
-            frame_disown(batch[i]);
+            object_frame_disown(batch[i]);
             frame_put(batch[i]);
         }
     }
@@ -337,6 +342,7 @@ void object_fini(struct object *o)
     K_ASSERT(list_empty(&o->regions));
     remove_pages(o, 0, UINT64_MAX, false);
     K_ASSERT(o->pages == 0);
+    object_policies_free(o);
 }
 
 uint64_t object_next_page(struct object *o, uint64_t from)

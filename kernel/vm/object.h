@@ -18,6 +18,7 @@
 #include <core/spinlock.h>
 #include <lib/atomic.h>
 #include <lib/list.h>
+#include <lib/tree.h>
 #include <mm/frame.h>
 #include <sched/mutex.h>
 #include <sched/waitq.h>
@@ -43,6 +44,7 @@ struct object {
     struct mutex maps_lock;
     struct list regions; /* struct region.object_link of all its mappings; maps_lock */
     struct waitq busy;
+    struct tree policies; /* mbind's, by ranges; lock */
 };
 
 /* Pages in all objects. */
@@ -69,6 +71,8 @@ err_t __must_check object_page(struct object *o, uint64_t index, unsigned flags,
 /* Looks only; never sleeps; up to `max` consecutive present pages from `index` (with references)
  * for fault-around.  Return: how many. */
 unsigned object_pages_present(struct object *o, uint64_t index, paddr_t *out, unsigned max);
+/* A frame that is to become page `index`, from where memory policies want it.  PADDR_NONE. */
+paddr_t __must_check object_frame_alloc(struct object *o, uint64_t index, unsigned flags);
 /* Puts a frame (with the caller's reference, which the tree takes over) at an empty index: the
  * initramfs hands over its pages this way.  0, -EEXIST, -ENOMEM. */
 err_t __must_check object_insert(struct object *o, uint64_t index, paddr_t frame);

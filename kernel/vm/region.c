@@ -13,6 +13,7 @@
  * gap_max exact; the sums of the space exact.
  */
 #include <vm/internal.h>
+#include <vm/mempolicy.h>
 
 #define entry(n) tree_entry(n, struct region, node)
 
@@ -206,6 +207,7 @@ struct region *region_clone(const struct region *r, struct space *s)
         object_get(copy->object);
     if (copy->file != NULL)
         vm_file_ops->get(copy->file);
+    mempolicy_get(copy->policy);
     return copy;
 }
 
@@ -215,6 +217,7 @@ void region_free(struct region *r)
         object_put(r->object);
     if (r->file != NULL)
         vm_file_ops->put(r->file);
+    mempolicy_put(r->policy);
     kfree(r);
 }
 
@@ -403,7 +406,7 @@ bool region_alike(const struct region *low, const struct region *high)
     if (low->end != high->start || low->flags != high->flags || low->object != high->object ||
         low->file != high->file || low->name != high->name)
         return false;
-    if (low->flags & VM_SPECIAL)
+    if ((low->flags & VM_SPECIAL) || !mempolicy_equal(low->policy, high->policy))
         return false;
     return low->object == NULL || low->offset + (low->end - low->start) == high->offset;
 }

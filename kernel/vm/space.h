@@ -23,6 +23,7 @@
 #include <vm/object.h>
 
 struct file; /* fs/ */
+struct mempolicy;
 
 enum {
     VM_READ = 1u << 0, /* same bits as PROT_* */
@@ -65,6 +66,7 @@ struct region {
     const char *name; /* "[heap]", "[vdso]" or NULL; static storage */
     paddr_t special; /* VM_SPECIAL: the frame of offset 0 */
     uint64_t gap, gap_max; /* free bytes below it; the largest in its subtree; space->lock */
+    struct mempolicy *policy; /* of mbind, with a reference; NULL: none; space->lock */
     uint32_t has_anon; /* private frames may hang below it: fork must copy; atomic, only set */
 };
 
