@@ -83,13 +83,13 @@ static err_t range_set(struct space *s, vaddr_t start, vaddr_t end, struct mempo
     struct region *r = space_find(s, start);
     err_t err = 0;
 
-    for (vaddr_t at = start; at < end && err == 0; r = region_next(r)) {
+    for (vaddr_t at = start; at < end && err == 0;) {
         vaddr_t stop = MIN(r->end, end);
 
         err = part_set(&r, at, stop, p);
-        if (err == 0 && r->end > stop) /* merged with what follows */
-            break;
         at = stop;
+        if (at < end && r->end <= at) /* else it has merged with what follows */
+            r = region_next(r);
     }
     return err;
 }
