@@ -109,14 +109,15 @@ def tools(ctx):
 def check_cpus(parts):
     """lscpu, nproc and taskset."""
     text = parts["lscpu"][0]
+    sockets = "Socket(s)" if re.search(r"Socket\(s\):\s+\d", text) else "Cluster(s)"  # so lscpu without DMI on arm64
     for name, value in (("CPU(s)", "8"), ("On-line CPU(s) list", "0-7"), ("Thread(s) per core", "2"),
-                        ("Socket(s)", "2"), ("NUMA node(s)", "3"), ("NUMA node0 CPU(s)", "0-3"),
+                        (sockets, "2"), ("NUMA node(s)", "3"), ("NUMA node0 CPU(s)", "0-3"),
                         ("NUMA node1 CPU(s)", "4,5"), ("NUMA node2 CPU(s)", "6,7")):
         expect_equal(field(text, name), value, f"lscpu's {name}")
     expect_equal(parts["nproc"], ("8\n", 0), "nproc")
     expect_equal(parts["some"], ("2\n", 0), "nproc with two CPUs")
     expect_match(r"affinity list: 3$", parts["list"][0], "taskset")
-    expect_match(r"affinity list: 4,5$", parts["cpus"][0], "numactl --cpunodebind")
+    expect_match(r"affinity list: 4-5$", parts["cpus"][0], "numactl --cpunodebind")
     status = parts["getcpu"][0]
     expect_equal(field(status, "Cpus_allowed"), "40", "Cpus_allowed")
     expect_equal(field(status, "Cpus_allowed_list"), "6", "Cpus_allowed_list")

@@ -268,12 +268,39 @@ static void boot_cpu_node(const struct hardware_info *hw)
             cpus[0]->node = hw->cpus[i].node;
 }
 
-void smp_start(void)
+static const struct hw_cpu *hw_of(const struct hardware_info *hw, const struct cpu *cpu)
 {
-    const struct hardware_info *hw = hardware();
+    for (unsigned i = 0; i < hw->cpu_count; i++)
+        if (hw->cpus[i].hw_id == cpu->hw_id)
+            return &hw->cpus[i];
+    return NULL;
+}
+
+/* A cpu-map or PPTT knows the places of CPUs better than they do themselves.  It counts only when it
+ * places all of them: its numbers do not mix with theirs. */
+static void places_apply(const struct hardware_info *hw)
+{
+    for (unsigned i = 0; i < cpu_count; i++) {
+        const struct hw_cpu *h = hw_of(hw, cpus[i]);
+
+        if (!h || h->package == UINT32_MAX)
+            return;
+    }
+    for (unsigned i = 0; i < cpu_count; i++) {
+        const struct hw_cpu *h = hw_of(hw, cpus[i]);
+        struct cpu_topology *t = &cpus[i]->topology;
+
+        t->package = h->package;
+        t->die = h->cluster != UINT32_MAX ? h->cluster : 0;
+        t->core = h->core;
+        t->thread = h->thread != UINT32_MAX ? h->thread : 0;
+    }
+}
+
+static void others_start(const struct hardware_info *hw)
+{
     ns_t start = clock_monotonic();
 
-    boot_cpu_node(hw);
     if (hw->cpu_count <= 1 || allowed <= 1)
         return;
     if (obstacle()) {
@@ -286,6 +313,15 @@ void smp_start(void)
     hal_cpus_prepared();
     log_info("%u CPUs of %u run after %llu us", cpus_online_count(), hw->cpu_count,
              (unsigned long long)((clock_monotonic() - start) / NS_PER_USEC));
+}
+
+void smp_start(void)
+{
+    const struct hardware_info *hw = hardware();
+
+    boot_cpu_node(hw);
+    others_start(hw);
+    places_apply(hw);
 }
 
 /* --- an architecture that starts none ---------------------------------------------------------- */
