@@ -13,6 +13,19 @@
 
 #define ALL_FREE (~0ull)
 
+#ifdef CONFIG_DEBUG
+static uint64_t work; /* the owner's lock; for tests */
+#define WORK_COUNT() ((void)work++)
+#else
+static const uint64_t work = 0;
+#define WORK_COUNT() ((void)0)
+#endif
+
+uint64_t region_work(void)
+{
+    return work;
+}
+
 size_t region_bitmap_bytes(pfn_t start, pfn_t end)
 {
     size_t words = BITMAP_WORDS(end - ALIGN_DOWN(start, 64)), total = BITMAP_WORDS(words);
@@ -50,6 +63,7 @@ static void summary_set(struct frame_region *r, size_t w)
     for (unsigned k = 1; k < r->levels; k++) {
         uint64_t before = r->level[k][w / 64];
 
+        WORK_COUNT();
         bitmap_set(r->level[k], w);
         if (before != 0)
             return; /* the levels above know already */
@@ -61,6 +75,7 @@ static void summary_set(struct frame_region *r, size_t w)
 static void summary_clear(struct frame_region *r, size_t w)
 {
     for (unsigned k = 1; k < r->levels; k++) {
+        WORK_COUNT();
         bitmap_clear(r->level[k], w);
         if (r->level[k][w / 64] != 0)
             return;
@@ -72,6 +87,7 @@ static void word_give(struct frame_region *r, size_t w, uint64_t mask)
 {
     uint64_t before = r->level[0][w];
 
+    WORK_COUNT();
     K_ASSERT((before & mask) == 0); /* freed twice otherwise */
     r->level[0][w] = before | mask;
     if (before == 0)
@@ -84,6 +100,7 @@ static void word_take(struct frame_region *r, size_t w, uint64_t mask)
 {
     uint64_t before = r->level[0][w];
 
+    WORK_COUNT();
     K_DEBUG_ASSERT((before & mask) == mask);
     r->level[0][w] = before & ~mask;
     if (before == ALL_FREE)
@@ -118,8 +135,10 @@ static size_t first_word(const struct frame_region *r)
 {
     size_t w = 0;
 
-    for (unsigned k = r->levels - 1; k > 0; k--)
+    for (unsigned k = r->levels - 1; k > 0; k--) {
+        WORK_COUNT();
         w = w * 64 + (size_t)__builtin_ctzll(r->level[k][w]);
+    }
     return w;
 }
 

@@ -46,5 +46,7 @@ static inline bool region_has(const struct frame_region *r, pfn_t pfn)
 }
 
 bool region_is_free(const struct frame_region *r, pfn_t pfn);
+/* Words of bitmaps touched so far, by all regions; counted in debug builds alone. */
+uint64_t region_work(void);
 /* True when all levels agree with the bitmap. */
 bool region_check(const struct frame_region *r);

@@ -116,11 +116,33 @@ KTEST(region, random_against_model)
     kfree(is_free);
 }
 
+#define TIB_FRAMES (1ull << 28)
+#define SPREAD 4001 /* frames between two that are taken */
+
+/* Words that give the whole region and take single frames all over it may cost. */
+static void check_work(struct ktest *t, struct frame_region *r, pfn_t end)
+{
+    uint64_t before = region_work();
+    paddr_t pa;
+
+    region_give(r, 0, end);
+    KTEST_TRUE(region_work() - before <= 2 * (end / 64) + end / 64 / 32); /* with summaries */
+    for (pfn_t at = 0; at < end; at += end / SPREAD) {
+        before = region_work();
+        KTEST_EQ(region_take(r, &pa, 1), 1);
+        KTEST_TRUE(region_work() - before <= 2 * r->levels);
+    }
+    for (pfn_t at = 0; at < PFN(pa); at++)
+        region_give(r, at, 1);
+    region_give(r, PFN(pa), 1);
+    KTEST_EQ(r->free, end);
+}
+
 /* A terabyte, or what a quarter of this machine's memory can describe: all work is by words. */
 KTEST(region, a_terabyte)
 {
     uint64_t bytes = frame_free_count() / 4 * PAGE_SIZE;
-    pfn_t end = 1ull << 28;
+    pfn_t end = TIB_FRAMES;
     struct frame_region r;
     paddr_t pa;
     void *bitmap;
@@ -130,8 +152,7 @@ KTEST(region, a_terabyte)
     bitmap = bitmap_alloc(0, end);
     KTEST_REQUIRE(bitmap != NULL);
     region_init(&r, 0, end, 0, bitmap);
-    region_give(&r, 0, end);
-    KTEST_EQ(r.free, end);
+    check_work(t, &r, end);
     KTEST_EQ(region_take_run(&r, end / 2 + 1, 1), 0);
     KTEST_EQ(region_take(&r, &pa, 1), 1);
     KTEST_EQ(PFN(pa), end / 2 + 1);

@@ -53,13 +53,14 @@ static const char *result(long r)
     return text;
 }
 
+/* Memory that cannot merge with a neighbour. */
 static char *map(size_t pages, int flags)
 {
-    char *p = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
+    char *p = mmap(NULL, (pages + 2) * PAGE, PROT_NONE, MAP_ANONYMOUS | flags, -1, 0);
 
-    if (p == MAP_FAILED)
+    if (p == MAP_FAILED || mprotect(p + PAGE, pages * PAGE, PROT_READ | PROT_WRITE))
         exit(99);
-    return p;
+    return p + PAGE;
 }
 
 static void touch(char *p, size_t pages)
