@@ -45,12 +45,13 @@ static void backtrace_step(uintptr_t ip)
 {
     /* A return address may lie behind its function's last instruction. */
     struct symbol s = symbol_find(ip - 1);
+    const char *tag = panicking ? LOG_TAG : "trace";
 
     if (s.name != NULL)
-        log_write((enum log_level)backtrace_level, LOG_TAG, "  [<%#lx>] %s+%#lx", ip, s.name,
+        log_write((enum log_level)backtrace_level, tag, "  [<%#lx>] %s+%#lx", ip, s.name,
                   s.offset + 1);
     else
-        log_write((enum log_level)backtrace_level, LOG_TAG, "  [<%#lx>]", ip);
+        log_write((enum log_level)backtrace_level, tag, "  [<%#lx>]", ip);
 }
 
 __noinline void backtrace_log(int level, const struct hal_regs *r)

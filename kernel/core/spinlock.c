@@ -25,15 +25,51 @@ void spin_init(struct spinlock *l, enum lock_rank rank)
     *l = (struct spinlock)SPINLOCK_INIT(rank);
 }
 
+/* Looks often for each hal_relax(): an emulator or hypervisor makes that one dear. */
+#define LOOKS 64
+
+#ifdef CONFIG_DEBUG
+static bool word_mine(struct spinlock *l, uint16_t mine)
+{
+    for (unsigned i = 0; i < LOOKS; i++)
+        if ((uint16_t)atomic_load(&l->word) == mine)
+            return true;
+    return false;
+}
+
+static bool word_try(struct spinlock *l)
+{
+    uint32_t t = atomic_load_relaxed(&l->word);
+
+    return (uint16_t)(t >> 16) == (uint16_t)t && atomic_cas(&l->word, &t, t + (1u << 16));
+}
+#else
+static bool word_try(struct spinlock *l)
+{
+    return atomic_load_relaxed(&l->word) == 0 &&
+           __atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) == 0;
+}
+
+static bool word_mine(struct spinlock *l, uint16_t mine)
+{
+    (void)mine;
+    for (unsigned i = 0; i < LOOKS; i++)
+        if (word_try(l))
+            return true;
+    return false;
+}
+#endif
+
 void spin_contend(struct spinlock *l, uint16_t mine)
 {
     bool poll = !hal_irqs_enabled();
     uint64_t spins = 0;
 
-    for (; (uint16_t)atomic_load(&l->ticket) != mine; spins++) {
+    while (!word_mine(l, mine)) {
         if (poll)
             smp_call_poll(); /* the holder may be waiting for us */
         hal_relax();
+        spins++;
     }
     lockrank_contended(l, spins);
 }
@@ -178,9 +214,7 @@ static inline void lockrank_record(struct spinlock *l)
 
 bool spin_held(const struct spinlock *l)
 {
-    uint32_t t = atomic_load_relaxed(&l->ticket);
-
-    return (uint16_t)(t >> 16) != (uint16_t)t;
+    return atomic_load_relaxed(&l->word) != 0;
 }
 
 #endif
@@ -188,11 +222,8 @@ bool spin_held(const struct spinlock *l)
 /* Who only tries cannot deadlock: no check of the order. */
 bool spin_try(struct spinlock *l)
 {
-    uint32_t t;
-
     preempt_disable();
-    t = atomic_load_relaxed(&l->ticket);
-    if ((uint16_t)(t >> 16) == (uint16_t)t && atomic_cas(&l->ticket, &t, t + (1u << 16))) {
+    if (word_try(l)) {
         lockrank_record(l);
         return true;
     }

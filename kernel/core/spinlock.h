@@ -2,7 +2,10 @@
 /*
  * Purpose: mutual exclusion between CPUs and with interrupts, without sleeping.
  *
- * Model: a ticket lock: next ticket in the upper half, the one being served in the lower.  Holding
+ * Model: debug builds have a ticket lock: next ticket in the upper half, the one being served in the
+ * lower.  It is fair, so the rank checker and the host's interleavings see every order.  Elsewhere the
+ * word is 0 or 1, and who comes first takes it: under a hypervisor that runs fewer CPUs than we see, a
+ * fair lock waits for a CPU that does not run, for a time slice at each hand-over.  Holding
  * one keeps preemption off.  A lock that an interrupt handler takes is taken with _irqsave (or by
  * code that runs with interrupts off) everywhere.
  * Every lock has a rank of <core/lockrank.h>; debug builds check that ranks are taken in ascending
@@ -16,7 +19,7 @@
 #include <hal/cpu.h>
 
 struct spinlock {
-    uint32_t ticket; /* next << 16 | serving */
+    uint32_t word;
 #ifdef CONFIG_DEBUG
     enum lock_rank rank;
     bool in_irq; /* was taken by an interrupt handler */
@@ -28,12 +31,13 @@ struct spinlock {
 #ifdef CONFIG_DEBUG
 #define SPINLOCK_INIT(r) { .rank = (r) }
 #else
-#define SPINLOCK_INIT(r) { .ticket = 0 * (r) }
+#define SPINLOCK_INIT(r) { .word = 0 * (r) }
 #endif
 
 void spin_init(struct spinlock *l, enum lock_rank rank);
 bool __must_check spin_try(struct spinlock *l);
 bool spin_held(const struct spinlock *l); /* by anyone; exact in debug builds for this CPU */
+/* The slow side of spin_lock_raw(); `mine` is the ticket of a debug build. */
 void spin_contend(struct spinlock *l, uint16_t mine);
 /* Called when preempt_count falls to 0 with PENDING_RESCHED set; sched/ registers it. */
 extern void (*preempt_resched_hook)(void);
@@ -65,22 +69,44 @@ static inline void preempt_enable(void)
         preempt_resched_hook();
 }
 
-/* Takes the lock; the caller has preemption or interrupts off already. */
-static inline void spin_lock_raw(struct spinlock *l)
+#ifdef CONFIG_DEBUG
+static inline void spin_word_take(struct spinlock *l)
 {
-    uint32_t t = __atomic_fetch_add(&l->ticket, 1u << 16, __ATOMIC_ACQUIRE);
+    uint32_t t = __atomic_fetch_add(&l->word, 1u << 16, __ATOMIC_ACQUIRE);
 
     if (unlikely((uint16_t)(t >> 16) != (uint16_t)t))
         spin_contend(l, (uint16_t)(t >> 16));
+}
+
+static inline void spin_word_give(struct spinlock *l)
+{
+    /* Only the holder writes the lower half. */
+    __atomic_store_n((uint16_t *)&l->word, (uint16_t)(*(uint16_t *)&l->word + 1), __ATOMIC_RELEASE);
+}
+#else
+static inline void spin_word_take(struct spinlock *l)
+{
+    if (unlikely(__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0))
+        spin_contend(l, 0);
+}
+
+static inline void spin_word_give(struct spinlock *l)
+{
+    __atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
+}
+#endif
+
+/* Takes the lock; the caller has preemption or interrupts off already. */
+static inline void spin_lock_raw(struct spinlock *l)
+{
+    spin_word_take(l);
     lockrank_acquire(l);
 }
 
 static inline void spin_unlock_raw(struct spinlock *l)
 {
     lockrank_release(l);
-    /* Only the holder writes the lower half. */
-    __atomic_store_n((uint16_t *)&l->ticket, (uint16_t)(*(uint16_t *)&l->ticket + 1),
-                     __ATOMIC_RELEASE);
+    spin_word_give(l);
 }
 
 static inline void spin_lock(struct spinlock *l)
