@@ -108,3 +108,54 @@ def coverage_page(ctx):
     if fresh.read_text() != (ROOT / "docs" / "system-calls.md").read_text():
         raise Failure("run: tools/syscalls.py --table kernel/abi/syscalls.tbl "
                       "--markdown docs/system-calls.md")
+
+
+def explore(*args):
+    """Runs the explorer of interleavings; returns (status, output)."""
+    return run([BUILD / "host/devine-host", "--explore", *args], timeout=3600)
+
+
+@test("100,000 interleavings of the locking protocols by seed: no finding, and each broken one is found", archs=HOST)
+def interleavings(ctx):
+    """The seeds go on from 1; TEST_NIGHTLY explores twenty times as many."""
+    count = 4000 * (20 if os.environ.get("TEST_NIGHTLY") else 1)
+    status, output = explore("*", "--seeds", "1", str(count))
+    (BUILD / "tests").mkdir(exist_ok=True)
+    (BUILD / "tests/explore.log").write_text(output)
+    if status:
+        raise Failure(output[-6000:])
+    total = int(expect_match(r"^(\d+) interleavings of \d+ scenarios, 0 wrong", output).group(1))
+    if total < 100000:
+        raise Failure(f"only {total} interleavings")
+    for protocol in ("lock", "waitq", "runq", "futex", "tlb", "call"):
+        expect_match(rf"^{protocol}\.[a-z_]+: {count} interleavings, no finding", output)
+        expect_match(rf"^{protocol}\.[a-z_]+![a-z_]+: seed \d+: ", output)
+
+
+@test("an interleaving is replayed by its seed, whatever ran before", archs=HOST)
+def interleavings_replay(ctx):
+    name = "futex.lock!value_not_looked_at"
+    _, output = explore(name, "--seeds", "1", "4000")
+    seed = expect_match(rf"^{name}: seed (\d+): ", output).group(1)
+    traces = [explore(name, "--seeds", seed, "1", "--trace") for _ in range(2)]
+    expect_match(r"^ +\d+ CPU \d -> CPU \d  in \w+ \S+:\d+", traces[0][1])
+    if traces[0] != traces[1] or traces[0][0] != 0:
+        raise Failure(f"seed {seed} gave two traces, or no finding:\n{traces[0][1][-2000:]}\n{traces[1][1][-2000:]}")
+    _, batch = explore("runq.wake_moving", "--seeds", "1", "9", "--trace")
+    _, alone = explore("runq.wake_moving", "--seeds", "9", "1", "--trace")
+    hashes = [expect_match(r"^# runq.wake_moving seed 9: .*, hash (\w+)", text).group(1) for text in (batch, alone)]
+    if hashes[0] != hashes[1]:
+        raise Failure(f"seed 9 is another interleaving after others: {hashes}")
+
+
+@test("10,000 threads on 64 CPUs of the host: all there at once, in pairs, and no frame lost", archs=HOST)
+def many_threads(ctx):
+    for cpus, ram, want in ((64, 2048, 10000), (7, 128, 200)):
+        status, output = run([BUILD / "host/devine-host", "many.*"], timeout=900,
+                             env=dict(os.environ, DEVINE_CPUS=str(cpus), DEVINE_RAM_MIB=str(ram), DEVINE_APPEND="debug"))
+        if status:
+            raise Failure(output[-3000:])
+        expect_match("1 passed, 0 failed", output)
+        found = int(expect_match(rf"many: (\d+) threads on {cpus} CPUs", output).group(1))
+        if found < want:
+            raise Failure(f"only {found} threads on {cpus} CPUs")

@@ -25,6 +25,8 @@ struct cpu *host_cpu;
 static ns_t now_ns = 1000; /* so that 0 means: no clock yet */
 static uint64_t random_state = 1;
 static uint64_t relaxes;
+static uint64_t explored_seed; /* 0: none */
+ns_t host_time_limit = NS_NEVER;
 
 /* --- the seeded generator: xorshift64*, Vigna 2014 --- */
 
@@ -33,12 +35,24 @@ uint64_t host_seed(void)
     static uint64_t seed;
     const char *text = os_getenv("DEVINE_SEED");
 
+    if (explored_seed != 0)
+        return explored_seed;
     if (seed == 0) {
         for (; text != NULL && *text >= '0' && *text <= '9'; text++)
             seed = seed * 10 + (uint64_t)(*text - '0');
         seed = seed == 0 ? 1 : seed;
     }
     return seed;
+}
+
+void host_random_seed(uint64_t seed)
+{
+    explored_seed = seed;
+    /* splitmix64: near seeds shall not give near beginnings. */
+    seed += 0x9e3779b97f4a7c15ull;
+    seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9ull;
+    seed = (seed ^ seed >> 27) * 0x94d049bb133111ebull;
+    random_state = (seed ^ seed >> 31) | 1;
 }
 
 uint32_t host_random(void)
@@ -65,6 +79,8 @@ ns_t host_clock_ns(void)
 void host_time_pass(ns_t ns)
 {
     now_ns += ns;
+    if (now_ns > host_time_limit)
+        host_stuck("the scenario does not end: a wake-up was lost?");
     for (unsigned i = 0; i < cpu_count; i++) {
         struct arch_cpu *a = &cpus[i]->arch;
 
@@ -98,6 +114,7 @@ static void cpu_run(struct cpu *to)
 
     if (to == from)
         return;
+    host_trace_cpu(to);
     from->arch.suspended = host_current;
     host_cpu = to;
     host_current = to->arch.suspended;
@@ -139,11 +156,23 @@ static void irqs_deliver(void)
         unsigned irq = (unsigned)__builtin_ctzll(host_cpu->arch.irqs);
 
         relaxes = 0;
+        host_trace_irq(irq);
         host_cpu->arch.irqs &= ~BIT(irq);
         host_cpu->arch.irqs_on = false;
         upcall_irq(&r, irq);
         host_cpu->arch.irqs_on = true; /* maybe another CPU now: the thread may have moved */
     }
+}
+
+void host_point(void)
+{
+    if (host_random() % host_point_odds != 0)
+        return;
+    host_explore_count();
+    host_time_pass(POINT_NS);
+    if (!host_cpu->arch.in_access)
+        irqs_deliver();
+    cpu_maybe_change(1);
 }
 
 void host_clock_advance(ns_t by)
@@ -166,6 +195,7 @@ void hal_relax(void)
         host_stuck("it spins and nothing happens");
     if (cpu_count < 2 && !host_cpu->arch.irqs_on && relaxes > 10000000)
         host_stuck("it spins with interrupts off, and there is no other CPU");
+    host_explore_count();
     host_time_pass(RELAX_NS);
     irqs_deliver();
     cpu_maybe_change(1);

@@ -39,9 +39,25 @@ void host_switch_told(uintptr_t *save, uintptr_t load, void **fake, uintptr_t ne
 /* The first C on a fresh stack. */
 __noreturn void host_context_main(void);
 
+/* Page by page: what of the kernel's own addresses is mapped in [start, end). */
+void host_kernel_pages(vaddr_t start, vaddr_t end, void (*fn)(vaddr_t va, paddr_t pa, unsigned prot));
+/* Maps a page of the kernel's space into the process again. */
+void host_kernel_remap(vaddr_t va, paddr_t pa, unsigned prot);
+
+/* explore.c */
+void host_explore_option(int argc, char **argv);
+void host_explore_count(void); /* a scheduling point went by */
+void host_explore_access(const void *p); /* a user access goes there */
+void host_explore_remapped(void); /* the kernel's mappings changed */
+void host_trace_cpu(const struct cpu *to);
+void host_trace_irq(unsigned irq);
+void host_random_seed(uint64_t seed);
+extern ns_t host_time_limit;
+
 /* Time goes on by `ns`; timers that are due become pending interrupts. */
 void host_time_pass(ns_t ns);
 __noreturn void host_stuck(const char *why);
 
-void host_tlb_flush_page(paddr_t root, vaddr_t va);
-void host_tlb_flush_space(paddr_t root);
+/* Makes every CPU forget [start, end) of `s`, or wholly let go of it. */
+void host_tlb_flush(struct hal_space *s, vaddr_t start, vaddr_t end);
+void host_tlb_leave(struct hal_space *s);

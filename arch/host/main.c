@@ -42,7 +42,7 @@ static uint64_t env_number(const char *name, uint64_t fallback)
 
 void host_ram_init(void)
 {
-    uint64_t bytes = CLAMP(env_number("DEVINE_RAM_MIB", 128), 4, 32 * 1024) * MiB;
+    uint64_t bytes = CLAMP(env_number("DEVINE_RAM_MIB", host_explore_wanted() ? 16 : 128), 4, 32 * 1024) * MiB;
     uint64_t low = MIN(bytes * 3 / 4, 448 * MiB);
 
     ram[0] = (struct mem_range){ .start = HOST_RAM_LOW_START, .size = low, .kind = MEM_USABLE };
@@ -89,7 +89,7 @@ void host_boot_record(struct boot_record *rec)
 
 unsigned host_cpu_wanted(void)
 {
-    return (unsigned)MIN(env_number("DEVINE_CPUS", 1), 16);
+    return (unsigned)MIN(env_number("DEVINE_CPUS", host_explore_wanted() ? 4 : 1), CPU_MAX);
 }
 
 const char *host_test_pattern(void)
@@ -120,6 +120,7 @@ static void boot_entry(struct hal_context *prev, void *arg)
 
 int main(int argc, char **argv)
 {
+    host_explore_option(argc, argv);
     if (argc > 1)
         pattern = argv[1];
     host_ram_init();

@@ -38,15 +38,16 @@ static bool va_valid(vaddr_t va)
 pte_t *mmu_walk(struct hal_space *s, vaddr_t va, unsigned *level)
 {
     static pte_t nothing; /* never written: for addresses that no table covers */
-    pte_t *e;
+    pte_t *e, v;
 
     *level = MMU_LEVELS - 1;
     if (!va_valid(va))
         return &nothing;
     e = table_of(s->root) + MMU_INDEX(va, *level);
-    while (pte_is_table(pte_load(e), *level)) {
+    /* Each entry is read once: user accesses walk while another CPU takes tables out. */
+    while (pte_is_table(v = pte_load(e), *level)) {
         --*level;
-        e = table_of(pte_addr(pte_load(e))) + MMU_INDEX(va, *level);
+        e = table_of(pte_addr(v)) + MMU_INDEX(va, *level);
     }
     return e;
 }
@@ -78,9 +79,10 @@ err_t mmu_walk_alloc(struct hal_space *s, vaddr_t va, unsigned level, pte_t **ou
     return 0;
 }
 
-/* Frees the tables in [start, end) below `table`; true when `table` itself is empty afterwards. */
-static bool prune(struct hal_space *s, pte_t *table, unsigned level, vaddr_t base, vaddr_t start,
-                  vaddr_t end)
+/* Takes the tables in [start, end) below `table` out, into a chain through their first entries (which
+ * are not present to a walk that is still on its way); true when `table` is empty afterwards. */
+static bool prune(pte_t *table, unsigned level, vaddr_t base, vaddr_t start, vaddr_t end,
+                  paddr_t *chain)
 {
     uint64_t size = MMU_LEVEL_SIZE(level);
     bool empty = true;
@@ -92,14 +94,14 @@ static bool prune(struct hal_space *s, pte_t *table, unsigned level, vaddr_t bas
         if (e == 0)
             continue;
         if (pte_is_table(e, level) && va < end && va + size > start) {
-            bool child = prune(s, table_of(pte_addr(e)), level - 1, va, start, end);
+            bool child = prune(table_of(pte_addr(e)), level - 1, va, start, end, chain);
 
             if (va >= start && va + size <= end) {
                 if (!child)
                     os_fatal("mmu_prune: %#lx..%#lx is still mapped", va, va + size);
                 pte_store(&table[i], 0);
-                frames->free(pte_addr(e));
-                s->table_pages--;
+                pte_store(table_of(pte_addr(e)), *chain);
+                *chain = pte_addr(e);
                 continue;
             }
         }
@@ -110,8 +112,17 @@ static bool prune(struct hal_space *s, pte_t *table, unsigned level, vaddr_t bas
 
 void mmu_prune(struct hal_space *s, vaddr_t start, vaddr_t end)
 {
-    prune(s, table_of(s->root), MMU_LEVELS - 1, 0, start, end);
-    host_tlb_flush_space(s->root);
+    paddr_t chain = 0, next;
+
+    prune(table_of(s->root), MMU_LEVELS - 1, 0, start, end, &chain);
+    if (chain != 0)
+        host_tlb_flush(s, 0, UINTPTR_MAX); /* walks that were inside are over then */
+    for (; chain != 0; chain = next) {
+        next = *table_of(chain);
+        *table_of(chain) = 0;
+        frames->free(chain);
+        s->table_pages--;
+    }
 }
 
 err_t mmu_space_init(struct hal_space *s)
@@ -126,7 +137,7 @@ err_t mmu_space_init(struct hal_space *s)
 
 void mmu_space_fini(struct hal_space *s)
 {
-    host_tlb_flush_space(s->root);
+    host_tlb_leave(s);
     for (unsigned i = 0; i < MMU_ENTRIES; i++)
         if (pte_load(&table_of(s->root)[i]) != 0)
             os_fatal("mmu_space_fini: the space still has tables");
@@ -138,9 +149,9 @@ void mmu_space_switch(struct hal_space *s)
 {
     if (hal_irqs_enabled())
         os_fatal("mmu_space_switch with interrupts on");
-    host_cpu->space = s;
     if (s != NULL)
-        __atomic_fetch_or(&s->active[host_cpu->id / 64], BIT(host_cpu->id % 64), __ATOMIC_RELAXED);
+        atomic_fetch_or(&s->active[host_cpu->id / 64], BIT(host_cpu->id % 64));
+    host_cpu->space = s;
 }
 
 /* --- the kernel's mappings, in the process --- */
@@ -149,10 +160,30 @@ static void process_map(vaddr_t va, paddr_t pa, uint64_t bytes, unsigned prot)
 {
     unsigned os = (prot & MMU_READ ? OS_READ : 0) | (prot & MMU_WRITE ? OS_WRITE : 0);
 
+    host_explore_remapped();
     if (host_is_ram(pa, bytes))
         os_ram_map(va, bytes, pa, os);
     else
         os_device_map(va, bytes, os);
+}
+
+void host_kernel_remap(vaddr_t va, paddr_t pa, unsigned prot)
+{
+    process_map(va, pa, PAGE_SIZE, prot);
+}
+
+void host_kernel_pages(vaddr_t start, vaddr_t end, void (*fn)(vaddr_t va, paddr_t pa, unsigned prot))
+{
+    unsigned level;
+
+    for (vaddr_t va = start; va < end;) {
+        pte_t e = pte_load(mmu_walk(&kernel_space, va, &level));
+        uint64_t size = MMU_LEVEL_SIZE(level);
+
+        for (uint64_t at = 0; pte_present(e) && at < size; at += PAGE_SIZE)
+            fn(va + at, pte_addr(e) + at, pte_prot(e));
+        va = ALIGN_DOWN(va, size) + size;
+    }
 }
 
 err_t mmu_map(struct hal_space *s, vaddr_t va, paddr_t pa, unsigned level, unsigned prot)
@@ -191,8 +222,10 @@ err_t mmu_unmap(struct hal_space *s, vaddr_t va, unsigned level)
         return -ENOENT;
     pte_store(e, 0);
     mmu_flush_range(s, va, va + MMU_LEVEL_SIZE(level));
-    if (s == &kernel_space)
+    if (s == &kernel_space) {
+        host_explore_remapped();
         os_unmap(va, MMU_LEVEL_SIZE(level));
+    }
     return 0;
 }
 
@@ -223,22 +256,17 @@ err_t mmu_translate(struct hal_space *s, vaddr_t va, paddr_t *pa, unsigned *prot
 
 void mmu_flush_page(struct hal_space *s, vaddr_t va)
 {
-    host_tlb_flush_page(s->root, va);
+    host_tlb_flush(s, va & PAGE_MASK, (va & PAGE_MASK) + PAGE_SIZE);
 }
 
 void mmu_flush_range(struct hal_space *s, vaddr_t start, vaddr_t end)
 {
-    if (end - start > 64 * PAGE_SIZE) {
-        host_tlb_flush_space(s->root);
-        return;
-    }
-    for (; start < end; start += PAGE_SIZE)
-        host_tlb_flush_page(s->root, start);
+    host_tlb_flush(s, start, end);
 }
 
 void mmu_flush_space(struct hal_space *s)
 {
-    host_tlb_flush_space(s->root);
+    host_tlb_flush(s, 0, UINTPTR_MAX);
 }
 
 void mmu_sync_icache(const void *va, size_t n)

@@ -15,6 +15,7 @@
 
 static int ram_fd = -1;
 static uint64_t ram_bytes;
+void (*os_fatal_hook)(const char *text);
 
 void os_fatal(const char *format, ...)
 {
@@ -24,6 +25,8 @@ void os_fatal(const char *format, ...)
     va_start(ap, format);
     vsnprintf(line, sizeof(line), format, ap);
     va_end(ap);
+    if (os_fatal_hook != NULL)
+        os_fatal_hook(line);
     fprintf(stderr, "devine-host: %s\n", line);
     _exit(2);
 }
@@ -34,6 +37,22 @@ void os_ram_create(uint64_t bytes)
     ram_bytes = bytes;
     if (ram_fd < 0 || ftruncate(ram_fd, (off_t)bytes) != 0)
         os_fatal("no memory file of %llu bytes: %s", (unsigned long long)bytes, strerror(errno));
+}
+
+void os_ram_used(void (*fn)(uint64_t offset, uint64_t bytes))
+{
+    off_t data = 0, hole;
+
+    while ((data = lseek(ram_fd, data, SEEK_DATA)) >= 0) {
+        hole = lseek(ram_fd, data, SEEK_HOLE);
+        fn((uint64_t)data, (uint64_t)(hole - data));
+        data = hole;
+    }
+}
+
+bool os_ram_is_used(uint64_t offset)
+{
+    return lseek(ram_fd, (off_t)offset, SEEK_DATA) == (off_t)offset;
 }
 
 static int prot_flags(unsigned prot)

@@ -24,3 +24,16 @@ uint64_t os_time_seed(void);
 bool os_random(void *buf, size_t n);
 __attribute__((noreturn)) void os_exit(int status);
 __attribute__((noreturn, format(printf, 1, 2))) void os_fatal(const char *format, ...);
+
+/* Where the machine is being saved, fatal errors end the run instead. */
+extern void (*os_fatal_hook)(const char *text);
+/* Zeroed memory that is no part of the machine. */
+void *os_memory(size_t bytes);
+/* Calls fn(offset, bytes) for each stretch of RAM that was ever written. */
+void os_ram_used(void (*fn)(uint64_t offset, uint64_t bytes));
+bool os_ram_is_used(uint64_t offset); /* the page there, likewise */
+/* Saved memory: adds pages (aliased: also written through another address), saves, brings back. */
+void os_snapshot_add(uintptr_t at, size_t bytes, bool aliased);
+void os_snapshot_take(void);
+void os_snapshot_restore(void);
+size_t os_snapshot_hot(void); /* pages that a restore copies */

@@ -3,9 +3,19 @@
  * Purpose: user memory, through page tables in software and a software TLB.
  *
  * Model: an access looks in the CPU's TLB first and walks the tables on a miss; only mmu_flush_*
- * empties it.  With one CPU a hit that the tables no longer grant means that somebody changed an
- * entry without flushing it: that ends the run with the address.  (With several CPUs the hardware
- * may use an old translation until the flush reaches it, so there the hit just counts.)
+ * empties it.  A CPU keeps the translations of spaces that it has left, as hardware with ASIDs does,
+ * so its bit in the space's `active` stays: who changes entries calls all CPUs of the set.  One that
+ * is called and does not run the space forgets it wholly and leaves the set; so does an idle CPU
+ * that still had it loaded.
+ *
+ *     who changes an entry                  who uses it (one instruction: no interrupt inside)
+ *     entry = new                           miss: walk
+ *     forget own, call `active`             fill the TLB, access
+ *     all have answered: reuse the frame    interrupt: forget
+ *
+ * With one CPU a hit that the tables no longer grant means that somebody changed an entry without
+ * flushing it: that ends the run with the address.  (With several an old translation may be used
+ * until the flush reaches it, so there the scenarios of boot/explore_tlb.c tell.)
  */
 #include <hal/upcall.h>
 #include <hal/usercopy.h>
@@ -24,22 +34,84 @@ static struct host_tlb_entry *tlb_slot(struct cpu *cpu, paddr_t root, vaddr_t pa
     return &cpu->arch.tlb[h >> 56 & (HOST_TLB_ENTRIES - 1)];
 }
 
-void host_tlb_flush_page(paddr_t root, vaddr_t va)
-{
-    for (unsigned i = 0; i < cpu_count; i++) {
-        struct host_tlb_entry *e = tlb_slot(cpus[i], root, va & PAGE_MASK);
+struct flush {
+    struct hal_space *s;
+    vaddr_t start, end; /* [0, UINTPTR_MAX): all */
+};
 
-        if (e->root == root && e->page == (va & PAGE_MASK))
+static void forget_space(struct cpu *cpu, paddr_t root)
+{
+    for (unsigned j = 0; j < HOST_TLB_ENTRIES; j++)
+        if (cpu->arch.tlb[j].root == root)
+            cpu->arch.tlb[j].root = 0;
+}
+
+static void forget_range(struct cpu *cpu, const struct flush *f)
+{
+    if (f->end - f->start > 64 * PAGE_SIZE) {
+        forget_space(cpu, f->s->root);
+        return;
+    }
+    for (vaddr_t va = f->start & PAGE_MASK; va < f->end; va += PAGE_SIZE) {
+        struct host_tlb_entry *e = tlb_slot(cpu, f->s->root, va);
+
+        if (e->root == f->s->root && e->page == va)
             e->root = 0;
     }
 }
 
-void host_tlb_flush_space(paddr_t root)
+static bool cpu_idles(const struct cpu *cpu)
 {
-    for (unsigned i = 0; i < cpu_count; i++)
-        for (unsigned j = 0; j < HOST_TLB_ENTRIES; j++)
-            if (cpus[i]->arch.tlb[j].root == root)
-                cpus[i]->arch.tlb[j].root = 0;
+    return (const void *)cpu->current == (const void *)cpu->idle; /* the context comes first */
+}
+
+static void leave_space(struct cpu *cpu, struct hal_space *s)
+{
+    if (cpu->space == s)
+        cpu->space = NULL;
+    forget_space(cpu, s->root);
+    atomic_fetch_and(&s->active[cpu->id / 64], ~BIT(cpu->id % 64));
+}
+
+static void flush_called(void *arg)
+{
+    const struct flush *f = arg;
+
+    if (host_cpu->space == f->s && !cpu_idles(host_cpu))
+        forget_range(host_cpu, f);
+    else
+        leave_space(host_cpu, f->s);
+}
+
+static void leave_called(void *arg)
+{
+    leave_space(host_cpu, arg);
+}
+
+void host_tlb_flush(struct hal_space *s, vaddr_t start, vaddr_t end)
+{
+    struct flush f = { s, start, end };
+    unsigned long flags;
+
+    if (s == &kernel_space)
+        return; /* the process' own mappings: they change at once */
+    flags = hal_irq_save();
+    atomic_fence();
+    forget_range(host_cpu, &f);
+    if (cpu_count > 1 && !(host_faults & HOST_FAULT_NO_SHOOT_DOWN))
+        upcall_call_cpus(s->active, flush_called, &f);
+    hal_irq_restore(flags);
+}
+
+/* Nobody keeps anything of `s`: its root table may be reused. */
+void host_tlb_leave(struct hal_space *s)
+{
+    unsigned long flags = hal_irq_save();
+
+    leave_space(host_cpu, s);
+    if (cpu_count > 1)
+        upcall_call_cpus(s->active, leave_called, s);
+    hal_irq_restore(flags);
 }
 
 unsigned host_tlb_count(void)
@@ -69,10 +141,12 @@ static void tlb_verify(struct hal_space *s, const struct host_tlb_entry *t, vadd
                        unsigned access)
 {
     unsigned level;
-    pte_t e = pte_load(mmu_walk(s, va, &level));
+    pte_t e;
 
-    if (cpu_count == 1 &&
-        (!pte_present(e) || !prot_allows(pte_prot(e), access) ||
+    if (cpu_count > 1)
+        return;
+    e = pte_load(mmu_walk(s, va, &level));
+    if ((!pte_present(e) || !prot_allows(pte_prot(e), access) ||
          entry_pointer(e, level, va) != entry_pointer(t->pte, t->level, va)))
         os_fatal("stale translation of %#lx: entry was %#llx, is %#llx, and nobody flushed it", va,
                  (unsigned long long)t->pte, (unsigned long long)e);
@@ -89,7 +163,9 @@ static void *translate(struct hal_space *s, vaddr_t va, unsigned access, bool *p
         tlb_verify(s, t, va, access);
         return entry_pointer(t->pte, t->level, va);
     }
+    host_cpu->arch.in_access = true;
     e = pte_load(mmu_walk(s, va, &level));
+    host_cpu->arch.in_access = false;
     *present = pte_present(e);
     if (!*present || !prot_allows(pte_prot(e), access))
         return NULL;
@@ -104,8 +180,10 @@ static void *user_pointer(struct hal_regs *r, vaddr_t va, unsigned access)
         bool present = false;
         void *p = host_cpu->space != NULL ? translate(host_cpu->space, va, access, &present) : NULL;
 
-        if (p != NULL)
+        if (p != NULL) {
+            host_explore_access(p);
             return p;
+        }
         if (!upcall_fault(r, va, access | (present ? FAULT_PRESENT : 0)))
             return NULL;
         if ((access & FAULT_USER) && hal_current()->pending != 0)

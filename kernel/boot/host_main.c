@@ -9,6 +9,7 @@
  */
 #define LOG_TAG "host"
 #include <arch/host.h>
+#include <boot/explore.h>
 #include <core/irq.h>
 #include <core/smp.h>
 #include <core/ktest.h>
@@ -69,6 +70,8 @@ static int chip_claim(unsigned hint)
 
 static void chip_ipi(struct cpu *cpu, enum ipi ipi)
 {
+    if (ipi == IPI_RESCHED && host_faults & HOST_FAULT_NO_RESCHED_IPI)
+        return;
     host_irq_raise(cpu, HOST_IRQ_IPI + (unsigned)ipi);
 }
 
@@ -173,6 +176,8 @@ static void tests_main(void *arg)
     failed = subsystems_init_early() + subsystems_init_late();
     if (failed != 0)
         panic("%u subsystems failed to start", failed);
+    if (host_explore_wanted())
+        explore_run(&stdout_sink);
     failed = ktest_run(host_test_pattern(), test_line, &ran);
     fmt_snprintf(line, sizeof(line), "%u passed, %u failed\n", ran - failed, failed);
     test_line(line);

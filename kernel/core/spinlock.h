@@ -99,6 +99,7 @@ static inline void spin_word_give(struct spinlock *l)
 /* Takes the lock; the caller has preemption or interrupts off already. */
 static inline void spin_lock_raw(struct spinlock *l)
 {
+    arch_point();
     spin_word_take(l);
     lockrank_acquire(l);
 }
@@ -106,6 +107,7 @@ static inline void spin_lock_raw(struct spinlock *l)
 static inline void spin_unlock_raw(struct spinlock *l)
 {
     lockrank_release(l);
+    arch_point();
     spin_word_give(l);
 }
 

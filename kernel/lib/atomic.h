@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: atomic operations by their names in the C11 memory model; one word each, any context.
+ * On the host each is a point where an explored interleaving may go on with another CPU; nothing
+ * elsewhere.
  */
 #pragma once
 
+#include <arch/point.h>
 #include <lib/types.h>
 
-#define atomic_load(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define atomic_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-#define atomic_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define atomic_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define atomic_xchg(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
-#define atomic_fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
-#define atomic_fetch_sub(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
-#define atomic_fetch_or(p, v) __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
-#define atomic_fetch_and(p, v) __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
-#define atomic_add_fetch(p, v) __atomic_add_fetch((p), (v), __ATOMIC_ACQ_REL)
-#define atomic_sub_fetch(p, v) __atomic_sub_fetch((p), (v), __ATOMIC_ACQ_REL)
+#define atomic_load(p) (arch_point(), __atomic_load_n((p), __ATOMIC_ACQUIRE))
+#define atomic_load_relaxed(p) (arch_point(), __atomic_load_n((p), __ATOMIC_RELAXED))
+#define atomic_store(p, v) (arch_point(), __atomic_store_n((p), (v), __ATOMIC_RELEASE))
+#define atomic_store_relaxed(p, v) (arch_point(), __atomic_store_n((p), (v), __ATOMIC_RELAXED))
+#define atomic_xchg(p, v) (arch_point(), __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL))
+#define atomic_fetch_add(p, v) (arch_point(), __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL))
+#define atomic_fetch_sub(p, v) (arch_point(), __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL))
+#define atomic_fetch_or(p, v) (arch_point(), __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL))
+#define atomic_fetch_and(p, v) (arch_point(), __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL))
+#define atomic_add_fetch(p, v) (arch_point(), __atomic_add_fetch((p), (v), __ATOMIC_ACQ_REL))
+#define atomic_sub_fetch(p, v) (arch_point(), __atomic_sub_fetch((p), (v), __ATOMIC_ACQ_REL))
 /* True when *p was *expected and is now v; else *expected holds what was found. */
 #define atomic_cas(p, expected, v)                                                                 \
-    __atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
-#define atomic_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+    (arch_point(), __atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_ACQ_REL,      \
+                                               __ATOMIC_ACQUIRE))
+#define atomic_fence() (arch_point(), __atomic_thread_fence(__ATOMIC_SEQ_CST))
 #define compiler_barrier() __asm__ volatile("" ::: "memory")
 
 /* A reference count: starts at 1, 0 means that the object is being destroyed. */

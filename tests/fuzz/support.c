@@ -35,3 +35,5 @@ void panic(const char *format, ...)
 {
     abort();
 }
+
+unsigned host_point_odds; /* no interleavings here */

@@ -29,6 +29,7 @@ struct arch_cpu {
     bool irqs_on;
     bool started;
     bool idle; /* waits for an interrupt */
+    bool in_access; /* between a translation and the use of it: one instruction on a machine */
     uint64_t irqs; /* pending interrupts, one bit each */
     uint64_t timer_at; /* virtual time of the timer interrupt; NS_NEVER: off */
     uintptr_t sp; /* while another CPU runs */

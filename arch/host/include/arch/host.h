@@ -54,3 +54,31 @@ size_t host_user_write(vaddr_t dst, const void *src, size_t n);
 
 /* How many translations the running CPU's software TLB holds; for tests. */
 unsigned host_tlb_count(void);
+
+/*
+ * --- interleavings by seed (arch/host/explore.c) ---
+ *
+ * A scenario is run again and again from the same saved state of the whole machine, each time with
+ * another seed, which decides at each point (<arch/point.h>) which CPU goes on and when interrupts
+ * come.  So one seed means one interleaving, whatever ran before it.
+ */
+struct host_scenario {
+    const char *name; /* PROTOCOL.CASE, or PROTOCOL.CASE!FAULT for one that must be found */
+    bool broken; /* deliberately: it is right when a finding comes */
+};
+/* The command line has --explore. */
+bool host_explore_wanted(void);
+/*
+ * Saves the machine; returns once for each seed of each wanted scenario, with its number.
+ * Context: the only busy thread, interrupts off.  list: static.
+ */
+unsigned host_explore_start(const struct host_scenario *list, unsigned count);
+/* The run is over, from wherever it is; finding: NULL, or what is wrong. */
+__noreturn void host_explore_end(const char *finding);
+/* The present run is traced: what is said may be printed. */
+bool host_explore_traced(void);
+/* A line in the trace. */
+void host_explore_note(const char *what, uint64_t value);
+/* Faults for deliberately broken scenarios; cleared with each run. */
+enum { HOST_FAULT_NO_RESCHED_IPI = 1, HOST_FAULT_NO_SHOOT_DOWN = 2 };
+extern unsigned host_faults;
