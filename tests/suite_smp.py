@@ -3,7 +3,8 @@
 import subprocess
 
 from archive import Archive
-from harness import BUILD, ROOT, expect_equal, test
+from firmware import cells, text, tree_read, tree_write
+from harness import BUILD, LOGS, ROOT, Shell, expect_equal, test
 from suite_programs import run_in
 
 MACHINES = {  # arm64: what the interrupt controllers and starters differ in
@@ -43,3 +44,70 @@ def translations(ctx):
 @test("no CPU uses a translation that is gone, also when identifiers run out", archs=("arm64",))
 def identifiers(ctx):
     no_stale_translation(ctx, "tlb-asid", append="asid_bits=4", args=("-machine", "gic-version=3", "-smp", "4"))
+
+
+KERNEL, TREE, WORDS, INITRD = 0x40200000, 0x4F000000, 0x4E000000, 0x48000000  # as in spin_table.S
+SECURE = "virt,secure=on,virtualization=on,gic-version=2"
+
+
+def firmware_make(name, *defines):
+    """Assembles spin_table.S; returns the path of the bytes to run."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    path = LOGS / f"{name}.bin"
+    subprocess.run(["aarch64-linux-gnu-gcc", "-c", *defines, ROOT / "tests/spin_table.S", "-o", f"{path}.o"], check=True)
+    subprocess.run(["aarch64-linux-gnu-objcopy", "-O", "binary", "-j", ".text", f"{path}.o", path], check=True)
+    return path
+
+
+def spin_table_tree(firmware, cpus, initrd_size):
+    """QEMU's tree for that machine, with the CPUs in a spin table."""
+    path = LOGS / "spin.dtb"
+    subprocess.run(["qemu-system-aarch64", "-machine", f"{SECURE},dumpdtb={path}", "-cpu", "cortex-a53", "-m", "512",
+                    "-smp", str(cpus), "-nic", "none", "-display", "none", "-bios", firmware], check=True,
+                   capture_output=True)
+    root = tree_read(path.read_bytes())
+    root.child("chosen").properties.update({
+        "bootargs": text("console=ttyAMA0"), "linux,initrd-start": cells(0, INITRD),
+        "linux,initrd-end": cells(0, INITRD + initrd_size)})
+    for node in root.child("cpus").children:
+        if node.name.startswith("cpu@"):
+            node.properties["enable-method"] = text("spin-table")
+            node.properties["cpu-release-addr"] = cells(0, WORDS + 8 * int(node.name[4:], 16))
+    reserved = root.add("reserved-memory", **{"#address_cells": cells(2), "#size_cells": cells(2), "ranges": b""})
+    reserved.add(f"words@{WORDS:x}", reg=cells(0, WORDS, 0, 0x1000), no_map=b"")
+    path.write_bytes(tree_write(root))
+    return path
+
+
+def spin_table_boot(ctx, name, cpus, *defines):
+    initrd = BUILD / ctx.arch / "initramfs.cpio"
+    subprocess.run([ROOT / "scripts/rootfs.sh", ctx.arch], check=True)
+    firmware = firmware_make(name, *defines)
+    tree = spin_table_tree(firmware, cpus, initrd.stat().st_size)
+    command = ["qemu-system-aarch64", "-machine", SECURE, "-cpu", "cortex-a53", "-accel", "tcg", "-m", "512", "-smp",
+               str(cpus), "-display", "none", "-nic", "none", "-serial", "stdio", "-monitor", "none", "-bios", firmware]
+    for path, at in ((ctx.kernel_path(), KERNEL), (tree, TREE), (initrd, INITRD)):
+        command += ["-device", f"loader,file={path},addr={at:#x},force-raw=on"]
+    with Shell(ctx, name=name, command=command) as shell:
+        shell.check("nproc", f"{cpus}\n")
+        for cpu in range(cpus):
+            shell.check(f"taskset {1 << cpu:x} cat /proc/sys/kernel/ostype", "Linux\n")
+
+
+@test("a spin table's CPUs are started", archs=("arm64",), kernels=("devine",))
+def spin_table(ctx):
+    spin_table_boot(ctx, "spin-table", 4)
+
+
+@test("CPUs that the loader let into the kernel all at once are started", archs=("arm64",), kernels=("devine",))
+def all_in(ctx):
+    spin_table_boot(ctx, "spin-table-all", 4, "-DALL_IN")
+
+
+@test("a tree's cpu-map tells sockets, cores and threads", archs=("arm64",), kernels=("devine",))
+def cpu_map(ctx):
+    with ctx.shell(args=("-smp", "8,sockets=2,clusters=1,cores=2,threads=2"), name="cpu-map") as shell:
+        shell.check("cat /sys/devices/system/cpu/cpu5/topology/physical_package_id", "1\n")
+        shell.check("cat /sys/devices/system/cpu/cpu5/topology/core_siblings_list", "4-7\n")
+        shell.check("cat /sys/devices/system/cpu/cpu5/topology/thread_siblings_list", "4-5\n")
+        shell.check("cat /sys/devices/system/cpu/cpu3/topology/core_id", "1\n")
