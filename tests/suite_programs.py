@@ -85,6 +85,11 @@ def notify(ctx):
     static_program(ctx, "notify", "musl")
 
 
+@test("futexes that lend priority")
+def pi(ctx):
+    static_program(ctx, "pi", "glibc")
+
+
 @test("System V IPC")
 def sysv(ctx):
     static_program(ctx, "sysv", "glibc")

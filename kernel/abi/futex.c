@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: CC0-1.0
-/* Purpose: futex(2), robust lists.  The PI operations are not there, as on a Linux without them. */
+/* Purpose: futex(2), robust lists. */
 #include <abi/syscalls_gen.h>
 #include <abi/timespec.h>
 #include <hal/usercopy.h>
@@ -69,7 +69,7 @@ long sys_futex(uint32_t __user *uaddr, int op, uint32_t val, const void __user *
     ns_t deadline;
     err_t err;
 
-    if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT_BITSET)
+    if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_LOCK_PI2)
         return -ENOSYS;
     switch (cmd) {
     case FUTEX_WAIT:
@@ -92,6 +92,15 @@ long sys_futex(uint32_t __user *uaddr, int op, uint32_t val, const void __user *
         return futex_requeue(a, b, val, val2, true, val3);
     case FUTEX_WAKE_OP:
         return futex_wake_op(a, b, at_least_zero(val), at_least_zero(val2), val3);
+    case FUTEX_LOCK_PI: /* always by the real-time clock */
+    case FUTEX_LOCK_PI2:
+        err = futex_deadline(cmd == FUTEX_LOCK_PI ? op | FUTEX_CLOCK_REALTIME : op, timeout,
+                             &deadline);
+        return err ? err : futex_lock_pi(a, deadline, false);
+    case FUTEX_TRYLOCK_PI:
+        return futex_lock_pi(a, NS_NEVER, true);
+    case FUTEX_UNLOCK_PI:
+        return futex_unlock_pi(a);
     default:
         return -ENOSYS;
     }

@@ -12,6 +12,7 @@
 #include <hal/usercopy.h>
 #include <lib/bitmap.h>
 #include <lib/string.h>
+#include <proc/futex.h>
 #include <proc/process.h>
 #include <sched/sched.h>
 
@@ -122,6 +123,7 @@ static err_t choice_apply(pid_t pid, const struct choice *c)
         err = sched_set_nice(&t->thread, c->nice);
     if (!err)
         t->thread.reset_on_fork = c->reset_on_fork;
+    futex_pi_adjust(t);
     task_done(t);
     return err;
 }
@@ -449,6 +451,7 @@ static bool nice_set(struct task *t, struct selection *s)
         err = -EACCES;
     if (!err)
         err = sched_set_nice(&t->thread, s->nice);
+    futex_pi_adjust(t);
     if (err)
         s->error = err;
     return true;

@@ -21,6 +21,7 @@
     X(LOCK_SPACE)        /* one address space's page tables */                                     \
     X(LOCK_OBJECT)       /* one memory object's pages */                                           \
     X(LOCK_FUTEX)        /* a futex bucket (two: ascending address) */                             \
+    X(LOCK_FUTEX_PI)     /* owners and waiters of futexes that lend priority */                    \
     X(LOCK_SVC)          /* service table */                                                       \
     X(LOCK_DEVICE)       /* a driver's registers */                                                \
     X(LOCK_WAITQ)        /* a wait queue */                                                        \

@@ -77,6 +77,7 @@ void task_leave_user(struct task *t)
         return;
     if (t->robust_list)
         futex_task_exit(t);
+    futex_pi_leave(t, false);
     if (t->clear_tid && user_store_u32(USER_PTR(uint32_t, t->clear_tid), 0) == 0)
         futex_wake_addr(t->clear_tid, true, 1, ~0u);
     t->clear_tid = t->robust_list = t->rseq = 0;
@@ -300,6 +301,7 @@ void task_exit(int status)
     if (p->id == 1 && p->task_count == 1)
         panic("Attempted to kill init! exitcode=0x%08x", p->exiting ? p->exit_status : status);
     task_leave_user(t);
+    futex_pi_leave(t, true);
     exit_signals(t);
     space_activate(NULL);
     task_vfork_done(t);

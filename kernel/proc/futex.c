@@ -4,6 +4,7 @@
 #include <core/spinlock.h>
 #include <hal/usercopy.h>
 #include <lib/hash.h>
+#include <proc/futex_word.h>
 #include <proc/process.h>
 
 #include <linux/futex.h>
@@ -33,9 +34,10 @@ void futex_init(void)
         spin_init(&buckets[i].lock, LOCK_FUTEX);
         list_init(&buckets[i].waiters);
     }
+    futex_pi_init();
 }
 
-static err_t word_key(struct futex_word w, struct futex_key *key)
+err_t futex_word_key(struct futex_word w, struct futex_key *key)
 {
     struct space *s = thread_current()->space;
 
@@ -136,7 +138,7 @@ long futex_wait(struct futex_word word, uint32_t val, ns_t deadline, uint32_t bi
     for (;;) {
         uint32_t now;
 
-        err = word_key(word, &w.key);
+        err = futex_word_key(word, &w.key);
         if (!err)
             err = wait_queue(&w, word.addr, val);
         if (err != -EFAULT)
@@ -187,7 +189,7 @@ long futex_wake(struct futex_word word, unsigned n, uint32_t bits)
     struct futex_key key;
     struct bucket *b;
     unsigned woken;
-    err_t err = word_key(word, &key);
+    err_t err = futex_word_key(word, &key);
 
     if (err)
         return err;
@@ -252,9 +254,9 @@ long futex_requeue(struct futex_word from, struct futex_word to, unsigned wake, 
     for (;;) {
         uint32_t now = 0;
 
-        err = word_key(from, &key_from);
+        err = futex_word_key(from, &key_from);
         if (!err)
-            err = word_key(to, &key_to);
+            err = futex_word_key(to, &key_to);
         if (err)
             return err;
         a = key_bucket(&key_from);
@@ -353,8 +355,7 @@ static err_t wake_op_change(const struct wake_op *o, vaddr_t addr, uint32_t *old
     return err;
 }
 
-/* Makes the page of a word present and writable, where sleeping is allowed. */
-static err_t word_prepare_write(vaddr_t addr)
+err_t futex_word_prepare_write(vaddr_t addr)
 {
     uint32_t __user *p = USER_PTR(uint32_t, addr);
     uint32_t v, old;
@@ -375,9 +376,9 @@ long futex_wake_op(struct futex_word wa, struct futex_word wb, unsigned n_a, uns
     err_t err = wake_op_decode(code, &op);
 
     while (!err) {
-        err = word_key(wa, &key_a);
+        err = futex_word_key(wa, &key_a);
         if (!err)
-            err = word_key(wb, &key_b);
+            err = futex_word_key(wb, &key_b);
         if (err)
             return err;
         a = key_bucket(&key_a);
@@ -392,7 +393,7 @@ long futex_wake_op(struct futex_word wa, struct futex_word wb, unsigned n_a, uns
         unlock_two(a, b);
         if (!err)
             return woken;
-        err = word_prepare_write(wb.addr);
+        err = futex_word_prepare_write(wb.addr);
     }
     return err;
 }
@@ -400,7 +401,7 @@ long futex_wake_op(struct futex_word wa, struct futex_word wb, unsigned n_a, uns
 /* ---- robust lists -------------------------------------------------------------------------- */
 
 /* The owner died: says so in the word, and lets the next one have it. */
-static void robust_death(struct task *t, vaddr_t addr, bool pending_op)
+static void robust_death(struct task *t, vaddr_t addr, bool pi, bool pending_op)
 {
     uint32_t __user *p = USER_PTR(uint32_t, addr);
     uint32_t now, old;
@@ -408,7 +409,7 @@ static void robust_death(struct task *t, vaddr_t addr, bool pending_op)
     if (addr % sizeof(uint32_t) != 0 || user_load_u32(p, &now))
         return;
     /* An unlock that was under way: it may have freed the word and owe a wake-up. */
-    if (pending_op && now == 0) {
+    if (pending_op && !pi && now == 0) {
         (void)futex_wake_addr(addr, true, 1, ~0u);
         return;
     }
@@ -416,7 +417,7 @@ static void robust_death(struct task *t, vaddr_t addr, bool pending_op)
         if (user_cas_u32(p, now, (now & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &old))
             return;
         if (old == now) {
-            if (now & FUTEX_WAITERS)
+            if ((now & FUTEX_WAITERS) && !pi) /* see futex_pi_leave */
                 (void)futex_wake_addr(addr, true, 1, ~0u);
             return;
         }
@@ -436,13 +437,13 @@ void futex_task_exit(struct task *t)
     pending = (uintptr_t)head.list_op_pending;
     for (unsigned i = 0; i < ROBUST_MAX && (entry & ~1ull) != start; i++) {
         vaddr_t at = entry & ~1ull; /* bit 0: a PI futex */
-        bool fault = user_load_u64(USER_PTR(uint64_t, at), &entry) != 0;
+        bool pi = entry & 1, fault = user_load_u64(USER_PTR(uint64_t, at), &entry) != 0;
 
         if (at != (pending & ~1ull))
-            robust_death(t, at + (vaddr_t)head.futex_offset, false);
+            robust_death(t, at + (vaddr_t)head.futex_offset, pi, false);
         if (fault)
             return;
     }
     if (pending & ~1ull)
-        robust_death(t, (pending & ~1ull) + (vaddr_t)head.futex_offset, true);
+        robust_death(t, (pending & ~1ull) + (vaddr_t)head.futex_offset, pending & 1, true);
 }

@@ -29,6 +29,16 @@ long futex_requeue(struct futex_word from, struct futex_word to, unsigned wake, 
 /* FUTEX_WAKE_OP: changes *b by `op`, wakes n_a of a, and n_b of b when b's old value fits. */
 long futex_wake_op(struct futex_word a, struct futex_word b, unsigned n_a, unsigned n_b,
                    uint32_t op);
+/* Takes a futex that lends priority: the word is 0 or its owner's id.  0; -EDEADLK, -ESRCH (the word names
+ * nobody), -EAGAIN (try), -ETIMEDOUT, -ERESTARTNOINTR, -EINVAL, -EFAULT, -ENOMEM. */
+long futex_lock_pi(struct futex_word word, ns_t deadline, bool try);
+/* Gives it to the waiter of the highest priority.  0; -EPERM (another's), -EINVAL, -EFAULT. */
+long futex_unlock_pi(struct futex_word word);
+/* The task's own priority has changed. */
+void futex_pi_adjust(struct task *t);
+/* What a task that ends or starts another program holds goes to those who wait. */
+void futex_pi_leave(struct task *t, bool ends);
+void futex_pi_init(void); /* by futex_init */
 /* The robust list of a task that ends or starts another program. */
 void futex_task_exit(struct task *t);
 /* Wakes n waiters of the word. Return: how many, -EFAULT. */

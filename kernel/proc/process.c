@@ -86,6 +86,7 @@ struct task *task_create(struct process *p)
     t->process = p;
     process_ref(p);
     t->thread.release = task_release;
+    list_init(&t->pi_held);
     list_init(&t->process_link);
     signal_queue_init(&t->pending);
     waitq_init(&t->vfork_waiters);

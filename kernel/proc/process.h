@@ -137,6 +137,9 @@ struct task {
     bool vforking; /* the parent waits for our exec or exit; cleared once, then the queue is woken */
     struct waitq vfork_waiters;
     struct user_count *user; /* whom it counts against; changed under tree_lock and signal_lock */
+    struct list pi_held; /* states of futexes it owns; this and the next by futex_pi.c's lock */
+    struct pi_waiter *pi_waiting; /* NULL: it waits for none */
+    bool pi_ended; /* owns nothing any more, and never will */
     struct sem_undos *undos; /* of semaphores, with a reference; NULL: none yet; (own) */
     int parent_death_signal; /* prctl PR_SET_PDEATHSIG; tree_lock */
     unsigned timer_slack_ns; /* PR_SET_TIMERSLACK; has no effect but to be read back */

@@ -30,7 +30,7 @@ struct snapshot {
     char name[16];
     char state;
     unsigned threads, tty, cpu;
-    int nice, policy, rt_priority, exit_signal, exit_code;
+    int nice, policy, rt_priority, lent, exit_signal, exit_code;
     uid_t uid[4];
     gid_t gid[4];
     struct rusage_sum own, children;
@@ -92,6 +92,7 @@ static void snap_task(struct snapshot *s, struct task *t)
     s->nice = t->thread.nice;
     s->policy = t->thread.policy;
     s->rt_priority = t->thread.rt_priority;
+    s->lent = t->thread.lent ? (int)sched_priority(&t->thread) : 0;
     s->pending = t->pending.set;
     s->blocked = t->blocked;
     snap_cred(s, t->actor.cred);
@@ -197,6 +198,8 @@ static unsigned tty_number(unsigned dev)
 
 static long priority_of(const struct snapshot *s)
 {
+    if (s->lent)
+        return (int)PRIORITY_REALTIME - s->lent - (s->lent > (int)PRIORITY_REALTIME);
     return s->rt_priority ? -1 - s->rt_priority : 20 + s->nice;
 }
 

@@ -141,7 +141,7 @@ static void mlfq_init(struct runqueue *rq)
 
 static void rt_insert(struct mlfq *m, struct thread *t, bool tail)
 {
-    unsigned p = t->rt_priority;
+    unsigned p = sched_rt_priority(t);
 
     if (tail)
         list_add_tail(&m->rt[p], &t->run_link);
@@ -430,7 +430,7 @@ static bool rt_preempts(struct runqueue *rq, const struct thread *woken,
 {
     if (woken->level != running->level)
         return (woken->level > running->level) != rq->mlfq.rt_throttled;
-    return woken->rt_priority > running->rt_priority;
+    return sched_rt_priority(woken) > sched_rt_priority(running);
 }
 
 static bool mlfq_preempts(struct runqueue *rq, const struct thread *woken,

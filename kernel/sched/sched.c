@@ -404,8 +404,33 @@ static enum sched_level level_of_nice(int nice)
     return nice <= -10 ? LEVEL_HIGH : nice < 10 ? LEVEL_NORMAL : LEVEL_LOW;
 }
 
+unsigned sched_priority(const struct thread *t)
+{
+    uint8_t policy_ = atomic_load_relaxed(&t->policy);
+    unsigned own = policy_ == SCHED_FIFO || policy_ == SCHED_RR
+                       ? PRIORITY_REALTIME + t->rt_priority
+                   : policy_ == SCHED_IDLE ? 0
+                                           : 20u - (unsigned)t->nice;
+
+    return MAX(own, (unsigned)atomic_load_relaxed(&t->lent));
+}
+
+/* Its level while others lend it more than it has. */
+static bool derive_lent(struct thread *t)
+{
+    if (likely(!t->lent) || t->policy == SCHED_FIFO || t->policy == SCHED_RR)
+        return false;
+    t->level = t->base_level = t->lent > PRIORITY_REALTIME
+                                   ? LEVEL_REALTIME
+                                   : level_of_nice(20 - (int)sched_priority(t));
+    t->slice_left = sched_slice(t);
+    return true;
+}
+
 void sched_derive_level(struct thread *t)
 {
+    if (derive_lent(t))
+        return;
     switch (t->policy) {
     case SCHED_FIFO:
     case SCHED_RR:
@@ -470,17 +495,18 @@ static void resched_running(struct runqueue *rq, struct thread *t)
         ipi_send(rq->cpu, IPI_RESCHED);
 }
 
-/* Applies a change of policy or nice under the lock, wherever the thread is. */
-static void change_policy(struct thread *t, int policy_, int rt_priority, int nice)
+/* A change of policy, nice or what it is lent comes between these two, wherever the thread is. */
+static struct runqueue *change_begin(struct thread *t, unsigned long *flags)
 {
-    unsigned long flags;
-    struct runqueue *rq = rq_lock_thread_irqsave(t, &flags);
+    struct runqueue *rq = rq_lock_thread_irqsave(t, flags);
 
     if (t->place == PLACE_QUEUED)
         rq->class->dequeue(rq, t);
-    t->policy = (uint8_t)policy_;
-    t->rt_priority = (uint8_t)rt_priority;
-    t->nice = (int8_t)nice;
+    return rq;
+}
+
+static void change_end(struct runqueue *rq, struct thread *t, unsigned long flags)
+{
     sched_derive_level(t);
     if (t->place == PLACE_QUEUED) {
         rq->class->enqueue(rq, t, false);
@@ -492,6 +518,26 @@ static void change_policy(struct thread *t, int policy_, int rt_priority, int ni
             resched_running(rq, t);
     }
     rq_unlock_irqrestore(rq, flags);
+}
+
+static void change_policy(struct thread *t, int policy_, int rt_priority, int nice)
+{
+    unsigned long flags;
+    struct runqueue *rq = change_begin(t, &flags);
+
+    t->policy = (uint8_t)policy_;
+    t->rt_priority = (uint8_t)rt_priority;
+    t->nice = (int8_t)nice;
+    change_end(rq, t, flags);
+}
+
+void sched_lend(struct thread *t, unsigned lent)
+{
+    unsigned long flags;
+    struct runqueue *rq = change_begin(t, &flags);
+
+    t->lent = (uint8_t)lent;
+    change_end(rq, t, flags);
 }
 
 err_t sched_set_policy(struct thread *t, int policy_, int rt_priority)

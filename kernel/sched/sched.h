@@ -91,6 +91,22 @@ static inline bool thread_wake(struct thread *t)
 /* sched_setscheduler, setpriority, sched_setaffinity.  Return: 0, -EINVAL. */
 err_t sched_set_policy(struct thread *t, int policy, int rt_priority);
 err_t sched_set_nice(struct thread *t, int nice);
+/*
+ * Priority as futexes lend it, what a thread has of its own and is lent together: 1..40 for nice 19..-20,
+ * 41..139 for real-time 1..99; an idle thread has 0 of its own.  A thread that is lent more than it has is
+ * scheduled by it until sched_lend() says otherwise, and its policy and nice value stay what they are.
+ * Context: any lock before LOCK_RUNQ; sched_priority reads without a lock.
+ */
+#define PRIORITY_REALTIME 40u
+unsigned sched_priority(const struct thread *t);
+void sched_lend(struct thread *t, unsigned lent);
+/* Among real-time threads: 1..99. */
+static inline unsigned sched_rt_priority(const struct thread *t)
+{
+    unsigned lent = t->lent > PRIORITY_REALTIME ? t->lent - PRIORITY_REALTIME : 0;
+
+    return MAX((unsigned)t->rt_priority, lent);
+}
 /* When it returns, `t` runs on an allowed CPU or not at all.  -EINVAL: no CPU that runs is allowed, or
  * the thread belongs to its CPU.  Context: thread, no spinlock held. */
 err_t sched_set_affinity(struct thread *t, const uint64_t mask[CPU_MAX / 64]);

@@ -59,6 +59,7 @@ struct thread {
     enum sched_level base_level; /* where feedback may bring it back to; LOW..HIGH move */
     uint8_t policy; /* SCHED_OTHER, BATCH, IDLE, FIFO, RR of <linux/sched.h> */
     uint8_t rt_priority; /* 1..99 for FIFO and RR */
+    uint8_t lent; /* what others lend it, as sched_priority() gives it; 0: nothing */
     int8_t nice; /* -20..19 */
     bool reset_on_fork; /* SCHED_RESET_ON_FORK: children start with the ordinary policy */
     ns_t slice_left; /* rq lock */
