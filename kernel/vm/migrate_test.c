@@ -189,7 +189,7 @@ KTEST(mempolicy, a_full_node_is_the_end)
 
     KTEST_REQUIRE(s != NULL);
     vm_oom_hook = NULL;
-    KTEST_EQ(test_map(s, BASE, pages, RW, ANON), BASE);
+    KTEST_EQ(test_map(s, BASE, pages, RW | VM_NORESERVE, ANON), BASE);
     KTEST_EQ(bind(s, BASE, pages, BIT(last), 0), 0);
     KTEST_EQ(space_populate(s, BASE, pages * PAGE_SIZE, true), -EAGAIN);
     KTEST_TRUE(s->resident_anon > pages / 2 || last == 0);
