@@ -16,7 +16,7 @@ static struct new_utsname names = { /* lock */
     .sysname = "Linux",
     .nodename = "(none)",
     .release = "6.1.0-devine",
-    .version = "#1 PREEMPT Devine",
+    .version = "#1 SMP PREEMPT Devine",
     .machine = ABI_UNAME_MACHINE,
     .domainname = "(none)",
 };

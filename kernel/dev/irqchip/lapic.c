@@ -294,7 +294,7 @@ static void wire_end(unsigned irq)
 }
 
 static const struct irqchip wire = {
-    .name = "8259A behind local APIC",
+    .name = "virtual-wire",
     .mask = wire_mask,
     .unmask = wire_unmask,
     .claim = wire_claim,
