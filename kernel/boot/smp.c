@@ -323,27 +323,3 @@ void smp_start(void)
     others_start(hw);
     places_apply(hw);
 }
-
-/* --- an architecture that starts none ---------------------------------------------------------- */
-
-__attribute__((weak)) size_t hal_cpu_area_size(void)
-{
-    return PAGE_SIZE;
-}
-
-__attribute__((weak)) err_t hal_cpu_prepare(struct cpu *cpu, void *area, paddr_t *entry,
-                                            uint64_t *arg)
-{
-    (void)cpu, (void)area, (void)entry, (void)arg;
-    return -ENODEV;
-}
-
-__attribute__((weak)) bool hal_cpu_withdraw(struct cpu *cpu)
-{
-    (void)cpu;
-    return true;
-}
-
-__attribute__((weak)) void hal_cpus_prepared(void)
-{
-}
