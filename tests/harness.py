@@ -247,8 +247,8 @@ class Board:
 
 STANDARD = Board()
 BOARDS = {
-    "x86_64": (STANDARD, Board("4 CPUs, 2 nodes", 4, 2), Board("4 CPUs, noapic", 4, append="noapic"),
-               Board("4 CPUs, q35", 4, args=("-machine", "q35", "-cpu", "max"))),
+    # QEMU's emulator has no x2APIC before 9.0.
+    "x86_64": (STANDARD, Board("4 CPUs, 2 nodes", 4, 2), Board("4 CPUs, noapic", 4, append="noapic")),
     "arm64": (STANDARD, Board("4 CPUs, 2 nodes", 4, 2), Board("4 CPUs, GICv3", 4, args=("-machine", "gic-version=3"))),
     "host": (STANDARD,),
 }
