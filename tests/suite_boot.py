@@ -36,7 +36,7 @@ def grub(ctx):
 
 @test("unit tests at boot", kernels=("devine",), boards=True)
 def unit(ctx):
-    initrd = Archive().directory("etc").write(f"ktest-{ctx.arch}.cpio")
+    initrd = Archive().directory("etc").write(f"ktest-{ctx.title}.cpio".replace(" ", "-"))
     with ctx.machine(append="ktest=*", initrd=initrd, name="ktest") as machine:
         expect_equal(machine.expect_exit(240), 0, "QEMU's status")
     return parse_ktap(machine.history.replace("\r", ""))
