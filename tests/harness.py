@@ -22,8 +22,11 @@ SLOW = float(os.environ.get("TEST_SLOW", "1"))  # factor on all time limits
 ARCHS = ("x86_64", "arm64")  # those that boot; "host" is for tests that run here
 PROMPT = r"/ # (\x1b\[6n)?$"
 # foreground NAME COUNT STATE: whether COUNT processes NAME are the terminal's foreground job and all in STATE.
-FOREGROUND = """cat /proc/[0-9]*/stat 2>/dev/null |
-awk -v name="($1)" -v count=$2 -v state=$3 '$2 == name && $3 == state && $5 == $8 { n++ } END { exit n != count }'
+# The asker's own job does not count: it may still have the terminal, and its awk and cat are processes, too.
+FOREGROUND = """read -r _ _ _ _ own _ </proc/$$/stat
+cat /proc/[0-9]*/stat 2>/dev/null |
+awk -v name="($1)" -v count=$2 -v state=$3 -v own=$own '
+$2 == name && $3 == state && $5 == $8 && $5 != own { n++ } END { exit n != count }'
 """
 
 
