@@ -31,7 +31,7 @@ check() {
 # suite COMMAND...: a runner whose last line is `N passed, N failed`.
 suite() {
     local log=$ROOT/build/tests/suite.log counts
-    "$@" 2>&1 | tee "$log" | grep -Ev '^[0-9]+ passed, [0-9]+ failed$'
+    "$@" 2>&1 | tee "$log" | grep --line-buffered -Ev '^[0-9]+ passed, [0-9]+ failed$'
     counts=$(tail -n 1 "$log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
     if [ -z "$counts" ]; then
         echo "FAILED $* did not finish"
