@@ -25,9 +25,17 @@ struct pseudo_file {
     const char *link;
     const struct file_ops *fops; /* of its own, in place of text; NULL: text */
     struct change_source *changes; /* then fops is pseudo_polled_ops; NULL: it is not polled */
+    uint64_t size; /* for stat(2) */
+    bool removable; /* pseudo_remove() may take it away, with the directories made for it */
+    void (*release)(void *arg); /* of a removable one: it is out of use; NULL: nothing to do */
 };
 /* Adds a file to /proc or /sys ("proc", "sysfs"); directories on the way are made. 0, -ENOMEM, -EEXIST. */
 err_t pseudo_add(const char *filesystem, const struct pseudo_file *f);
+/* Takes away a removable file, or a removable directory with all in it.  Who has one open may go on
+ * with it.  Nothing happens when there is none, or when it is not removable. */
+void pseudo_remove(const char *filesystem, const char *path);
+/* The file's argument, of an inode that pseudo_add() is behind. */
+void *pseudo_arg(const struct inode *i);
 /* At file scope: PROC_FILE(meminfo, "meminfo", 0444, show_meminfo). */
 struct pseudo_entry {
     const char *filesystem;

@@ -6,7 +6,11 @@
  * are made from nodes when a name is looked up.  A text file is printed in one go when it is read from
  * its beginning, so one opening sees one state.
  * In /proc the root also shows the processes, which proc/ provides.
- * Locking: pseudo_mutex for the trees, whose nodes are never freed; a reader's mutex for its text.
+ * Nodes that may go are `removable`: their names are asked for anew at each look-up, and a node is freed
+ * when it has left the tree and the last of its inodes is gone.
+ * Locking: pseudo_mutex for the trees; a reader's mutex for its text.
+ * Invariants: (1) what is below a removable node is removable; (2) children are in the order of their
+ * positions.
  */
 #include <fs/procfs.h>
 
@@ -26,7 +30,11 @@
 #define PID_POS 0x10000 /* positions of processes in the root of /proc */
 
 struct node {
-    struct node *parent, *children, *next; /* pseudo_mutex */
+    struct node *children, *last, *next; /* pseudo_mutex */
+    refcount_t refs; /* the tree's and one of each inode */
+    bool gone; /* from the tree; pseudo_mutex for writers, atomic for readers */
+    off_t pos; /* in its directory, for readdir; constant */
+    off_t next_pos; /* for the next child; pseudo_mutex */
     struct pseudo_file file;
     struct pseudo_data data; /* for its inodes */
     uint64_t ino;
@@ -44,6 +52,7 @@ static uint64_t next_ino = 1; /* pseudo_mutex */
 static struct pseudo_tree proc_tree, sys_tree;
 static const struct proc_pid_ops *pid_ops; /* set once */
 static const struct inode_ops dir_inode_ops, link_inode_ops, self_inode_ops, file_inode_ops;
+static const struct inode_ops removable_dir_ops, removable_link_ops, removable_file_ops;
 static const struct file_ops dir_ops;
 
 void procfs_set_pid_ops(const struct proc_pid_ops *ops)
@@ -67,22 +76,65 @@ static struct node *node_child(struct node *dir, const char *name, size_t n)
     return c;
 }
 
+static void node_evict(struct inode *i);
+
 static struct node *node_add(struct node *dir, const char *name, size_t n, unsigned mode)
 {
-    struct node *c = kzalloc(sizeof *c + n + 1), **end = &dir->children;
+    struct node *c = kzalloc(sizeof *c + n + 1);
 
     if (!c)
         return NULL;
     c->name = (char *)(c + 1);
     memcpy(c->name, name, n);
-    c->parent = dir;
+    ref_init(&c->refs, 1);
     c->file.mode = mode;
     c->data.file = &c->file;
+    c->data.evict = node_evict;
     c->ino = ++next_ino;
-    while (*end)
-        end = &(*end)->next;
-    *end = c;
+    c->pos = dir->next_pos++;
+    if (dir->last)
+        dir->last->next = c;
+    else
+        dir->children = c;
+    dir->last = c;
     return c;
+}
+
+static void node_put(struct node *n)
+{
+    if (!ref_put(&n->refs))
+        return;
+    if (n->file.release)
+        n->file.release(n->file.arg);
+    kfree(n);
+}
+
+static void node_unlink(struct node *dir, struct node *n)
+{
+    struct node **link = &dir->children, *before = NULL;
+
+    while (*link != n) {
+        before = *link;
+        link = &before->next;
+    }
+    *link = n->next;
+    if (dir->last == n)
+        dir->last = before;
+}
+
+/* Takes all below `n`, and itself, out of use; they are chained by `next` onto *list. */
+static void node_kill(struct node *n, struct node **list)
+{
+    struct node *c;
+
+    while ((c = n->children) != NULL) {
+        n->children = c->next;
+        node_kill(c, list);
+    }
+    n->last = NULL;
+    atomic_store(&n->gone, true);
+    n->next = *list;
+    *list = n;
 }
 
 static err_t tree_add(struct pseudo_tree *t, const struct pseudo_file *f)
@@ -94,14 +146,18 @@ static err_t tree_add(struct pseudo_tree *t, const struct pseudo_file *f)
         size_t n = (size_t)(slash - s);
         struct node *c = node_child(dir, s, n);
 
-        if (!c)
-            c = node_add(dir, s, n, S_IFDIR | 0555);
-        if (!c)
-            return -ENOMEM;
+        if (!c) {
+            c = node_add(dir, s, n, S_IFDIR | (f->removable ? 0755 : 0555));
+            if (!c)
+                return -ENOMEM;
+            c->file.removable = f->removable;
+        }
         if (!S_ISDIR(c->file.mode))
             return -ENOTDIR;
         dir = c;
     }
+    if (dir->file.removable && !f->removable)
+        return -EINVAL;
     struct node *c = node_child(dir, s, strlen(s));
     if (c)
         return S_ISDIR(f->mode) && S_ISDIR(c->file.mode) ? 0 : -EEXIST;
@@ -130,6 +186,8 @@ static err_t tree_fill(struct pseudo_tree *t)
         return 0;
     t->filled = true;
     t->root.ino = 1;
+    ref_init(&t->root.refs, 1);
+    t->root.data.evict = node_evict;
     t->root.file.mode = S_IFDIR | 0555;
     t->root.data.file = &t->root.file;
     registry_for_each(pseudo, e)
@@ -156,6 +214,43 @@ err_t pseudo_add(const char *filesystem, const struct pseudo_file *f)
     return err;
 }
 
+/* The node of a path and its directory, or NULL. */
+static struct node *tree_find(struct pseudo_tree *t, const char *path, struct node **dir)
+{
+    struct node *n = &t->root;
+    const char *s = path;
+
+    while (n && *s) {
+        const char *slash = strchr(s, '/');
+        size_t length = slash ? (size_t)(slash - s) : strlen(s);
+
+        *dir = n;
+        n = node_child(n, s, length);
+        s += length + (slash != NULL);
+    }
+    return n;
+}
+
+void pseudo_remove(const char *filesystem, const char *path)
+{
+    struct pseudo_tree *t = tree_named(filesystem);
+    struct node *dir = NULL, *list = NULL, *n;
+
+    if (!t)
+        return;
+    mutex_lock(&pseudo_mutex);
+    n = tree_find(t, path, &dir);
+    if (n && dir && n->file.removable) {
+        node_unlink(dir, n);
+        node_kill(n, &list);
+    }
+    mutex_unlock(&pseudo_mutex);
+    while ((n = list) != NULL) { /* nobody follows `next` of what is gone */
+        list = n->next;
+        node_put(n);
+    }
+}
+
 /* ---- inodes ---- */
 
 struct inode *pseudo_inode(struct superblock *sb, unsigned mode, struct pseudo_data *data)
@@ -172,21 +267,33 @@ struct inode *pseudo_inode(struct superblock *sb, unsigned mode, struct pseudo_d
     return i;
 }
 
+static const struct inode_ops *node_inode_ops(const struct node *n)
+{
+    if (S_ISDIR(n->file.mode))
+        return n->file.removable ? &removable_dir_ops : &dir_inode_ops;
+    if (S_ISLNK(n->file.mode) && n->file.removable)
+        return &removable_link_ops;
+    if (S_ISLNK(n->file.mode))
+        return n->file.link ? &link_inode_ops : &self_inode_ops;
+    return n->file.removable ? &removable_file_ops : &file_inode_ops;
+}
+
+/* pseudo_mutex held, or the node is a root. */
 static struct inode *node_inode(struct superblock *sb, struct node *n)
 {
     struct inode *i = pseudo_inode(sb, n->file.mode, &n->data);
 
     if (IS_ERR(i))
         return i;
+    ref_get(&n->refs);
     i->ino = n->ino;
+    i->object.size = n->file.size;
     if (n->file.fops)
         i->fops = n->file.fops;
+    i->ops = node_inode_ops(n);
     if (S_ISDIR(n->file.mode)) {
-        i->ops = &dir_inode_ops;
         i->fops = &dir_ops;
         i->nlink = 2;
-    } else if (S_ISLNK(n->file.mode)) {
-        i->ops = n->file.link ? &link_inode_ops : &self_inode_ops;
     }
     return i;
 }
@@ -194,6 +301,16 @@ static struct inode *node_inode(struct superblock *sb, struct node *n)
 static struct node *node_of(const struct inode *i)
 {
     return container_of((struct pseudo_data *)i->data, struct node, data);
+}
+
+static void node_evict(struct inode *i)
+{
+    node_put(node_of(i));
+}
+
+void *pseudo_arg(const struct inode *i)
+{
+    return node_of(i)->file.arg;
 }
 
 static void pseudo_evict(struct inode *i)
@@ -238,12 +355,15 @@ static err_t dir_lookup(struct inode *dir, struct dentry *d)
 
     mutex_lock(&pseudo_mutex);
     struct node *n = node_child(parent, d->name, d->length);
+    bool removable = n && n->file.removable;
     if (n)
         i = node_inode(dir->sb, n);
     mutex_unlock(&pseudo_mutex);
     if (IS_ERR(i))
         return PTR_ERR(i);
     if (i) {
+        if (removable)
+            d->flags |= DENTRY_VOLATILE;
         dentry_attach(d, i);
         return 0;
     }
@@ -251,13 +371,20 @@ static err_t dir_lookup(struct inode *dir, struct dentry *d)
     return parent == &proc_tree.root ? lookup_pid(dir, d) : 0;
 }
 
-/* The node at position `pos` of a directory. */
-static struct node *node_at(struct node *dir, uint64_t pos)
+static bool node_revalidate(struct dentry *d)
+{
+    return !atomic_load(&node_of(d->inode)->gone);
+}
+
+/* The first child at `pos` or behind it, with a reference. */
+static struct node *node_at(struct node *dir, off_t pos)
 {
     mutex_lock(&pseudo_mutex);
     struct node *c = dir->children;
-    while (c && pos-- > 0)
+    while (c && c->pos < pos)
         c = c->next;
+    if (c)
+        ref_get(&c->refs);
     mutex_unlock(&pseudo_mutex);
     return c;
 }
@@ -285,15 +412,20 @@ static bool emit_pids(struct dir_context *ctx)
 static err_t dir_readdir(struct file *f, struct dir_context *ctx)
 {
     struct node *dir = node_of(f->inode), *n;
+    bool root = dir == &proc_tree.root;
 
     if (!dir_emit_dots(f, ctx))
         return 0;
-    while (ctx->pos < PID_POS && (n = node_at(dir, (uint64_t)ctx->pos - 2)) != NULL) {
-        if (!ctx->emit(ctx, n->name, strlen(n->name), n->ino, (n->file.mode & S_IFMT) >> 12))
+    while (!(root && ctx->pos >= PID_POS) && (n = node_at(dir, ctx->pos - 2)) != NULL) {
+        bool more = ctx->emit(ctx, n->name, strlen(n->name), n->ino, (n->file.mode & S_IFMT) >> 12);
+
+        if (more)
+            ctx->pos = n->pos + 3;
+        node_put(n);
+        if (!more)
             return 0;
-        ctx->pos++;
     }
-    if (dir == &proc_tree.root)
+    if (root)
         emit_pids(ctx);
     return 0;
 }
@@ -346,6 +478,12 @@ static const struct inode_ops dir_inode_ops = { .lookup = dir_lookup, .setattr =
 static const struct inode_ops link_inode_ops = { .readlink = link_readlink };
 static const struct inode_ops self_inode_ops = { .readlink = self_readlink };
 static const struct inode_ops file_inode_ops = { .setattr = file_setattr };
+static const struct inode_ops removable_dir_ops = { .lookup = dir_lookup, .setattr = file_setattr,
+                                                    .revalidate = node_revalidate };
+static const struct inode_ops removable_link_ops = { .readlink = link_readlink,
+                                                     .revalidate = node_revalidate };
+static const struct inode_ops removable_file_ops = { .setattr = file_setattr,
+                                                     .revalidate = node_revalidate };
 static const struct file_ops dir_ops = { .readdir = dir_readdir, .seek = dir_seek };
 
 /* ---- text ---- */

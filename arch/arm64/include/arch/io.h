@@ -31,3 +31,8 @@ MMIO_ACCESSORS(16, "h", "w")
 MMIO_ACCESSORS(32, "", "w")
 MMIO_ACCESSORS(64, "", "x")
 #undef MMIO_ACCESSORS
+
+/* Devices are in the outer shareable domain. */
+#define dma_rmb() __asm__ volatile("dmb oshld" ::: "memory")
+#define dma_wmb() __asm__ volatile("dmb oshst" ::: "memory")
+#define dma_mb() __asm__ volatile("dmb osh" ::: "memory")

@@ -47,3 +47,8 @@ PORT_ACCESS(8, "b")
 PORT_ACCESS(16, "w")
 PORT_ACCESS(32, "l")
 #undef PORT_ACCESS
+
+/* Cached memory: loads stay in order and so do stores; only a load may pass an earlier store. */
+#define dma_rmb() __asm__ volatile("" ::: "memory")
+#define dma_wmb() __asm__ volatile("" ::: "memory")
+#define dma_mb() __asm__ volatile("mfence" ::: "memory")

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: the platform bus: devices that only the device tree knows of (/sys/devices/platform).
+ * Model: a driver says which compatible string it can drive, and the enabled nodes with it become
+ * devices, named as on Linux by address: "a003e00.virtio_mmio".  Resources are the node's registers and
+ * interrupts.  A machine without a device tree has none.
+ */
+#pragma once
+
+#include <dev/bus/device.h>
+#include <dev/device_tree.h>
+
+struct platform_device {
+    struct device device; /* first */
+    struct device_node node; /* constant */
+    const char *compatible; /* by which it was found; constant */
+};
+
+extern struct bus platform_bus;
+
+static inline struct platform_device *platform_of(const struct device *d)
+{
+    return container_of(d, struct platform_device, device);
+}
+
+/* Adds a device for each node that is not there yet; again after a removal brings it back.
+ * compatible: stays for ever.  Return: 0, however many there are; -ENOMEM. */
+err_t __must_check platform_scan(const struct subsystem *who, const char *compatible);
