@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: CC0-1.0
-"""Purpose: machines with several CPUs, and what only they can get wrong."""
+"""Purpose: machines with several CPUs, and what only they can get wrong.
+
+STORM_SECONDS: how long 64 processes work on 64 CPUs.
+"""
+import os
 import subprocess
 
 from archive import Archive
 from firmware import cells, text, tree_read, tree_write
-from harness import BUILD, LOGS, ROOT, Shell, expect_equal, test
+from harness import BUILD, LOGS, ROOT, Failure, Shell, expect_equal, expect_match, test
 from suite_programs import run_in
 
 MACHINES = {  # arm64: what the interrupt controllers and starters differ in
@@ -44,6 +48,25 @@ def translations(ctx):
 @test("no CPU uses a translation that is gone, also when identifiers run out", archs=("arm64",))
 def identifiers(ctx):
     no_stale_translation(ctx, "tlb-asid", append="asid_bits=4", args=("-machine", "gic-version=3", "-smp", "4"))
+
+
+STORM_SECONDS = int(os.environ.get("STORM_SECONDS", "6"))
+LOST_MAX_KIB = 64 * 64  # caches of 64 CPUs go on filling
+
+
+@test("64 processes on 64 CPUs lose nothing")
+def storm(ctx):
+    subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
+    program = (BUILD / ctx.arch / "programs/storm-glibc").read_bytes()
+    archive = Archive().busybox(ctx.arch).file("bin/storm", program)
+    board = () if ctx.arch == "x86_64" else ("-machine", "gic-version=3")
+    output, status = run_in(ctx, archive, f"storm 64 {STORM_SECONDS} 90", "storm", 180 + 2 * STORM_SECONDS, mem=1024,
+                            args=(*board, "-accel", "tcg,thread=multi", "-smp", "64"))
+    expect_equal(status, 0, f"after {output!r}, status")
+    expect_match(r"^64 processes, 64 CPUs:", output)
+    free = expect_match(r"^free KiB: (\d+) before, (\d+) after", output)
+    if int(free[1]) - int(free[2]) > LOST_MAX_KIB:
+        raise Failure(f"memory is lost: {free[0]}")
 
 
 KERNEL, TREE, WORDS, INITRD = 0x40200000, 0x4F000000, 0x4E000000, 0x48000000  # as in spin_table.S

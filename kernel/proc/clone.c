@@ -242,6 +242,21 @@ static uint64_t task_limit(const struct task *t)
     return process_limit(t->process, RLIMIT_NPROC);
 }
 
+/* What the process was told after the look at `me`, and before the new task was among those who are told. */
+static void catch_up(struct task *me, struct task *child)
+{
+    struct process *p = me->process;
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+
+    child->killed |= me->killed;
+    if (me->stop_pending && !child->stop_pending) {
+        child->stop_pending = true;
+        p->stopping++;
+    }
+    atomic_fetch_or(&child->thread.ctx.pending, PENDING_SIGNAL);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+}
+
 static err_t link_locked(struct clone_job *j)
 {
     struct task *me = j->parent;
@@ -268,6 +283,9 @@ static err_t link_locked(struct clone_job *j)
     if (j->new_process)
         link_process(j);
     task_link_locked(j->child);
+    /* Signals to groups need tree_lock, but exit_group, exec and stops of this process do not. */
+    if (!j->new_process && unlikely(me->killed || me->stop_pending))
+        catch_up(me, j->child);
     return 0;
 }
 

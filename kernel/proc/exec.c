@@ -573,8 +573,10 @@ static err_t exec_prepare(struct exec *e, int dirfd, const char *name, const str
 {
     err_t err = exec_resolve(e, dirfd, name, at_flags);
 
-    if (!err)
+    if (!err) {
+        sched_exec(); /* before the new program's memory is chosen and touched */
         err = exec_strings(e, s);
+    }
     if (!err)
         err = exec_cred(e);
     if (!err)

@@ -63,8 +63,7 @@ static void exit_signals(struct task *t)
     unsigned long flags = spin_lock_irqsave(&p->signal_lock);
     bool stopped;
 
-    t->ended = true;
-    t->blocked = ~0ull;
+    signal_end_locked(t);
     stopped = signal_stop_leave(t);
     spin_unlock_irqrestore(&p->signal_lock, flags);
     if (stopped)

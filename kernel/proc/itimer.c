@@ -106,16 +106,16 @@ static bool count_down(ns_t *left, ns_t interval)
 
 static void check_cpu_limit(struct process *p)
 {
-    uint64_t soft = process_limit(p, RLIMIT_CPU), hard = p->limits.r[RLIMIT_CPU].rlim_max;
+    uint64_t soft = process_limit(p, RLIMIT_CPU), hard = p->limits.r[RLIMIT_CPU].rlim_max, ticks;
 
     if (soft == RLIM64_INFINITY)
         return;
-    p->cpu_ticks++;
-    if (p->cpu_ticks % (NS_PER_SEC / TICK_NS) != 0)
+    ticks = atomic_add_fetch(&p->cpu_ticks, 1);
+    if (ticks % (NS_PER_SEC / TICK_NS) != 0)
         return;
-    if (p->cpu_ticks / (NS_PER_SEC / TICK_NS) >= hard)
+    if (ticks / (NS_PER_SEC / TICK_NS) >= hard)
         (void)signal_send_process(p, SIGKILL, NULL);
-    else if (p->cpu_ticks / (NS_PER_SEC / TICK_NS) >= soft)
+    else if (ticks / (NS_PER_SEC / TICK_NS) >= soft)
         (void)signal_send_process(p, SIGXCPU, NULL);
 }
 

@@ -58,7 +58,7 @@ struct process {
     pid_t id; /* constant */
     refcount_t refs;
     struct space *space; /* constant but for execve and exit; tree_lock for foreign readers */
-    struct sighand *sighand; /* may be shared (CLONE_SIGHAND without CLONE_THREAD) */
+    struct sighand *sighand; /* may be shared (CLONE_SIGHAND without CLONE_THREAD); tree_lock and signal_lock */
     struct spinlock signal_lock;
 
     struct list tasks; /* task.process_link; tree_lock and signal_lock */
@@ -95,7 +95,7 @@ struct process {
     struct timer real_timer; /* ITIMER_REAL; armed and disarmed under signal_lock */
     ns_t real_interval; /* signal_lock */
     ns_t virtual_left, virtual_interval, prof_left, prof_interval; /* signal_lock */
-    uint64_t cpu_ticks; /* since RLIMIT_CPU was set; tick interrupt */
+    uint64_t cpu_ticks; /* of all its tasks; atomic */
     struct list posix_timers; /* signal_lock */
     struct list cpu_alarms; /* on its clocks; see cpualarm.h */
     unsigned posix_timer_next;

@@ -166,7 +166,7 @@ static bool snapshot(struct snapshot *s, const struct pid_node *n)
     t = n->tid ? task_find(n->tid) : p->leader ? p->leader
                                                : list_first_or_null(&p->tasks, struct task,
                                                                     process_link);
-    if (p->state == PROCESS_DEAD || (n->tid && !t)) {
+    if (p->state == PROCESS_DEAD || (n->tid && (!t || t->process != p))) {
         spin_unlock_irqrestore(&tree_lock, flags);
         return false;
     }

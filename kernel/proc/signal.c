@@ -598,6 +598,16 @@ static void hand_over(struct process *p, struct task *t, uint64_t newly_blocked)
     }
 }
 
+void signal_end_locked(struct task *t)
+{
+    uint64_t newly = ~t->blocked;
+
+    t->ended = true;
+    t->blocked = ~0ull;
+    if (unlikely(t->process->task_count > 1))
+        hand_over(t->process, t, newly);
+}
+
 void signal_set_mask(uint64_t mask)
 {
     struct task *t = task_current();
@@ -668,8 +678,12 @@ struct sighand *sighand_create(const struct sighand *from)
 
     if (!h)
         return NULL;
-    if (from)
+    if (from) { /* the running process': another thread may be changing it */
+        unsigned long flags = spin_lock_irqsave(&process_current()->signal_lock);
+
         memcpy(h->action, from->action, sizeof h->action);
+        spin_unlock_irqrestore(&process_current()->signal_lock, flags);
+    }
     ref_init(&h->refs, 1);
     return h;
 }
@@ -684,17 +698,19 @@ err_t signal_exec_reset(struct task *t)
 {
     struct process *p = t->process;
     struct sighand *old = NULL;
-    unsigned long flags;
+    unsigned long flags, inner;
 
     if (ref_read(&p->sighand->refs) > 1) {
         struct sighand *own = sighand_create(p->sighand);
 
         if (!own)
             return -ENOMEM;
-        flags = spin_lock_irqsave(&p->signal_lock);
+        flags = spin_lock_irqsave(&tree_lock); /* children and /proc look at it under that one */
+        inner = spin_lock_irqsave(&p->signal_lock);
         old = p->sighand;
         p->sighand = own;
-        spin_unlock_irqrestore(&p->signal_lock, flags);
+        spin_unlock_irqrestore(&p->signal_lock, inner);
+        spin_unlock_irqrestore(&tree_lock, flags);
         sighand_put(old);
     }
     flags = spin_lock_irqsave(&p->signal_lock);

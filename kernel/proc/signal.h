@@ -116,6 +116,8 @@ void signal_info_child(siginfo_t *info, int sig, struct process *p, int code, in
 /* A task leaves a group stop that is under way, because it ends.  signal_lock held. Return: whether
  * the stop is now complete, so that the caller owes signal_notify_job. */
 bool signal_stop_leave(struct task *t);
+/* The task takes no signals any more: those of the process that it knew of, others are told of.  signal_lock held. */
+void signal_end_locked(struct task *t);
 /* One signal off the queues of t, restricted to `set`. signal_lock held. Return: number or 0. */
 int signal_dequeue_locked(struct task *t, uint64_t set, siginfo_t *info);
 void signal_wake_task(struct task *t, bool stopped_too);

@@ -361,9 +361,11 @@ static struct thread *mlfq_steal(struct runqueue *rq, const struct cpu *to, bool
     return t;
 }
 
+/* Without the lock.  One that has had its share of the period waits for the others here, not for a CPU. */
 static bool mlfq_realtime_waits(const struct runqueue *rq)
 {
-    return rq->mlfq.levels >> LEVEL_REALTIME & 1;
+    return (atomic_load_relaxed(&rq->mlfq.levels) >> LEVEL_REALTIME & 1) &&
+           !atomic_load_relaxed(&rq->mlfq.rt_throttled);
 }
 
 /* Return: a period is over, and with it the throttling. */

@@ -273,6 +273,23 @@ KTEST(sched, throttled_realtime_runs_when_alone)
     KTEST_TRUE(!class->preempts(&rq, &threads[1], &threads[0]));
 }
 
+/* Other CPUs do not take what has had its share. */
+KTEST(sched, throttled_realtime_does_not_wait)
+{
+    setup();
+    set_policy(0, SCHED_FIFO, 50, 0);
+    ready(0);
+    ready(1);
+    KTEST_TRUE(class->realtime_waits(&rq));
+    for (unsigned i = 0; i < 97; i++)
+        (void)run(10 * NS_PER_MSEC);
+    KTEST_TRUE(rq.mlfq.rt_throttled);
+    KTEST_TRUE(!class->realtime_waits(&rq));
+    rq.now += NS_PER_SEC;
+    (void)run(10 * NS_PER_MSEC);
+    KTEST_TRUE(class->realtime_waits(&rq));
+}
+
 KTEST(sched, realtime_without_a_limit)
 {
     unsigned count[2];

@@ -11,14 +11,15 @@
  *
  * A choice is an AND of such a set, the thread's affinity and the CPUs near the last one (same cache,
  * then same node, then all), and the first bit of the result: four words at most.
- * Threads move at six points:
+ * Threads move at seven points:
  *
  *     woken      its last CPU when idle, else an idle one near, else its last
  *     new        an idle CPU near the parent, else the less loaded of here and a random one
  *     idle       a CPU that has nothing to do takes a thread from a loaded one
  *     tick       a loaded CPU hands one to an idle one; else the less loaded takes one from the more
  *     real-time  at switches and ticks: who waits behind another goes where none runs
- *     affinity   sched_set_affinity(), sched_exec()
+ *     affinity   sched_set_affinity()
+ *     exec       from a CPU where others wait to an idle one
  *
  * A thread that moves is in transit (PLACE_TRANSIT) between the two locks, which are never held
  * together; whoever finds it there leaves it alone, and sched_arrive() looks at its affinity again.
@@ -159,6 +160,11 @@ static struct cpu *allowed_find(const struct thread *t, const struct cpu *near)
     for (unsigned level = 0; level < NEAR_COUNT && !cpu; level++)
         cpu = cpu_pick(cpus_online.bits, t->affinity, near->rq->near[level], near->id);
     return cpu ? cpu : cpus[near->id];
+}
+
+bool place_idle_any(const struct cpu *near, const struct thread *t)
+{
+    return cpu_pick(idle.bits, t->affinity, near->rq->near[NEAR_ALL], near->id) != NULL;
 }
 
 static unsigned queued_on(const struct cpu *cpu)
@@ -380,8 +386,10 @@ void place_balance(struct runqueue *rq)
         set_put(&loaded, rq->cpu->id);
         push_idle(rq);
     }
-    if (rq->role == ROLE_REALTIME && set_has(&rt_waiting, rq->cpu->id))
+    if (rq->role == ROLE_REALTIME && rq->class->realtime_waits(rq)) {
+        set_put(&rt_waiting, rq->cpu->id);
         push_realtime(rq);
+    }
     if (rq->ticks % EVEN_TICKS == 0)
         even_out(rq);
 }

@@ -291,6 +291,32 @@ KTEST(place, realtime_threads_run_apart)
     KTEST_EQ(sched_set_affinity(thread_current(), all), 0);
 }
 
+/* --- exec -------------------------------------------------------------------------------------- */
+
+/* From a CPU where another thread waits to an idle one, long before a slice is over. */
+KTEST(place, exec_leaves_a_loaded_cpu)
+{
+    uint64_t mask[CPU_MAX / 64], all[CPU_MAX / 64];
+    unsigned first = nth_cpu(0), second = nth_cpu(1), tries = 0;
+
+    if (first == second)
+        return;
+    memset(all, 0xff, sizeof all);
+    mask_of(mask, first);
+    KTEST_EQ(sched_set_affinity(thread_current(), mask), 0);
+    KTEST_REQUIRE(worker_start(&workers[0], spinner));
+    KTEST_EQ(sched_set_affinity(workers[0].thread, mask), 0);
+    bitmap_set(mask, second);
+    KTEST_EQ(sched_set_affinity(thread_current(), mask), 0);
+    while (here() == first && tries++ < 100000) {
+        hal_relax(); /* the second one gets to idle */
+        sched_exec();
+    }
+    KTEST_EQ(here(), second);
+    worker_join(&workers[0]);
+    KTEST_EQ(sched_set_affinity(thread_current(), all), 0);
+}
+
 /* --- timers ------------------------------------------------------------------------------------ */
 
 struct again {

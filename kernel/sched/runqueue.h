@@ -113,6 +113,8 @@ struct cpu *place_woken(struct runqueue *rq, const struct thread *t, bool lazy);
 struct cpu *place_new(const struct thread *t);
 /* Where one goes that leaves `from`, whose lock is held: an idle CPU, else one that it may use. */
 struct cpu *place_leaving(struct cpu *from, const struct thread *t);
+/* Is a CPU idle, as far as is known, that `t` may use? */
+bool place_idle_any(const struct cpu *near, const struct thread *t);
 /* `rq` (locked) is going to run `next`. */
 void place_role(struct runqueue *rq, enum rq_role role);
 static inline void place_note_role(struct runqueue *rq, const struct thread *next)

@@ -627,10 +627,11 @@ void sched_exec(void)
     unsigned long flags;
     struct runqueue *rq;
 
-    if (!sched_smp || atomic_load_relaxed(&self->ctx.cpu->rq->queued) == 0)
+    if (!sched_smp || atomic_load_relaxed(&self->ctx.cpu->rq->queued) == 0 ||
+        !place_idle_any(self->ctx.cpu, self))
         return;
     rq = rq_lock_thread_irqsave(self, &flags);
-    self->must_move = true; /* to an idle CPU, or back to the end of this queue */
+    self->must_move = true; /* if the idle CPU is taken meanwhile, to the end of this queue */
     resched_running(rq, self);
     rq_unlock_irqrestore(rq, flags);
 }

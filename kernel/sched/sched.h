@@ -37,7 +37,7 @@ struct sched_class {
     /* Takes a thread that may run on `to` off the queue, the longest waiting of a high level
      * preferably; a bounded search, so NULL is no proof.  `realtime`: none but real-time threads. */
     struct thread *(*steal)(struct runqueue *rq, const struct cpu *to, bool realtime);
-    /* Does a real-time thread wait? */
+    /* Does a real-time thread wait that may run?  Without the lock it is a hint. */
     bool (*realtime_waits)(const struct runqueue *rq);
     /* Should `woken` take the CPU from `running`? */
     bool (*preempts)(struct runqueue *rq, const struct thread *woken, const struct thread *running);
@@ -110,8 +110,8 @@ static inline unsigned sched_rt_priority(const struct thread *t)
 /* When it returns, `t` runs on an allowed CPU or not at all.  -EINVAL: no CPU that runs is allowed, or
  * the thread belongs to its CPU.  Context: thread, no spinlock held. */
 err_t sched_set_affinity(struct thread *t, const uint64_t mask[CPU_MAX / 64]);
-/* The running thread has just lost what it had in caches (execve): it moves to an idle CPU when
- * others wait for this one. */
+/* The running thread is going to lose what it has in caches (execve): it moves to an idle CPU when
+ * others wait for this one.  Context: thread, no spinlock held. */
 void sched_exec(void);
 /* What real-time threads may use of each CPU in a period; atomic, at most the period or unlimited. */
 #define SCHED_RT_UNLIMITED UINT64_MAX
