@@ -48,14 +48,11 @@ PARAM(ktest, "run the unit tests that match the pattern (SUITE.NAME, * and ?), t
 
 static void log_record(const struct boot_record *rec)
 {
-    static const char *const kinds[] = { "usable", "reserved", "ACPI", "ACPI NVS", "bad",
-                                         "persistent" };
-
     for (unsigned i = 0; i < rec->range_count; i++) {
         const struct mem_range *r = &rec->ranges[i];
 
         log_debug("memory %#012llx-%#012llx %s", (unsigned long long)r->start,
-                  (unsigned long long)(r->start + r->size), kinds[r->kind]);
+                  (unsigned long long)(r->start + r->size), mem_kind_name(r->kind));
     }
     for (unsigned i = 0; i < rec->module_count; i++)
         log_debug("module %u: %llu KiB at %#llx %s", i,
@@ -124,7 +121,8 @@ void kmain(const struct loader_handoff *h)
     if (err)
         panic("loader protocol %d gave no usable record: error %d", h->protocol, err);
     params_parse(record.cmdline);
-    log_info("loader %s, command line: %s", record.loader, params_cmdline());
+    log_info("loader %s%s%s, command line: %s", record.loader, record.loader_version[0] ? " " : "",
+             record.loader_version, params_cmdline());
     hardware_find(h, &record);
     log_record(&record);
     frame_init(&record);

@@ -29,6 +29,7 @@ static inline void pc_reserve_first_page(struct boot_record *rec)
 /* Keeps a page for CPUs to start in; when ranges and modules are complete. */
 static inline void pc_reserve_low_page(struct boot_record *rec)
 {
+    record_reclaim(rec);
     for (paddr_t pa = PC_LOW_END - PAGE_SIZE; pa > 0 && rec->low_page == 0; pa -= PAGE_SIZE)
         if (record_is_free(rec, pa, PAGE_SIZE))
             rec->low_page = pa;

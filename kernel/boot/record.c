@@ -19,6 +19,7 @@
 #include <lib/string.h>
 
 #define PADDR_LIMIT BIT(52)
+#define FRAMEBUFFER_SIDE_MAX 32768
 
 /* --- ranges ------------------------------------------------------------------------------------ */
 
@@ -27,11 +28,15 @@ static unsigned kind_rank(enum mem_kind kind)
 {
     switch (kind) {
     case MEM_USABLE: return 0;
-    case MEM_PERSISTENT: return 1;
-    case MEM_ACPI: return 2;
-    case MEM_NVS: return 3;
-    case MEM_RESERVED: return 4;
-    default: return 5;
+    case MEM_FIRMWARE: return 1;
+    case MEM_LOADER: return 2;
+    case MEM_PERSISTENT: return 3;
+    case MEM_ACPI: return 4;
+    case MEM_NVS: return 5;
+    case MEM_RUNTIME: return 6;
+    case MEM_FRAMEBUFFER: return 7;
+    case MEM_RESERVED: return 8;
+    default: return 9;
     }
 }
 
@@ -116,9 +121,26 @@ static void sweep_rejoin(unsigned i)
     }
 }
 
+/* What will be usable at the end is called so; neighbours are joined. */
+static void sweep_reclaim(void)
+{
+    unsigned count = sweep.count;
+
+    sweep.count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct mem_range r = sweep.out[i];
+
+        if (r.kind == MEM_LOADER || r.kind == MEM_FIRMWARE)
+            r.kind = MEM_USABLE;
+        sweep_emit(r.start, range_end(&r), &r);
+    }
+}
+
 /* Calls usable memory reserved, from the top, until what is left fits. */
 static void sweep_trim(void)
 {
+    if (sweep.count > BOOT_RANGES_MAX)
+        sweep_reclaim();
     while (sweep.count > BOOT_RANGES_MAX) {
         unsigned victim = sweep.count - 1;
 
@@ -148,10 +170,18 @@ void record_add_range(struct boot_record *rec, paddr_t start, uint64_t size, enu
     if (size == 0 || start >= PADDR_LIMIT)
         return;
     add.size = MIN(size, PADDR_LIMIT - start);
-    if (kind > MEM_PERSISTENT)
+    if (kind >= MEM_KINDS)
         add.kind = MEM_RESERVED;
     sweep_add(rec, &add);
     sweep_trim();
+    sweep_commit(rec);
+}
+
+void record_reclaim(struct boot_record *rec)
+{
+    memcpy(sweep.out, rec->ranges, rec->range_count * sizeof rec->ranges[0]);
+    sweep.count = rec->range_count;
+    sweep_reclaim();
     sweep_commit(rec);
 }
 
@@ -239,9 +269,22 @@ void record_set_cmdline(struct boot_record *rec, const char *text, size_t max)
         log_warn("the command line is cut after %zu bytes", sizeof rec->cmdline - 1);
 }
 
+void record_set_loader_version(struct boot_record *rec, const char *version, size_t max)
+{
+    (void)text_copy(rec->loader_version, sizeof rec->loader_version, version, max);
+}
+
 void record_set_loader(struct boot_record *rec, const char *name, size_t max)
 {
+    char *blank;
+
     (void)text_copy(rec->loader, sizeof rec->loader, name, max);
+    rec->loader_version[0] = '\0';
+    blank = strchr(rec->loader, ' ');
+    if (!blank || blank[1] < '0' || blank[1] > '9')
+        return;
+    record_set_loader_version(rec, blank + 1, sizeof rec->loader);
+    *blank = '\0';
 }
 
 void record_add_module(struct boot_record *rec, paddr_t start, uint64_t size, const char *name,
@@ -267,13 +310,23 @@ void record_add_module(struct boot_record *rec, paddr_t start, uint64_t size, co
     rec->module_count++;
 }
 
-bool record_is_free(const struct boot_record *rec, paddr_t start, uint64_t size)
+static bool covers_image(const struct boot_record *rec, paddr_t start, uint64_t size)
+{
+    return ranges_overlap(start, size, rec->image_start, rec->image_end - rec->image_start);
+}
+
+static bool covers_modules(const struct boot_record *rec, paddr_t start, uint64_t size)
 {
     for (unsigned i = 0; i < rec->module_count; i++)
         if (ranges_overlap(start, size, rec->modules[i].start, rec->modules[i].size))
-            return false;
-    return is_usable(rec, start, size) &&
-           !ranges_overlap(start, size, rec->image_start, rec->image_end - rec->image_start);
+            return true;
+    return false;
+}
+
+bool record_is_free(const struct boot_record *rec, paddr_t start, uint64_t size)
+{
+    return is_usable(rec, start, size) && !covers_image(rec, start, size) &&
+           !covers_modules(rec, start, size);
 }
 
 /* Drops modules that do not lie in usable memory, or over the kernel. */
@@ -284,9 +337,7 @@ static void modules_check(struct boot_record *rec)
     for (unsigned i = 0; i < rec->module_count; i++) {
         const struct boot_module *m = &rec->modules[i];
 
-        if (is_usable(rec, m->start, m->size) &&
-            !ranges_overlap(m->start, m->size, rec->image_start,
-                            rec->image_end - rec->image_start)) {
+        if (is_usable(rec, m->start, m->size) && !covers_image(rec, m->start, m->size)) {
             rec->modules[kept++] = *m;
             continue;
         }
@@ -294,6 +345,52 @@ static void modules_check(struct boot_record *rec)
                  (unsigned long long)m->start, (unsigned long long)m->size);
     }
     rec->module_count = kept;
+}
+
+/* --- framebuffer ------------------------------------------------------------------------------- */
+
+static uint64_t framebuffer_size(const struct boot_framebuffer *fb)
+{
+    return (uint64_t)fb->pitch * fb->height;
+}
+
+static bool colour_fits(const struct boot_framebuffer *fb, unsigned shift, unsigned bits)
+{
+    return bits > 0 && bits <= 16 && shift + bits <= fb->bpp;
+}
+
+err_t record_set_framebuffer(struct boot_record *rec, const struct boot_framebuffer *fb)
+{
+    if (fb->bpp != 16 && fb->bpp != 24 && fb->bpp != 32)
+        return -EINVAL;
+    if (fb->addr == 0 || fb->width == 0 || fb->height == 0 || fb->width > FRAMEBUFFER_SIDE_MAX ||
+        fb->height > FRAMEBUFFER_SIDE_MAX || fb->pitch / (fb->bpp / 8) < fb->width)
+        return -EINVAL;
+    if (!colour_fits(fb, fb->red_shift, fb->red_bits) ||
+        !colour_fits(fb, fb->green_shift, fb->green_bits) ||
+        !colour_fits(fb, fb->blue_shift, fb->blue_bits))
+        return -EINVAL;
+    if (!range_fits(fb->addr, framebuffer_size(fb), PADDR_LIMIT))
+        return -EINVAL;
+    rec->fb = *fb;
+    return 0;
+}
+
+/* Its memory is the screen's and nobody else's, also when no map says so. */
+static void framebuffer_check(struct boot_record *rec)
+{
+    paddr_t start = rec->fb.addr & PAGE_MASK;
+    uint64_t size = ALIGN_UP(rec->fb.addr + framebuffer_size(&rec->fb), PAGE_SIZE) - start;
+
+    if (rec->fb.width == 0)
+        return;
+    if (covers_image(rec, start, size) || covers_modules(rec, start, size)) {
+        log_warn("framebuffer at %#llx lies over the kernel or a module, dropped",
+                 (unsigned long long)rec->fb.addr);
+        rec->fb = (struct boot_framebuffer){ 0 };
+        return;
+    }
+    record_add_range(rec, start, size, MEM_FRAMEBUFFER, 0);
 }
 
 /* --- the whole --------------------------------------------------------------------------------- */
@@ -315,6 +412,7 @@ const void *record_map(const struct loader_handoff *h, paddr_t pa, uint64_t size
 
 err_t record_finish(struct boot_record *rec)
 {
+    record_reclaim(rec);
     if (rec->image_start >= rec->image_end ||
         !is_usable(rec, rec->image_start, rec->image_end - rec->image_start)) {
         log_err("the kernel at %#llx-%#llx does not lie in memory that the loader describes",
@@ -322,6 +420,7 @@ err_t record_finish(struct boot_record *rec)
         return -EINVAL;
     }
     modules_check(rec);
+    framebuffer_check(rec);
     return 0;
 }
 

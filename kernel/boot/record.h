@@ -53,10 +53,18 @@ void record_add_module(struct boot_record *rec, paddr_t start, uint64_t size, co
                        size_t max);
 /* At most `max` bytes are read; control bytes become spaces; what does not fit is cut and logged. */
 void record_set_cmdline(struct boot_record *rec, const char *text, size_t max);
+/* "NAME VERSION": what follows the first blank is the version when it begins with a digit. */
 void record_set_loader(struct boot_record *rec, const char *name, size_t max);
+void record_set_loader_version(struct boot_record *rec, const char *version, size_t max);
+/* Takes a framebuffer whose numbers make sense.  Return: 0; -EINVAL: they do not, nothing changed. */
+err_t __must_check record_set_framebuffer(struct boot_record *rec,
+                                          const struct boot_framebuffer *fb);
+/* What the loader and EFI's boot services occupied becomes usable: nothing more is read from it but
+ * what else the record names.  record_finish() does it, too. */
+void record_reclaim(struct boot_record *rec);
 /* Is [start, start + size) usable memory without kernel and modules? */
 bool record_is_free(const struct boot_record *rec, paddr_t start, uint64_t size);
-/* Sorts, merges and clips.  Return: 0; -EINVAL: no usable memory, or the image is not inside it. */
+/* Reclaims, and leaves out modules and a framebuffer that lie where they cannot.  Return: 0; -EINVAL: no usable memory, or the image is not inside it. */
 err_t __must_check record_finish(struct boot_record *rec);
 /* The invariants of a finished record: sorted, no overlap, no empty range, no equal neighbours. */
 bool record_check(const struct boot_record *rec);

@@ -138,6 +138,82 @@ KTEST(boot_record, texts)
     KTEST_EQ(strlen(rec.loader), sizeof rec.loader - 1);
 }
 
+KTEST(boot_record, loader_and_version)
+{
+    record_init(&rec, &handoff);
+    record_set_loader(&rec, "GRUB 2.06-13", 99);
+    KTEST_STR_EQ(rec.loader, "GRUB");
+    KTEST_STR_EQ(rec.loader_version, "2.06-13");
+    record_set_loader(&rec, "Some loader 3", 99);
+    KTEST_STR_EQ(rec.loader, "Some loader 3");
+    KTEST_STR_EQ(rec.loader_version, "");
+    record_set_loader_version(&rec, "8.1", 2);
+    KTEST_STR_EQ(rec.loader_version, "8.");
+}
+
+KTEST(boot_record, what_the_loader_used_is_reclaimed)
+{
+    record_init(&rec, &handoff);
+    record_add_range(&rec, 0, 4 * MiB, MEM_LOADER, 0);
+    record_add_range(&rec, 4 * MiB, 4 * MiB, MEM_FIRMWARE, 0);
+    record_add_range(&rec, 8 * MiB, 4 * MiB, MEM_RUNTIME, 0);
+    record_add_range(&rec, 6 * MiB, 4 * MiB, MEM_USABLE, 0);
+    KTEST_EQ(rec.range_count, 3);
+    KTEST_EQ(record_finish(&rec), 0);
+    KTEST_EQ(rec.range_count, 2);
+    KTEST_TRUE(range_is(0, 0, 8 * MiB, MEM_USABLE));
+    KTEST_TRUE(range_is(1, 8 * MiB, 12 * MiB, MEM_RUNTIME));
+}
+
+/* Many pieces of the loader's are joined before any memory is given up. */
+KTEST(boot_record, full_table_reclaims_first)
+{
+    record_init(&rec, &handoff);
+    for (unsigned i = 0; i < 2 * BOOT_RANGES_MAX; i++)
+        record_add_range(&rec, (uint64_t)i * MiB, MiB, i % 2 ? MEM_LOADER : MEM_USABLE, 0);
+    KTEST_EQ(record_finish(&rec), 0);
+    KTEST_EQ(rec.range_count, 1);
+    KTEST_TRUE(range_is(0, 0, 2ull * BOOT_RANGES_MAX * MiB, MEM_USABLE));
+}
+
+static const struct boot_framebuffer screen = { .addr = 0xfd000000, .width = 1024, .height = 768,
+                                                .pitch = 4096, .bpp = 32, .red_shift = 16,
+                                                .red_bits = 8, .green_shift = 8, .green_bits = 8,
+                                                .blue_bits = 8 };
+
+KTEST(boot_record, framebuffer)
+{
+    struct boot_framebuffer fb = screen;
+
+    record_init(&rec, &handoff);
+    record_add_range(&rec, 0, 64 * MiB, MEM_USABLE, 0);
+    KTEST_EQ(record_set_framebuffer(&rec, &fb), 0);
+    KTEST_EQ(record_finish(&rec), 0);
+    KTEST_EQ(rec.fb.pitch, 4096);
+    KTEST_TRUE(range_is(1, 0xfd000000, 0xfd300000, MEM_FRAMEBUFFER));
+    fb.addr = 3 * MiB; /* over the kernel */
+    KTEST_EQ(record_set_framebuffer(&rec, &fb), 0);
+    KTEST_EQ(record_finish(&rec), 0);
+    KTEST_EQ(rec.fb.width, 0);
+}
+
+KTEST(boot_record, hostile_framebuffers)
+{
+    struct boot_framebuffer bad[] = { screen, screen, screen, screen, screen, screen, screen };
+
+    bad[0].pitch = 4095;
+    bad[1].bpp = 8;
+    bad[2].height = UINT32_MAX;
+    bad[3].addr = UINT64_MAX - 5;
+    bad[4].red_shift = 25;
+    bad[5].green_bits = 0;
+    bad[6].addr = 0;
+    record_init(&rec, &handoff);
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+        KTEST_EQ(record_set_framebuffer(&rec, &bad[i]), -EINVAL);
+    KTEST_EQ(rec.fb.width, 0);
+}
+
 KTEST(boot_record, map_is_bounded)
 {
     KTEST_TRUE(record_map(&handoff, 0, GiB) != NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: files of /proc that only Devine has: subsystems, services, counters, the loader's record.
+ * Purpose: files of /proc that only Devine has: subsystems, services, counters.
  * Model: aligned tables with a heading, for people and awk alike; "-" stands for nothing, and what
  * may hold blanks comes last.
  */
@@ -9,7 +9,6 @@
 #include <core/counter.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
-#include <svc/boot_info.h>
 #include <svc/service.h>
 
 static const char *const privileges[] = { "user", "driver", "kernel" };
@@ -92,47 +91,3 @@ static void show_counters(struct textbuf *out, void *arg)
                     (unsigned long long)atomic_load_relaxed(&(*c)->value));
 }
 PROC_FILE(counters, "counters", 0444, show_counters);
-
-/* ---- boot ---- */
-
-static void show_range(struct textbuf *out, const char *what, paddr_t start, uint64_t size,
-                       const char *more)
-{
-    text_printf(out, "%-14s 0x%012llx-0x%012llx%s%s\n", what, (unsigned long long)start,
-                (unsigned long long)(start + size), *more ? " " : "", more);
-}
-
-static void show_boot_pointers(struct textbuf *out, const struct boot_record *r)
-{
-    if (r->rsdp)
-        text_printf(out, "%-14s 0x%012llx\n", "acpi-rsdp", (unsigned long long)r->rsdp);
-    if (r->fdt)
-        show_range(out, "device-tree", r->fdt, r->fdt_size, "");
-    if (r->fb.width)
-        text_printf(out, "%-14s 0x%012llx %ux%ux%u\n", "framebuffer", (unsigned long long)r->fb.addr,
-                    r->fb.width, r->fb.height, r->fb.bpp);
-}
-
-/* What the loader said, as the kernel understood it. */
-static void show_boot(struct textbuf *out, void *arg)
-{
-    static const char *const protocols[] = { "PVH", "Multiboot2", "Linux/FDT", "Limine", "host" };
-    static const char *const kinds[] = { "usable", "reserved", "ACPI", "ACPI-NVS", "bad",
-                                         "persistent" };
-    const struct boot_record *r = boot_info();
-
-    text_printf(out, "%-14s %s\n", "protocol", protocols[r->protocol]);
-    text_printf(out, "%-14s %s\n", "loader", r->loader);
-    text_printf(out, "%-14s %s\n", "command-line", r->cmdline);
-    show_range(out, "kernel", r->image_start, r->image_end - r->image_start, "");
-    for (unsigned i = 0; i < r->module_count; i++)
-        show_range(out, "module", r->modules[i].start, r->modules[i].size, r->modules[i].name);
-    show_boot_pointers(out, r);
-    for (unsigned i = 0; i < r->range_count; i++) {
-        char more[40];
-
-        fmt_snprintf(more, sizeof more, "%s node %u", kinds[r->ranges[i].kind], r->ranges[i].node);
-        show_range(out, "memory", r->ranges[i].start, r->ranges[i].size, more);
-    }
-}
-PROC_FILE(boot, "boot", 0444, show_boot);
