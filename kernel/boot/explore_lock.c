@@ -2,8 +2,10 @@
 /* Purpose: interleavings of spinlocks, mutexes, reader-writer locks and the clock's sequence. */
 #include <boot/explore.h>
 
+#include <core/brlock.h>
 #include <core/irq.h>
 #include <core/panic.h>
+#include <core/smp.h>
 #include <core/spinlock.h>
 #include <hal/cpu.h>
 #include <sched/clock.h>
@@ -251,6 +253,119 @@ static void rw_torn(unsigned id)
 
 EXPLORE(rwlock_torn, .name = "lock.rwlock!reader_in_two_steps", .broken = true, .workers = 3,
         .work = rw_torn);
+
+/* --- big-reader lock --- */
+
+static struct brlock br = BRLOCK_INIT(LOCK_DEVICE);
+
+static void br_called(void *arg)
+{
+    atomic_add_fetch((unsigned *)arg, 1);
+}
+
+static void br_write(bool try)
+{
+    if (!try)
+        brlock_write(&br);
+    else
+        while (!brlock_write_try(&br)) {
+            if (!hal_irqs_enabled())
+                smp_call_poll(); /* a reader may be calling */
+            hal_relax();
+        }
+    explore_must(inside == 0);
+    pair_write();
+    brlock_write_done(&br);
+}
+
+/* A reader that calls all CPUs, among them one that waits for it with interrupts off. */
+static void br_read(bool call)
+{
+    unsigned called = 0;
+
+    brlock_read(&br);
+    atomic_add_fetch(&inside, 1);
+    pair_read();
+    if (call) {
+        smp_call_others(br_called, &called);
+        explore_must(called == cpu_count - 1);
+    }
+    atomic_sub_fetch(&inside, 1);
+    brlock_read_done(&br);
+}
+
+static void br_work(unsigned id)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        bool quiet = explore_random(2) == 0;
+        unsigned long flags = quiet ? hal_irq_save() : 0;
+
+        if ((id + i) % 3 == 0)
+            br_write(explore_random(2) == 0);
+        else
+            br_read(explore_random(4) == 0);
+        if (quiet)
+            hal_irq_restore(flags);
+    }
+}
+
+static const char *br_check(void)
+{
+    for (unsigned i = 0; i < cpu_count; i++)
+        if (br.readers[i].reads != 0)
+            return "a reader's mark stayed";
+    return br.writer == 0 && pair[0] == pair[1] ? NULL : "a writer stayed";
+}
+
+EXPLORE(brlock, .name = "lock.brlock", .workers = 4, .work = br_work, .check = br_check);
+EXPLORE(brlock_free, .name = "lock.brlock_moving", .workers = 6, .flags = EXPLORE_FREE,
+        .work = br_work, .check = br_check);
+
+/* Looks for a writer, and then makes its mark. */
+static void br_torn(unsigned id)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (id == 0) {
+            brlock_write(&br);
+            pair_write();
+            brlock_write_done(&br);
+            continue;
+        }
+        preempt_disable();
+        while (atomic_load(&br.writer) != 0)
+            hal_relax();
+        atomic_store(brlock_word(&br), 1);
+        pair_read();
+        atomic_store(brlock_word(&br), 0);
+        preempt_enable();
+    }
+}
+
+EXPLORE(brlock_torn, .name = "lock.brlock!looks_before_it_marks", .broken = true, .workers = 3,
+        .work = br_torn);
+
+/* Waits for the writer with its mark on: the writer waits for the mark. */
+static void br_stubborn(unsigned id)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (id == 0) {
+            brlock_write(&br);
+            pair_write();
+            brlock_write_done(&br);
+            continue;
+        }
+        preempt_disable();
+        atomic_store(brlock_word(&br), 1);
+        while (atomic_load(&br.writer) != 0)
+            hal_relax();
+        pair_read();
+        atomic_store(brlock_word(&br), 0);
+        preempt_enable();
+    }
+}
+
+EXPLORE(brlock_stubborn, .name = "lock.brlock!keeps_its_mark", .broken = true, .workers = 3,
+        .work = br_stubborn);
 
 /* --- sequence --- */
 

@@ -15,7 +15,8 @@
     X(LOCK_PROC_TREE)    /* parents, children, groups, sessions, pid table */                      \
     X(LOCK_SIGNAL)       /* one process' signal state */                                           \
     X(LOCK_FILES)        /* one file-descriptor table */                                           \
-    X(LOCK_FS)           /* dentry hash, inode lists, mounts */                                    \
+    X(LOCK_FS)           /* dentry hash, mounts, roots: a big-reader lock (brlock.h) */            \
+    X(LOCK_FS_CONTEXTS)  /* a part of the list of roots and current directories */                 \
     X(LOCK_INODE)        /* one inode's small state */                                             \
     X(LOCK_PIPE)         /* one pipe, socket, eventfd */                                           \
     X(LOCK_SPACE)        /* one address space's page tables */                                     \
@@ -30,6 +31,7 @@
     X(LOCK_THREAD)       /* one thread's scheduling state */                                       \
     X(LOCK_RUNQ)         /* a CPU's run queues (two: ascending CPU) */                             \
     X(LOCK_IRQ)          /* interrupt table */                                                     \
+    X(LOCK_IRQCHIP)      /* an interrupt controller's registers */                                 \
     X(LOCK_VMAP)         /* kernel virtual areas and page tables */                                \
     X(LOCK_HEAP)         /* the kernel heap */                                                     \
     X(LOCK_FRAME)        /* the frame allocator */                                                 \

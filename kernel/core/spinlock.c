@@ -95,7 +95,7 @@ static bool same_rank_allowed(const struct spinlock *outer, const struct spinloc
     return (outer->rank == LOCK_RUNQ || outer->rank == LOCK_FUTEX) && outer != inner;
 }
 
-static void lockrank_record(struct spinlock *l)
+static void held_push(struct spinlock *l)
 {
     struct held *h = &held[cpu_current()->id];
 
@@ -103,6 +103,11 @@ static void lockrank_record(struct spinlock *l)
         h->lock[h->depth++] = l;
     else
         panic("more than %d spinlocks are held", HELD_MAX);
+}
+
+static void lockrank_record(struct spinlock *l)
+{
+    held_push(l);
     l->holder = cpu_current();
 }
 
@@ -145,7 +150,7 @@ void lockrank_may_sleep(void)
         panic("sleeps with %s held", lock_rank_name[h->lock[h->depth - 1]->rank]);
 }
 
-void lockrank_acquire(struct spinlock *l)
+void lockrank_acquire_shared(struct spinlock *l)
 {
     struct held *h = &held[cpu_current()->id];
 
@@ -159,10 +164,22 @@ void lockrank_acquire(struct spinlock *l)
             panic("lock order: %s taken while %s is held", lock_rank_name[l->rank],
                   lock_rank_name[outer->rank]);
     }
-    lockrank_record(l);
+    held_push(l);
+}
+
+void lockrank_acquire(struct spinlock *l)
+{
+    lockrank_acquire_shared(l);
+    l->holder = cpu_current();
 }
 
 void lockrank_release(struct spinlock *l)
+{
+    l->holder = NULL;
+    lockrank_release_shared(l);
+}
+
+void lockrank_release_shared(struct spinlock *l)
 {
     struct held *h = &held[cpu_current()->id];
     unsigned i = h->depth;
@@ -177,7 +194,6 @@ void lockrank_release(struct spinlock *l)
     for (; i < h->depth; i++)
         h->lock[i - 1] = h->lock[i];
     h->depth--;
-    l->holder = NULL;
 }
 
 unsigned lockrank_irq_enter(void)

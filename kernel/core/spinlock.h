@@ -51,11 +51,16 @@ void lockrank_irq_exit(unsigned base);
 /* Panics when the calling CPU holds a spinlock: it is going to sleep. */
 void lockrank_may_sleep(void);
 void lockrank_contended(const struct spinlock *l, uint64_t spins);
+/* The readers' side of a lock that has one (brlock.h): several may hold it. */
+void lockrank_acquire_shared(struct spinlock *l);
+void lockrank_release_shared(struct spinlock *l);
 #else
 static inline void lockrank_may_sleep(void) {}
 static inline void lockrank_contended(const struct spinlock *l, uint64_t spins) { (void)l, (void)spins; }
 static inline unsigned lockrank_irq_enter(void) { return 0; }
 static inline void lockrank_irq_exit(unsigned base) { (void)base; }
+static inline void lockrank_acquire_shared(struct spinlock *l) { (void)l; }
+static inline void lockrank_release_shared(struct spinlock *l) { (void)l; }
 static inline void lockrank_acquire(struct spinlock *l) { (void)l; }
 static inline void lockrank_release(struct spinlock *l) { (void)l; }
 #endif

@@ -21,7 +21,7 @@ struct cred cred_kernel = {
 
 static struct fs_context fs_context_kernel = { .refs = REFCOUNT_INIT(1), .umask = 0022,
                                                .link = LIST_INIT(fs_context_kernel.link) };
-struct list fs_contexts = LIST_INIT(fs_contexts);
+struct fs_context_part fs_context_parts[FS_CONTEXT_PARTS];
 static const uint64_t limit_none = UINT64_MAX;
 static const uint64_t limit_kernel_files = 1024;
 
@@ -86,12 +86,38 @@ bool cred_in_group(const struct cred *c, gid_t gid)
     return false;
 }
 
+/* fs_lock held for reading. */
+static void context_list(struct fs_context *fs)
+{
+    fs->part = cpu_current()->id % FS_CONTEXT_PARTS;
+    struct fs_context_part *part = &fs_context_parts[fs->part];
+
+    spin_lock(&part->lock);
+    list_add_tail(&part->contexts, &fs->link);
+    spin_unlock(&part->lock);
+}
+
+static void context_unlist(struct fs_context *fs)
+{
+    struct fs_context_part *part = &fs_context_parts[fs->part];
+
+    spin_lock(&part->lock);
+    list_del(&fs->link);
+    spin_unlock(&part->lock);
+}
+
 void actor_kernel_init(const struct path *root)
 {
+    for (unsigned i = 0; i < FS_CONTEXT_PARTS; i++) {
+        spin_init(&fs_context_parts[i].lock, LOCK_FS_CONTEXTS);
+        list_init(&fs_context_parts[i].contexts);
+    }
     fs_context_kernel.root = fs_context_kernel.cwd = *root;
     path_get(root);
     path_get(root);
-    list_add_tail(&fs_contexts, &fs_context_kernel.link);
+    brlock_read(&fs_lock);
+    context_list(&fs_context_kernel);
+    brlock_read_done(&fs_lock);
     actor_kernel.files = fdtable_create();
     K_ASSERT(actor_kernel.files);
     fdtable_get(actor_kernel.files); /* kernel threads share it */
@@ -99,11 +125,11 @@ void actor_kernel_init(const struct path *root)
 
 static void fs_context_path(struct fs_context *fs, const struct path *from, struct path *out)
 {
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     *out = *from;
     if (out->dentry)
         path_get(out);
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
 }
 
 void fs_context_root(struct fs_context *fs, struct path *out)
@@ -124,15 +150,15 @@ struct fs_context *fs_context_copy(struct fs_context *fs)
         return NULL;
     ref_init(&n->refs, 1);
     n->umask = atomic_load_relaxed(&fs->umask);
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     n->root = fs->root;
     n->cwd = fs->cwd;
     if (n->root.dentry) {
         path_get(&n->root);
         path_get(&n->cwd);
     }
-    list_add_tail(&fs_contexts, &n->link);
-    spin_unlock(&fs_lock);
+    context_list(n);
+    brlock_read_done(&fs_lock);
     return n;
 }
 
@@ -145,9 +171,9 @@ void fs_context_put(struct fs_context *fs)
 {
     if (!ref_put(&fs->refs))
         return;
-    spin_lock(&fs_lock);
-    list_del(&fs->link);
-    spin_unlock(&fs_lock);
+    brlock_read(&fs_lock);
+    context_unlist(fs);
+    brlock_read_done(&fs_lock);
     path_put(&fs->root);
     path_put(&fs->cwd);
     kfree(fs);

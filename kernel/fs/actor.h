@@ -44,7 +44,8 @@ struct fs_context {
     refcount_t refs;
     struct path root, cwd; /* LOCK_FS (see vfs.h); with references */
     unsigned umask; /* atomic */
-    struct list link; /* of all contexts; LOCK_FS */
+    struct list link; /* of its part of all contexts; LOCK_FS_CONTEXTS of that */
+    unsigned part; /* constant */
 };
 
 struct fdtable;

@@ -8,11 +8,16 @@
  * kind SB_TREE the dentries are the directory itself: each attached one carries a reference of the
  * tree, and a name that is not in the table does not exist.
  *
- * Locking: fs_lock for the table, the tree, the LRU list and for counts that go to or from 0.  A
- * count above 1 goes down, and one above 0 goes up, without it.
- * Invariants: (1) on the LRU list = count 0 and hashed; (2) hashed = in the parent's `children`;
- * (3) a dentry holds a reference to its parent and to its inode; (4) nothing is freed under
- * fs_lock: the chain of the dead is handed out of it.
+ * The list is lazy, so that look-ups change nothing that CPUs share but the count: a dentry comes
+ * onto it with its first last reference and stays there when it is referenced again, with a mark for
+ * a second chance.  Who looks for something to free takes those off that are in use.
+ *
+ * Locking: fs_lock, a big-reader lock.  Readers look into the table and the tree, and take counts to
+ * and from 0 of what is on the list; the table, the tree, the list and the killing of what has count
+ * 0 are writers'.  A count above 1 goes down, and one above 0 goes up, without it.
+ * Invariants: (1) count 0 and hashed => on the LRU list => hashed, not volatile; (2) hashed = in the
+ * parent's `children`; (3) a dentry holds a reference to its parent and to its inode; (4) nothing is
+ * freed under fs_lock: the chain of the dead is handed out of it.
  */
 #include <fs/internal.h>
 
@@ -23,9 +28,10 @@
 #include <mm/frame.h>
 #include <mm/heap.h>
 
-struct spinlock fs_lock = SPINLOCK_INIT(LOCK_FS);
+struct brlock fs_lock = BRLOCK_INIT(LOCK_FS);
 
 #define LRU_MAX 8192
+#define LRU_LOOKS 16 /* at those in front, for one that makes room */
 #define COOKIE_FIRST (1ull << 56) /* they go down; positions 0 and 1 are the dots */
 
 static struct dentry **table; /* fs_lock */
@@ -110,6 +116,23 @@ static void dentry_hash_locked(struct dentry *d)
     list_add_head(&d->parent->children, &d->sibling);
 }
 
+static void lru_add_locked(struct dentry *d)
+{
+    if (list_linked(&d->lru))
+        return;
+    d->flags &= (uint16_t)~DENTRY_USED;
+    list_add_tail(&lru, &d->lru);
+    lru_count++;
+}
+
+static void lru_remove_locked(struct dentry *d)
+{
+    if (!list_linked(&d->lru))
+        return;
+    list_del(&d->lru);
+    lru_count--;
+}
+
 static void dentry_unhash_locked(struct dentry *d)
 {
     struct dentry **link = bucket_of(d->parent, d->hash);
@@ -122,14 +145,7 @@ static void dentry_unhash_locked(struct dentry *d)
     d->hash_next = NULL;
     d->flags &= (uint16_t)~DENTRY_HASHED;
     list_del(&d->sibling);
-}
-
-static void lru_remove_locked(struct dentry *d)
-{
-    if (!list_linked(&d->lru))
-        return;
-    list_del(&d->lru);
-    lru_count--;
+    lru_remove_locked(d);
 }
 
 static err_t dentry_set_name(struct dentry *d, const char *name, size_t length)
@@ -199,8 +215,8 @@ static void dentry_free_chain(struct dentry *dead)
     }
 }
 
-/* Count 0, off the LRU list: takes it out of the table, adds it to *dead, and goes on with the
- * parents that lose their last reference. */
+/* Count 0: takes it out of the table and off the list, adds it to *dead, and goes on with the parents
+ * that lose their last reference. */
 static void dentry_kill_locked(struct dentry *d, struct dentry **dead)
 {
     for (;;) {
@@ -212,12 +228,44 @@ static void dentry_kill_locked(struct dentry *d, struct dentry **dead)
         if (parent == d || !ref_put(&parent->refs))
             return;
         if (parent->flags & DENTRY_HASHED && !(parent->flags & DENTRY_VOLATILE)) {
-            list_add_tail(&lru, &parent->lru);
-            lru_count++;
+            lru_add_locked(parent);
             return;
         }
         d = parent;
     }
+}
+
+/* Takes the oldest off the list; kills it when nobody uses it.  Return: was it killed? */
+static bool lru_pop_locked(struct dentry **dead)
+{
+    struct dentry *d = list_first(&lru, struct dentry, lru);
+
+    lru_remove_locked(d);
+    if (ref_read(&d->refs) != 0)
+        return false; /* comes back with its last reference */
+    dentry_kill_locked(d, dead);
+    return true;
+}
+
+/* One at least leaves the list; what was used since it came gets a second chance. */
+static void lru_evict_locked(struct dentry **dead)
+{
+    for (unsigned i = 1; i < LRU_LOOKS; i++) {
+        struct dentry *d = list_first(&lru, struct dentry, lru);
+
+        if (ref_read(&d->refs) == 0) {
+            if (!(d->flags & DENTRY_USED))
+                break;
+            d->flags &= (uint16_t)~DENTRY_USED;
+            list_del(&d->lru);
+            list_add_tail(&lru, &d->lru);
+        } else {
+            lru_remove_locked(d);
+            if (lru_count <= LRU_MAX)
+                return;
+        }
+    }
+    (void)lru_pop_locked(dead);
 }
 
 static void dentry_put_locked(struct dentry *d, struct dentry **dead)
@@ -228,12 +276,9 @@ static void dentry_put_locked(struct dentry *d, struct dentry **dead)
         dentry_kill_locked(d, dead);
         return;
     }
-    list_add_tail(&lru, &d->lru);
-    if (++lru_count <= LRU_MAX)
-        return;
-    d = list_first(&lru, struct dentry, lru);
-    lru_remove_locked(d);
-    dentry_kill_locked(d, dead);
+    lru_add_locked(d);
+    if (lru_count > LRU_MAX)
+        lru_evict_locked(dead);
 }
 
 void dentry_get(struct dentry *d)
@@ -241,10 +286,26 @@ void dentry_get(struct dentry *d)
     ref_get(&d->refs);
 }
 
+/* Readers may all set the mark: the other flags of what is on the list are writers'. */
 void dentry_get_locked(struct dentry *d)
 {
-    lru_remove_locked(d);
+    if (list_linked(&d->lru) && !(atomic_load_relaxed(&d->flags) & DENTRY_USED))
+        atomic_store_relaxed(&d->flags, (uint16_t)(d->flags | DENTRY_USED));
     ref_get(&d->refs);
+}
+
+/* The last reference to what is on the list already: it stays there, and nobody else is kept out. */
+static bool dentry_put_listed(struct dentry *d)
+{
+    if (!list_linked(&d->lru))
+        return false;
+    brlock_read(&fs_lock);
+    bool listed = list_linked(&d->lru);
+
+    if (listed)
+        atomic_fetch_sub(&d->refs.n, 1);
+    brlock_read_done(&fs_lock);
+    return listed;
 }
 
 void dentry_put(struct dentry *d)
@@ -255,9 +316,11 @@ void dentry_put(struct dentry *d)
     while (n > 1)
         if (atomic_cas(&d->refs.n, &n, n - 1))
             return;
-    spin_lock(&fs_lock);
+    if (dentry_put_listed(d))
+        return;
+    brlock_write(&fs_lock);
     dentry_put_locked(d, &dead);
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     dentry_free_chain(dead);
 }
 
@@ -281,31 +344,31 @@ struct dentry *dentry_make_anonymous(struct superblock *sb, const char *name, st
 
 void dentry_attach(struct dentry *d, struct inode *i)
 {
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     K_DEBUG_ASSERT(!d->inode);
     d->inode = i;
     if (!(d->flags & DENTRY_HASHED))
         dentry_hash_locked(d);
     if (d->sb->kind & SB_TREE)
         ref_get(&d->refs);
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
 }
 
 void dentry_drop(struct dentry *d)
 {
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     dentry_unhash_locked(d);
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
 }
 
 void dentry_delete(struct dentry *d)
 {
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     bool pinned = d->sb->kind & SB_TREE && d->flags & DENTRY_HASHED;
 
     dentry_unhash_locked(d);
     d->flags |= DENTRY_DELETED;
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     if (pinned)
         dentry_put(d);
 }
@@ -313,12 +376,12 @@ void dentry_delete(struct dentry *d)
 static struct dentry *dentry_find_get(struct dentry *parent, const char *name, size_t length,
                                       uint32_t hash)
 {
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     struct dentry *d = dentry_find_locked(parent, name, length, hash);
 
     if (d)
         dentry_get_locked(d);
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     return d;
 }
 
@@ -339,10 +402,10 @@ static struct dentry *dentry_ask(struct dentry *parent, const char *name, size_t
         return ERR_PTR(err);
     }
     /* Remember that it is absent, unless the file system wants to be asked again. */
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     if (!d->inode && !(d->flags & DENTRY_VOLATILE))
         dentry_hash_locked(d);
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     return d;
 }
 
@@ -379,10 +442,10 @@ struct dentry *dentry_lookup(struct dentry *parent, const char *name, size_t len
 
 bool dentry_is_ancestor(const struct dentry *ancestor, const struct dentry *d)
 {
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     while (d != ancestor && d->parent != d)
         d = d->parent;
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     return d == ancestor;
 }
 
@@ -391,13 +454,13 @@ bool dentry_has_children(struct dentry *d)
     struct dentry *c;
     bool found = false;
 
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     list_for_each(c, &d->children, sibling)
         if (c->inode) {
             found = true;
             break;
         }
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     return found;
 }
 
@@ -406,7 +469,7 @@ void dentry_move(struct dentry *d, struct dentry *parent, const char *name, size
 {
     const char *old_name;
 
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     struct dentry *old_parent = d->parent;
 
     dentry_unhash_locked(d);
@@ -419,7 +482,7 @@ void dentry_move(struct dentry *d, struct dentry *parent, const char *name, size
     dentry_get(parent);
     d->parent = parent;
     dentry_hash_locked(d);
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     dentry_put(old_parent);
     kfree((char *)old_name);
 }
@@ -428,7 +491,7 @@ void dentry_exchange(struct dentry *a, struct dentry *b)
 {
     char name[DNAME_INLINE];
 
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     dentry_unhash_locked(a);
     dentry_unhash_locked(b);
     bool a_inline = a->name == a->inline_name, b_inline = b->name == b->inline_name;
@@ -451,18 +514,18 @@ void dentry_exchange(struct dentry *a, struct dentry *b)
 #undef SWAP
     dentry_hash_locked(a);
     dentry_hash_locked(b);
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
 }
 
 /* The first child, with a reference. */
 static struct dentry *dentry_first_child(struct dentry *d)
 {
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     struct dentry *c = list_first_or_null(&d->children, struct dentry, sibling);
 
     if (c)
         dentry_get_locked(c);
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     return c;
 }
 
@@ -498,15 +561,10 @@ size_t dentry_cache_trim(size_t keep)
     struct dentry *dead = NULL;
     size_t n = 0;
 
-    spin_lock(&fs_lock);
-    while (lru_count > keep) {
-        struct dentry *d = list_first(&lru, struct dentry, lru);
-
-        lru_remove_locked(d);
-        dentry_kill_locked(d, &dead);
-        n++;
-    }
-    spin_unlock(&fs_lock);
+    brlock_write(&fs_lock);
+    while (lru_count > keep)
+        n += lru_pop_locked(&dead);
+    brlock_write_done(&fs_lock);
     dentry_free_chain(dead);
     return n;
 }
@@ -521,20 +579,17 @@ static size_t dentry_shrink(size_t frames)
     size_t n = 0;
 
     /* With a spinlock held (of whatever rank) this one may not be taken. */
-    if (hal_current()->preempt_count != 0 || !spin_try(&fs_lock))
+    if (hal_current()->preempt_count != 0 || !brlock_write_try(&fs_lock))
         return 0;
     list_for_each_safe(d, next, &lru, lru)
     {
-        struct dentry *parent = d->parent;
-
-        if (d->inode || ref_read(&parent->refs) == 1)
+        if (d->inode || ref_read(&d->refs) != 0 || ref_read(&d->parent->refs) == 1)
             continue;
-        lru_remove_locked(d);
         dentry_kill_locked(d, &dead);
         if (++n >= frames * 16)
             break;
     }
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     dentry_free_chain(dead);
     return n / 16;
 }

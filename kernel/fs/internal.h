@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <core/brlock.h>
 #include <fs/fdtable.h>
 #include <fs/vfs.h>
 
@@ -18,11 +19,17 @@
 #define MAY_WRITE 2u
 #define MAY_READ 4u
 
-/* The one lock of names: see vfs.h. */
-extern struct spinlock fs_lock;
+/* The one lock of names: see vfs.h; path walks and other look-ups are its readers. */
+extern struct brlock fs_lock;
 
 /* ---- actor.c ---- */
-extern struct list fs_contexts; /* LOCK_FS */
+/* All contexts, in parts, so that forks on different CPUs do not meet.  Who changes a part reads under
+ * fs_lock, and so its writer sees all of them at rest. */
+#define FS_CONTEXT_PARTS 16
+extern struct fs_context_part {
+    struct spinlock lock; /* LOCK_FS_CONTEXTS */
+    struct list contexts; /* lock */
+} __attribute__((aligned(BRLOCK_LINE))) fs_context_parts[FS_CONTEXT_PARTS];
 void actor_kernel_init(const struct path *root);
 
 /* ---- dentry.c ---- */
@@ -35,7 +42,7 @@ static inline uint32_t name_hash_step(uint32_t h, unsigned char c)
 uint32_t name_hash(const char *name, size_t length);
 struct dentry *dentry_find_locked(const struct dentry *parent, const char *name, size_t length,
                                   uint32_t hash);
-/* Takes a reference under fs_lock; the count may be 0. */
+/* Takes a reference under fs_lock, either side; the count may be 0. */
 void dentry_get_locked(struct dentry *d);
 /* Removes a name whose file is gone (unlink, rmdir, replaced by rename). */
 void dentry_delete(struct dentry *d);
@@ -51,7 +58,7 @@ struct dentry *dentry_make_anonymous(struct superblock *sb, const char *name, st
 void dentry_tree_destroy(struct dentry *root);
 /* Frees unused cached names; for tests and shrinking.  Return: how many. */
 size_t dentry_cache_trim(size_t keep);
-size_t dentry_cache_unused(void); /* how many there are */
+size_t dentry_cache_unused(void); /* how many there are, with a few that came into use again */
 
 /* ---- inode.c ---- */
 void inode_special(struct inode *i, unsigned rdev); /* operations of devices and FIFOs */

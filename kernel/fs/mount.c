@@ -244,7 +244,7 @@ static err_t mount_attach(struct mount *m, const struct path *place)
 {
     err_t err = 0;
 
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     if (place->dentry->flags & DENTRY_DELETED)
         err = -ENOENT;
     else if (!place->mount->parent && place->mount != mount_first)
@@ -255,7 +255,7 @@ static err_t mount_attach(struct mount *m, const struct path *place)
         path_get(place);
         mount_attach_locked(m, place->mount, place->dentry);
     }
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     return err;
 }
 
@@ -324,9 +324,9 @@ static err_t mount_bind_children(struct mount *from, struct dentry *top, struct 
             return -ENOMEM;
         struct path place = { copy, m->mountpoint };
         path_get(&place);
-        spin_lock(&fs_lock);
+        brlock_write(&fs_lock);
         mount_attach_locked(n, place.mount, place.dentry);
-        spin_unlock(&fs_lock);
+        brlock_write_done(&fs_lock);
         err_t err = mount_bind_children(m, m->root, n, levels - 1);
         if (err != 0)
             return err;
@@ -373,7 +373,7 @@ static err_t mount_move(const char *source, const struct path *place)
     err_t err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &from);
     if (err != 0)
         return err;
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     if (!path_is_mount(&from) || !from.mount->parent)
         err = -EINVAL;
     else if (S_ISDIR(from.dentry->inode->mode) != S_ISDIR(place->dentry->inode->mode))
@@ -387,7 +387,7 @@ static err_t mount_move(const char *source, const struct path *place)
         path_get(place);
         mount_attach_locked(from.mount, place->mount, place->dentry);
     }
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     path_put(&old);
     path_put(&from);
     return err;
@@ -408,7 +408,7 @@ static err_t mount_remount(const struct path *p, unsigned long flags, const char
         if (err != 0)
             return err;
     }
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     if (!(flags & MS_BIND))
         sb->flags = flags & SB_FLAGS;
     unsigned long atime = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
@@ -418,7 +418,7 @@ static err_t mount_remount(const struct path *p, unsigned long flags, const char
         p->mount->flags |= old & atime;
     else if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
         p->mount->flags |= MS_RELATIME;
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     change_source_tell(&mount_changes);
     return 0;
 }
@@ -496,10 +496,10 @@ static void mount_detach_tree(struct mount *top)
     struct mount *m;
 
     do {
-        spin_lock(&fs_lock);
+        brlock_write(&fs_lock);
         m = mount_leaf_locked(top);
         struct path place = mount_detach_locked(m);
-        spin_unlock(&fs_lock);
+        brlock_write_done(&fs_lock);
         path_put(&place);
         mount_put(m);
     } while (m != top);
@@ -516,17 +516,17 @@ static err_t mount_umount(struct mount *m, int flags)
         mount_detach_tree(m);
         return 0;
     }
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     if (ref_read(&m->refs) > 2) /* the tree's and the caller's */
         err = -EBUSY;
     else if (flags & MNT_EXPIRE && !atomic_xchg(&m->expiring, true))
         err = -EAGAIN;
     if (err != 0) {
-        spin_unlock(&fs_lock);
+        brlock_write_done(&fs_lock);
         return err;
     }
     place = mount_detach_locked(m);
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     path_put(&place);
     mount_put(m);
     return 0;
@@ -564,21 +564,23 @@ err_t vfs_umount(const char *dir, int flags)
 
 /* ---- pivot_root(2), chroot(2), chdir(2) ---- */
 
-/* Everybody whose root or directory is `from` goes to `to`. */
+static bool context_replace(struct path *which, const struct path *from, const struct path *to)
+{
+    if (which->dentry != from->dentry || which->mount != from->mount)
+        return false;
+    path_get(to);
+    *which = *to;
+    return true;
+}
+
+/* Everybody whose root or directory is `from` goes to `to`.  fs_lock held as a writer. */
 static void roots_replace_locked(const struct path *from, const struct path *to, unsigned *moved)
 {
-    struct fs_context *fs;
+    for (unsigned part = 0; part < FS_CONTEXT_PARTS; part++) {
+        struct fs_context *fs;
 
-    list_for_each(fs, &fs_contexts, link)
-    {
-        struct path *all[] = { &fs->root, &fs->cwd };
-
-        for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
-            if (all[i]->dentry == from->dentry && all[i]->mount == from->mount) {
-                path_get(to);
-                *all[i] = *to;
-                ++*moved;
-            }
+        list_for_each(fs, &fs_context_parts[part].contexts, link)
+            *moved += context_replace(&fs->root, from, to) + context_replace(&fs->cwd, from, to);
     }
 }
 
@@ -606,10 +608,10 @@ static err_t pivot_do(struct path *root, struct path *new, struct path *old)
     unsigned moved = 0;
 
     mutex_lock(&mount_mutex);
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     err_t err = pivot_check_locked(root, new, old);
     if (err != 0) {
-        spin_unlock(&fs_lock);
+        brlock_write_done(&fs_lock);
         mutex_unlock(&mount_mutex);
         return err;
     }
@@ -619,7 +621,7 @@ static err_t pivot_do(struct path *root, struct path *new, struct path *old)
     mount_attach_locked(new->mount, root_place.mount, root_place.dentry);
     mount_attach_locked(root->mount, old->mount, old->dentry);
     roots_replace_locked(root, new, &moved);
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     mutex_unlock(&mount_mutex);
     path_put(&new_place);
     while (moved-- > 0) /* the references of those that were moved */
@@ -651,10 +653,10 @@ err_t vfs_pivot_root(const char *new_root, const char *put_old)
 static void context_set(struct path *which, const struct path *p)
 {
     path_get(p);
-    spin_lock(&fs_lock);
+    brlock_write(&fs_lock);
     struct path old = *which;
     *which = *p;
-    spin_unlock(&fs_lock);
+    brlock_write_done(&fs_lock);
     path_put(&old);
 }
 

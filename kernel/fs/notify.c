@@ -200,14 +200,14 @@ void notify_dentry_slow(struct dentry *d, uint32_t mask)
     if (!i)
         return;
     mask |= notify_isdir(i);
-    spin_lock(&fs_lock); /* keeps name and parent */
+    brlock_read(&fs_lock); /* keeps name and parent */
     spin_lock(&lock);
     if (d->parent != d && d->parent->inode)
         tell_locked(d->parent->inode, mask, 0, d->name, d->length, d->flags & DENTRY_DELETED,
                     &ended);
     tell_locked(i, mask, 0, NULL, 0, false, &ended);
     spin_unlock(&lock);
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     ended_put(&ended);
 }
 

@@ -3,7 +3,7 @@
  * Purpose: from a name to a file: one pass over the string, component by component.
  *
  * Model: a walk stands at `here` and eats one component at a time.  As long as all names are cached
- * it holds fs_lock and borrows everything; it takes references only at its end.  A name that is not
+ * it reads under fs_lock and borrows everything; it takes references only at its end.  A name that is not
  * cached, a symbolic link, or a volatile entry makes it pin the place where it stands, let go of the
  * lock, do the slow thing, and take the lock again:
  *
@@ -11,7 +11,7 @@
  *           borrowed ...  pin c       unlock, readlink, push the rest "e/f", lock, go on
  *
  * The text of links is a stack: when one is used up the walk goes on with the text below it.
- * Locking: fs_lock, as said.  Permission to search is checked at each step from the mode bits.
+ * Locking: fs_lock, reading, as said.  Permission to search is checked at each step from the mode bits.
  * Source: path_resolution(7), openat2(2), symlink(7).
  */
 #include <fs/internal.h>
@@ -137,7 +137,7 @@ static void walk_unlock(struct path_walk *w)
     w->pin_child = NULL;
     mount_get(w->pin.mount);
     dentry_get_locked(w->pin.dentry);
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     path_put(&old);
     if (old_child)
         dentry_put(old_child);
@@ -150,7 +150,7 @@ static err_t walk_ask(struct path_walk *w, struct dentry **out)
     struct dentry *d = dentry_lookup(w->pin.dentry, w->name, w->length);
     if (!IS_ERR(d))
         w->pin_child = d;
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     *out = d;
     return IS_ERR(d) ? PTR_ERR(d) : 0;
 }
@@ -306,7 +306,7 @@ static err_t walk_link(struct path_walk *w, struct dentry *d)
         err = IS_ERR(t) ? PTR_ERR(t) : 0;
     }
     dentry_put(d);
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     w->here = w->pin;
     return err != 0 || !t ? err : walk_push(w, t);
 }
@@ -380,7 +380,7 @@ static err_t walk_begin(struct path_walk *w, const struct path *base, int dirfd,
     w->fd.file = NULL;
     if (!absolute && !base && dirfd != AT_FDCWD)
         w->fd = fd_get_raw(dirfd);
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     if (absolute) {
         w->here = w->actor->fs->root;
         return flags & LOOKUP_BENEATH ? -EXDEV : 0;
@@ -448,7 +448,7 @@ err_t path_lookup_from(const struct path *base, int dirfd, const char *name, uns
         err = walk_directory(&w);
     if (likely(err == 0))
         walk_take(&w, out);
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     walk_release(&w);
     return err;
 }
@@ -482,7 +482,7 @@ int walk_lookup(struct path_walk *w, const struct path *base, int dirfd, const c
         walk_take(w, err == 0 ? out : &w->here);
     else
         w->here.dentry = NULL;
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     if (err == 0)
         w->here.dentry = NULL;
     return err;
@@ -499,7 +499,7 @@ err_t walk_parent(struct path_walk *w, const struct path *base, int dirfd, const
         walk_take(w, &w->here);
     else
         w->here.dentry = NULL;
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     return err;
 }
 
@@ -637,12 +637,12 @@ char *path_name_from(const struct path *p, const struct path *root, char *buf, s
     struct name_builder b = { .start = buf, .at = buf + size - 1 };
 
     *b.at = '\0';
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     if (p->dentry->flags & DENTRY_DELETED)
         name_prepend(&b, deleted, sizeof deleted - 1);
     char *names = b.at;
     bool met = name_build_locked(&b, *p, root ? root : &actor_current()->fs->root);
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     if (b.at == names)
         name_prepend(&b, "/", 1);
     if (reached)
@@ -665,12 +665,12 @@ char *dentry_name(struct dentry *d, char *buf, size_t size)
     struct name_builder b = { .start = buf, .at = buf + size - 1 };
 
     *b.at = '\0';
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     for (; d->parent != d; d = d->parent) {
         name_prepend(&b, d->name, d->length);
         name_prepend(&b, "/", 1);
     }
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     if (*b.at == '\0')
         name_prepend(&b, "/", 1);
     return b.full ? ERR_PTR(-ENAMETOOLONG) : b.at;

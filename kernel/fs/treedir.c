@@ -4,7 +4,7 @@
  * Model: each child has a cookie, which is its position; later ones have smaller cookies and stand in
  * front; 0 and 1 are "." and "..".  The opening remembers the child that was given last, so that going on costs
  * O(1); when that one has left the directory the place is looked for by its cookie.
- * Locking: fs_lock for each step; names are copied out of it.
+ * Locking: fs_lock, reading, for each step; names are copied out of it.
  */
 #include <fs/internal.h>
 
@@ -26,7 +26,7 @@ static bool child_next(struct file *f, uint64_t pos, struct tree_entry *e)
     struct dentry *dir = f->path.dentry, *cursor = f->data, *d;
     bool found = false;
 
-    spin_lock(&fs_lock);
+    brlock_read(&fs_lock);
     struct list *l = dir->children.next;
     if (cursor && cursor->flags & DENTRY_HASHED && cursor->parent == dir && cursor->cookie <= pos)
         l = &cursor->sibling;
@@ -46,7 +46,7 @@ static bool child_next(struct file *f, uint64_t pos, struct tree_entry *e)
         dentry_get_locked(d);
         f->data = d;
     }
-    spin_unlock(&fs_lock);
+    brlock_read_done(&fs_lock);
     if (found && cursor)
         dentry_put(cursor);
     return found;
@@ -63,9 +63,9 @@ bool dir_emit_dots(struct file *f, struct dir_context *ctx)
         ctx->pos = 1;
     }
     if (ctx->pos == 1) {
-        spin_lock(&fs_lock);
+        brlock_read(&fs_lock);
         uint64_t up = d->parent->inode->ino;
-        spin_unlock(&fs_lock);
+        brlock_read_done(&fs_lock);
         if (!ctx->emit(ctx, "..", 2, up, 4))
             return false;
         ctx->pos = 2;

@@ -7,8 +7,8 @@
  * another, a path is (mount, dentry), a file is one opening.  Regular files' bytes are the pages of
  * the inode's memory object, so read, write and mmap see the same frames.
  * Locking: inode->mutex serialises changes of a directory and writes of a file; LOCK_FS (fs_lock)
- * the dentry tree and hash, the mount tree and every process' root and current directory, so a walk
- * through cached names takes it once and no reference before its end; LOCK_INODE times, size, link
+ * the dentry tree and hash, the mount tree and every process' root and current directory: a walk
+ * through cached names is its reader, once, and takes no reference before its end; LOCK_INODE times, size, link
  * count.  Order of inode mutexes:
  * parents before children, rename takes the two parents by ancestry (then address) under the
  * superblock's rename mutex.
@@ -142,6 +142,7 @@ enum {
     DENTRY_HASHED = 1u << 0,
     DENTRY_DELETED = 1u << 1, /* its file or directory was removed */
     DENTRY_VOLATILE = 1u << 2, /* ask inode_ops.revalidate at each look-up; not kept when unused */
+    DENTRY_USED = 1u << 3, /* referenced again while on the LRU list; set by readers, atomically */
 };
 
 struct superblock {

@@ -13,7 +13,7 @@
 #include <hal/io.h>
 #include <svc/subsystem.h>
 
-static struct spinlock config_lock = SPINLOCK_INIT(LOCK_DEVICE);
+static struct spinlock config_lock = SPINLOCK_INIT(LOCK_IRQCHIP);
 
 void gic_config_set(volatile uint8_t *distributor, unsigned irq, bool edge)
 {

@@ -34,7 +34,7 @@ _Static_assert((int)IPI_COUNT <= (int)IRQ_PRIVATE, "a software interrupt for eac
 err_t gicv2_start(const struct hw_gic *hw);
 err_t gicv3_start(const struct hw_gic *hw);
 
-/* Edge or level of one shared line; `distributor` has GICD_CONFIG.  LOCK_DEVICE inside. */
+/* Edge or level of one shared line; `distributor` has GICD_CONFIG.  LOCK_IRQCHIP inside. */
 void gic_config_set(volatile uint8_t *distributor, unsigned irq, bool edge);
 /* How many lines the distributor says it has. */
 unsigned gic_lines(volatile uint8_t *distributor);

@@ -39,7 +39,7 @@ struct ioapic {
 
 static struct ioapic ioapics[HW_IOAPICS_MAX]; /* constant after start, but for what windows show */
 static unsigned ioapic_count;
-static struct spinlock ioapic_lock = SPINLOCK_INIT(LOCK_DEVICE);
+static struct spinlock ioapic_lock = SPINLOCK_INIT(LOCK_IRQCHIP);
 
 static struct line {
     const struct ioapic *apic; /* NULL: no such line */

@@ -6,7 +6,7 @@
  * Everything is masked until a handler registers, for ever when a local and an I/O APIC take over.  A
  * line that falls silent before it is acknowledged shows up as 7 or 15 without its in-service bit:
  * spurious.
- * Locking: mask registers: LOCK_DEVICE, for interrupts may be registered from any CPU.
+ * Locking: mask registers: LOCK_IRQCHIP, for interrupts may be registered from any CPU.
  */
 #define LOG_TAG "pic"
 #include <core/irq.h>
@@ -30,7 +30,7 @@
 #define OCW2_EOI 0x20
 #define OCW3_READ_ISR 0x0b
 
-static struct spinlock pic_lock = SPINLOCK_INIT(LOCK_DEVICE);
+static struct spinlock pic_lock = SPINLOCK_INIT(LOCK_IRQCHIP);
 static uint16_t pic_masked = 0xffff; /* pic_lock */
 
 /* Writes the half of the mask that holds `irq`. */
