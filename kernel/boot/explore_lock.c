@@ -139,6 +139,73 @@ static const char *early_check(void)
 EXPLORE(spin_early, .name = "lock.spin!unlock_early", .broken = true, .workers = 3,
         .work = spin_unlock_early, .check = early_check);
 
+/* Newcomers that only try, and take it whenever they may, against one that waits.  Who saw it starved
+ * does not get the lock before it. */
+static uint32_t turns; /* of the waiter; atomic, written under the lock */
+
+static void spin_greedy(bool (*try)(struct spinlock *l))
+{
+    while (atomic_load(&turns) < ROUNDS) {
+        uint32_t before = atomic_load(&turns);
+        bool starved = atomic_load(&spin.word) >= SPIN_STARVED;
+
+        if (!try(&spin)) {
+            hal_relax();
+            continue;
+        }
+        explore_must(!starved || atomic_load(&turns) != before);
+        critical();
+        for (unsigned n = explore_random(2) * 100; n > 0; n--)
+            hal_relax(); /* longer than anybody's patience */
+        spin_unlock(&spin);
+    }
+}
+
+static void spin_waiter(void)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        spin_lock(&spin);
+        critical();
+        atomic_add_fetch(&turns, 1);
+        spin_unlock(&spin);
+    }
+}
+
+static void spin_fair_work(unsigned id)
+{
+    if (id == 0)
+        spin_waiter();
+    else
+        spin_greedy(spin_try);
+}
+
+EXPLORE(spin_fair, .name = "lock.spin_starved", .workers = 4, .work = spin_fair_work);
+
+/* Looks whether it is held alone. */
+static bool spin_try_pushing(struct spinlock *l)
+{
+    uint32_t w = atomic_load(&l->word);
+
+    preempt_disable();
+    if (!(w & SPIN_HELD) && atomic_cas(&l->word, &w, w | SPIN_HELD)) {
+        lockrank_acquire(l);
+        return true;
+    }
+    preempt_enable();
+    return false;
+}
+
+static void spin_pushing_work(unsigned id)
+{
+    if (id == 0)
+        spin_waiter();
+    else
+        spin_greedy(spin_try_pushing);
+}
+
+EXPLORE(spin_pushing, .name = "lock.spin_starved!newcomer_passes", .broken = true, .workers = 4,
+        .work = spin_pushing_work);
+
 /* --- mutex --- */
 
 static struct mutex mutex = MUTEX_INIT(mutex);

@@ -127,11 +127,32 @@ KTEST(spinlock, try_and_held)
     KTEST_TRUE(!spin_held(&l));
     KTEST_REQUIRE(spin_try(&l));
     spin_unlock(&l);
-    for (unsigned i = 0; i < 70000; i++) { /* tickets wrap at 65536 */
+    for (unsigned i = 0; i < 1000; i++) {
         spin_lock(&l);
         spin_unlock(&l);
     }
     KTEST_TRUE(!spin_held(&l));
+    KTEST_EQ(l.word, 0);
+}
+
+/* The waiter is starved and does not run: newcomers keep off, but not for ever. */
+KTEST(spinlock, starved_waiter_goes_first)
+{
+    struct spinlock l = SPINLOCK_INIT(LOCK_DEVICE);
+
+    spin_lock(&l);
+    l.word += SPIN_STARVED;
+    spin_unlock(&l);
+    KTEST_EQ(l.word, SPIN_STARVED);
+    KTEST_TRUE(!spin_held(&l));
+    KTEST_TRUE(!spin_try(&l));
+    spin_lock(&l);
+    KTEST_EQ(l.word, SPIN_STARVED | SPIN_HELD);
+    spin_unlock(&l);
+    l.word -= SPIN_STARVED;
+    KTEST_REQUIRE(spin_try(&l));
+    KTEST_EQ(l.word, SPIN_HELD);
+    spin_unlock(&l);
 }
 
 KTEST(spinlock, ranks_have_names)

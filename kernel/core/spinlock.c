@@ -28,48 +28,39 @@ void spin_init(struct spinlock *l, enum lock_rank rank)
 /* Looks often for each hal_relax(): an emulator or hypervisor makes that one dear. */
 #define LOOKS 64
 
-#ifdef CONFIG_DEBUG
-static bool word_mine(struct spinlock *l, uint16_t mine)
+/* Of LOOKS each: how long a waiter lets others pass. */
+#define PATIENCE 16
+
+/* claim: 0, or SPIN_STARVED for a waiter that is counted; then it no longer is. */
+static bool word_try(struct spinlock *l, uint32_t claim)
+{
+    uint32_t w = atomic_load_relaxed(&l->word);
+
+    if (w & SPIN_HELD || (w != 0 && claim == 0))
+        return false;
+    return atomic_cas(&l->word, &w, w - claim + SPIN_HELD);
+}
+
+static bool word_try_often(struct spinlock *l, uint32_t claim)
 {
     for (unsigned i = 0; i < LOOKS; i++)
-        if ((uint16_t)atomic_load(&l->word) == mine)
+        if (word_try(l, claim))
             return true;
     return false;
 }
 
-static bool word_try(struct spinlock *l)
-{
-    uint32_t t = atomic_load_relaxed(&l->word);
-
-    return (uint16_t)(t >> 16) == (uint16_t)t && atomic_cas(&l->word, &t, t + (1u << 16));
-}
-#else
-static bool word_try(struct spinlock *l)
-{
-    return atomic_load_relaxed(&l->word) == 0 &&
-           __atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) == 0;
-}
-
-static bool word_mine(struct spinlock *l, uint16_t mine)
-{
-    (void)mine;
-    for (unsigned i = 0; i < LOOKS; i++)
-        if (word_try(l))
-            return true;
-    return false;
-}
-#endif
-
-void spin_contend(struct spinlock *l, uint16_t mine)
+void spin_contend(struct spinlock *l)
 {
     bool poll = !hal_irqs_enabled();
     uint64_t spins = 0;
+    uint32_t claim = 0;
 
-    while (!word_mine(l, mine)) {
+    while (!word_try_often(l, claim)) {
         if (poll)
             smp_call_poll(); /* the holder may be waiting for us */
         hal_relax();
-        spins++;
+        if (++spins == PATIENCE)
+            atomic_fetch_add(&l->word, claim = SPIN_STARVED);
     }
     lockrank_contended(l, spins);
 }
@@ -230,7 +221,7 @@ static inline void lockrank_record(struct spinlock *l)
 
 bool spin_held(const struct spinlock *l)
 {
-    return atomic_load_relaxed(&l->word) != 0;
+    return atomic_load_relaxed(&l->word) & SPIN_HELD;
 }
 
 #endif
@@ -239,7 +230,7 @@ bool spin_held(const struct spinlock *l)
 bool spin_try(struct spinlock *l)
 {
     preempt_disable();
-    if (word_try(l)) {
+    if (word_try(l, 0)) {
         lockrank_record(l);
         return true;
     }

@@ -2,12 +2,21 @@
 /*
  * Purpose: mutual exclusion between CPUs and with interrupts, without sleeping.
  *
- * Model: debug builds have a ticket lock: next ticket in the upper half, the one being served in the
- * lower.  It is fair, so the rank checker and the host's interleavings see every order.  Elsewhere the
- * word is 0 or 1, and who comes first takes it: under a hypervisor that runs fewer CPUs than we see, a
- * fair lock waits for a CPU that does not run, for a time slice at each hand-over.  Holding
- * one keeps preemption off.  A lock that an interrupt handler takes is taken with _irqsave (or by
- * code that runs with interrupts off) everywhere.
+ * Model: one word: bit 0 says that it is held, bits 8 and up how many waiters are starved.
+ *
+ *     take, newcomer      0 -> held                          one compare-and-swap
+ *     take, starved       n starved, not held -> n - 1 starved, held
+ *     lose patience       n starved -> n + 1 starved         once, after PATIENCE rounds of looks
+ *     release             byte 0 = 0
+ *
+ * Who comes first takes it, as long as nobody waits for long.  Once somebody is starved, newcomers
+ * keep off the free lock: nobody passes a waiter more often than its patience lasts, and of the
+ * starved each goes once and is a newcomer again.  A queue (tickets, MCS) would be fairer still, but
+ * hands the lock to one CPU alone, and where a hypervisor runs fewer CPUs than we see, that one does
+ * not run for a time slice, at each hand-over.  Here a free lock is for whichever starved waiter
+ * runs, and who waits for one that does not run becomes starved, too, and takes it.
+ * Holding a lock keeps preemption off.  A lock that an interrupt handler takes is taken with
+ * _irqsave (or by code that runs with interrupts off) everywhere.
  * Every lock has a rank of <core/lockrank.h>; debug builds check that ranks are taken in ascending
  * order on each CPU and panic with both names when not.
  */
@@ -18,8 +27,11 @@
 #include <core/lockrank.h>
 #include <hal/cpu.h>
 
+#define SPIN_HELD 1u
+#define SPIN_STARVED 0x100u /* one waiter that has lost its patience */
+
 struct spinlock {
-    uint32_t word;
+    uint32_t word; /* SPIN_HELD | starved waiters * SPIN_STARVED */
 #ifdef CONFIG_DEBUG
     enum lock_rank rank;
     bool in_irq; /* was taken by an interrupt handler */
@@ -37,8 +49,8 @@ struct spinlock {
 void spin_init(struct spinlock *l, enum lock_rank rank);
 bool __must_check spin_try(struct spinlock *l);
 bool spin_held(const struct spinlock *l); /* by anyone; exact in debug builds for this CPU */
-/* The slow side of spin_lock_raw(); `mine` is the ticket of a debug build. */
-void spin_contend(struct spinlock *l, uint16_t mine);
+/* The slow side of spin_lock_raw(): waits, and returns with the lock. */
+void spin_contend(struct spinlock *l);
 /* Called when preempt_count falls to 0 with PENDING_RESCHED set; sched/ registers it. */
 extern void (*preempt_resched_hook)(void);
 
@@ -74,32 +86,21 @@ static inline void preempt_enable(void)
         preempt_resched_hook();
 }
 
-#ifdef CONFIG_DEBUG
 static inline void spin_word_take(struct spinlock *l)
 {
-    uint32_t t = __atomic_fetch_add(&l->word, 1u << 16, __ATOMIC_ACQUIRE);
+    uint32_t w = 0;
 
-    if (unlikely((uint16_t)(t >> 16) != (uint16_t)t))
-        spin_contend(l, (uint16_t)(t >> 16));
+    if (unlikely(!__atomic_compare_exchange_n(&l->word, &w, SPIN_HELD, false, __ATOMIC_ACQUIRE,
+                                              __ATOMIC_RELAXED)))
+        spin_contend(l);
 }
 
+/* The starved are counted in the other bytes. */
 static inline void spin_word_give(struct spinlock *l)
 {
-    /* Only the holder writes the lower half. */
-    __atomic_store_n((uint16_t *)&l->word, (uint16_t)(*(uint16_t *)&l->word + 1), __ATOMIC_RELEASE);
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "byte 0 is the low one");
+    __atomic_store_n((uint8_t *)&l->word, 0, __ATOMIC_RELEASE);
 }
-#else
-static inline void spin_word_take(struct spinlock *l)
-{
-    if (unlikely(__atomic_exchange_n(&l->word, 1, __ATOMIC_ACQUIRE) != 0))
-        spin_contend(l, 0);
-}
-
-static inline void spin_word_give(struct spinlock *l)
-{
-    __atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
-}
-#endif
 
 /* Takes the lock; the caller has preemption or interrupts off already. */
 static inline void spin_lock_raw(struct spinlock *l)
