@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: CC0-1.0
 #
 # Purpose: run a parser under libFuzzer with ASan and UBSan on the host.
-# Usage: scripts/fuzz.sh elf|initramfs|acpi|madt|srat|fdt SECONDS [libFuzzer's arguments]
+# Usage: scripts/fuzz.sh elf|initramfs|acpi|madt|srat|fdt|virtio SECONDS [libFuzzer's arguments]
 # It begins with tests/fuzz/corpus/NAME; what it adds is in build/fuzz/NAME.  A finding is written there as
 # crash-*, and the status is not 0.
 
@@ -22,7 +22,8 @@ case $name in
         sources=("${hardware[@]}" kernel/boot/fdt{,_hardware}.c)
         libraries=(build/deps/amd64/libfdt-dev/usr/lib/*/libfdt.a)
         ;;
-    *) die "usage: scripts/fuzz.sh elf|initramfs|acpi|madt|srat|fdt SECONDS" ;;
+    virtio) sources=(kernel/dev/virtio/ring.c) ;;
+    *) die "usage: scripts/fuzz.sh elf|initramfs|acpi|madt|srat|fdt|virtio SECONDS" ;;
 esac
 shift $(($# < 2 ? $# : 2))
 command -v clang >/dev/null || die "needs clang with its run-time library (Debian: clang, libclang-rt-14-dev)"

@@ -353,13 +353,19 @@ bool fdt_compatible(const struct fdt_view *v, unsigned node, const char *compati
     return fdt_node_check_compatible(v->blob, v->node[node].offset, compatible) == 0;
 }
 
-err_t fdt_find(const struct fdt_view *v, const char *compatible, unsigned nth,
-               struct device_node *out)
+err_t fdt_find_from(const struct fdt_view *v, const char *compatible, unsigned from, unsigned nth,
+                    struct device_node *out)
 {
-    for (unsigned i = 0; i < v->count; i++)
+    for (unsigned i = from; i < v->count; i++)
         if (fdt_compatible(v, i, compatible) && fdt_enabled(v, i) && nth-- == 0)
             return node_describe(v, i, out);
     return -ENOENT;
+}
+
+err_t fdt_find(const struct fdt_view *v, const char *compatible, unsigned nth,
+               struct device_node *out)
+{
+    return fdt_find_from(v, compatible, 0, nth, out);
 }
 
 uint32_t fdt_clock_hz(const struct fdt_view *v, unsigned node)

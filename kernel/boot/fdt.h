@@ -41,6 +41,9 @@ err_t __must_check fdt_read_record(const struct fdt_view *v, struct boot_record 
 /* Look-ups; a node is given by its index in the view. */
 err_t __must_check fdt_find(const struct fdt_view *v, const char *compatible, unsigned nth,
                             struct device_node *out);
+/* The same among the nodes from number `from` on. */
+err_t fdt_find_from(const struct fdt_view *v, const char *compatible, unsigned from, unsigned nth,
+                    struct device_node *out);
 bool fdt_compatible(const struct fdt_view *v, unsigned node, const char *compatible);
 uint32_t fdt_clock_hz(const struct fdt_view *v, unsigned node);
 struct fdt_reg {

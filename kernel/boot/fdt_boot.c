@@ -86,10 +86,18 @@ HARDWARE_SOURCE(fdt, HW_RANK_FDT, fdt_hardware);
 
 /* --- the service for drivers --- */
 
+/* Who asks for one after the other goes on where the last one was: virt has 32 places for virtio. */
 static err_t service_find(const char *compatible, unsigned nth, struct device_node *out)
 {
-    err_t err = fdt_find(&tree, compatible, nth, out);
+    static const char *last; /* initialisation, one thread */
+    static unsigned last_nth, last_node;
+    bool next = last == compatible && nth == last_nth + 1;
+    err_t err = next ? fdt_find_from(&tree, compatible, last_node + 1, 0, out)
+                     : fdt_find(&tree, compatible, nth, out);
 
+    last = compatible;
+    last_nth = nth;
+    last_node = err == -ENOENT ? tree.count : out->node;
     if (err == -EINVAL)
         log_err("%s: registers or interrupts make no sense", compatible);
     return err;

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: joins virtio devices with their drivers, and parts them: by removal, or because the device can
+ * not be trusted any more.
+ * Model, locking: see virtio.h.  The timer of a device looks at its queues when the oldest request could be
+ * too old, not at each request.
+ */
+#define LOG_TAG "virtio"
+#include <dev/virtio/virtio.h>
+
+#include <core/log.h>
+#include <core/panic.h>
+#include <core/params.h>
+#include <lib/fmt.h>
+#include <lib/string.h>
+#include <sched/clock.h>
+#include <sched/mutex.h>
+
+#define RING_FEATURES (BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
+#define GENERATION_TRIES 8
+
+static struct mutex virtio_mutex = MUTEX_INIT(virtio_mutex);
+static struct list devices = LIST_INIT(devices), drivers = LIST_INIT(drivers); /* virtio_mutex */
+static unsigned next_number; /* virtio_mutex */
+
+ns_t virtio_timeout_ns = 30 * NS_PER_SEC; /* as Linux's for block requests; set at boot */
+
+static err_t set_timeout(const char *value)
+{
+    uint64_t ms;
+
+    if (!value || str_to_u64(&value, 10, &ms) != 0 || *value || ms == 0 || ms > 3600000)
+        return -EINVAL;
+    virtio_timeout_ns = ms * NS_PER_MSEC;
+    return 0;
+}
+PARAM_NAMED(virtio_timeout, "virtio.timeout_ms",
+            "how long a virtio device may take for a request before it is given up", set_timeout);
+
+/* ---- giving up ------------------------------------------------------------------------------- */
+
+static void device_reset(struct virtio_device *d)
+{
+    if (d->transport->reset(d) == 0)
+        return;
+    if (!atomic_xchg(&d->dead, true))
+        log_err("%s (%s) does not answer a reset: its rings stay allocated", d->name, d->bus_name);
+}
+
+void virtio_device_fail(struct virtio_device *d, const char *why)
+{
+    if (atomic_xchg(&d->broken, true))
+        return;
+    log_err("%s (%s) is given up: %s", d->name, d->bus_name, why);
+    device_reset(d);
+    if (d->driver)
+        d->driver->drain(d);
+}
+
+void virtio_device_judge(struct virtio_device *d)
+{
+    const char *complaint = atomic_load(&d->complaint);
+
+    if (unlikely(complaint != NULL))
+        virtio_device_fail(d, complaint);
+}
+
+/* ---- requests that take too long ------------------------------------------------------------- */
+
+void virtio_device_watch(struct virtio_device *d, ns_t deadline)
+{
+    if (atomic_load_relaxed(&d->watching) || virtio_broken(d) || atomic_xchg(&d->watching, true))
+        return;
+    timer_set(&d->timer, deadline);
+}
+
+/* When the first request of all queues is too late; NS_NEVER: none is out. */
+static ns_t first_deadline(struct virtio_device *d)
+{
+    ns_t first = NS_NEVER;
+
+    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++) {
+        struct virtio_queue *q = d->queues[i];
+        unsigned long flags;
+        ns_t oldest;
+
+        if (!q || q->timeout == 0)
+            continue;
+        flags = spin_lock_irqsave(q->lock);
+        oldest = virtio_queue_oldest(q);
+        spin_unlock_irqrestore(q->lock, flags);
+        if (oldest != NS_NEVER)
+            first = MIN(first, oldest + q->timeout);
+    }
+    return first;
+}
+
+/* Interrupt.  The flag falls first: a request that begins meanwhile sets the timer itself. */
+static void watch_timer(struct timer *t)
+{
+    struct virtio_device *d = container_of(t, struct virtio_device, timer);
+    ns_t first;
+
+    atomic_store(&d->watching, false);
+    atomic_fence();
+    first = first_deadline(d);
+    if (first <= clock_monotonic())
+        virtio_device_fail(d, "a request was not answered in time");
+    else if (first != NS_NEVER)
+        virtio_device_watch(d, first);
+}
+
+/* ---- interrupts ------------------------------------------------------------------------------ */
+
+void virtio_queue_interrupt(struct virtio_queue *q)
+{
+    if (q->handler && !virtio_broken(q->device))
+        q->handler(q);
+    virtio_device_judge(q->device);
+}
+
+void virtio_interrupt(struct virtio_device *d, bool config)
+{
+    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
+        if (d->queues[i])
+            virtio_queue_interrupt(d->queues[i]);
+    if (config && d->driver && d->driver->config_changed && !virtio_broken(d))
+        d->driver->config_changed(d);
+}
+
+void virtio_config_read(struct virtio_device *d, unsigned offset, void *buf, size_t n)
+{
+    uint32_t before, tries = GENERATION_TRIES;
+
+    memset(buf, 0, n);
+    if (offset >= d->config_bytes)
+        return;
+    n = MIN(n, d->config_bytes - offset);
+    do {
+        before = d->transport->config_generation(d);
+        d->transport->config_read(d, offset, buf, n);
+    } while (before != d->transport->config_generation(d) && --tries > 0);
+}
+
+/* ---- binding --------------------------------------------------------------------------------- */
+
+static void status_add(struct virtio_device *d, uint8_t bits)
+{
+    d->transport->set_status(d, (uint8_t)(d->transport->status(d) | bits));
+}
+
+static err_t negotiate(struct virtio_device *d, const struct virtio_driver *v)
+{
+    uint64_t offered = d->transport->features(d);
+
+    if (!d->legacy && !(offered & BIT(VIRTIO_F_VERSION_1)))
+        return -EPROTO;
+    d->features = offered & (v->features | RING_FEATURES | (d->legacy ? 0 : BIT(VIRTIO_F_VERSION_1)));
+    d->transport->set_features(d, d->features);
+    if (d->legacy)
+        return 0;
+    status_add(d, VIRTIO_CONFIG_S_FEATURES_OK);
+    return d->transport->status(d) & VIRTIO_CONFIG_S_FEATURES_OK ? 0 : -EPROTO;
+}
+
+static void queues_destroy(struct virtio_device *d)
+{
+    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
+        if (d->queues[i])
+            virtio_queue_destroy(d->queues[i]);
+}
+
+/* Stops the device and takes everything back. */
+static void device_halt(struct virtio_device *d)
+{
+    atomic_store(&d->broken, true);
+    device_reset(d);
+    d->transport->irq_stop(d);
+    (void)timer_cancel(&d->timer);
+    (void)timer_cancel(&d->timer); /* its last run may have set it, before it saw `broken` */
+    d->driver->drain(d);
+}
+
+static err_t device_begin(struct virtio_device *d, struct virtio_driver *v)
+{
+    err_t err = d->transport->reset(d);
+
+    if (err != 0)
+        return err;
+    status_add(d, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+    status_add(d, VIRTIO_CONFIG_S_DRIVER);
+    err = negotiate(d, v);
+    return err ? err : v->probe(d);
+}
+
+static err_t device_go(struct virtio_device *d, struct virtio_driver *v)
+{
+    err_t err = d->transport->irq_start(d);
+
+    if (err != 0)
+        return err;
+    status_add(d, VIRTIO_CONFIG_S_DRIVER_OK);
+    err = v->start(d);
+    if (err != 0)
+        device_halt(d);
+    return err;
+}
+
+static void device_bind_locked(struct virtio_device *d, struct virtio_driver *v)
+{
+    err_t err;
+
+    d->broken = d->dead = d->watching = false;
+    d->complaint = NULL;
+    err = device_begin(d, v);
+    if (err == 0) {
+        d->driver = v;
+        err = device_go(d, v);
+        if (err != 0) {
+            d->driver = NULL;
+            v->free(d);
+        }
+    }
+    if (err == 0)
+        return;
+    log_err("%s (%s) cannot be driven by %s: error %d", d->name, d->bus_name, v->name, err);
+    device_reset(d);
+    queues_destroy(d);
+    d->transport->set_status(d, VIRTIO_CONFIG_S_FAILED);
+}
+
+static void device_unbind_locked(struct virtio_device *d)
+{
+    struct virtio_driver *v = d->driver;
+
+    if (!v)
+        return;
+    v->detach(d);
+    device_halt(d);
+    queues_destroy(d);
+    d->driver = NULL;
+    v->free(d);
+}
+
+void virtio_device_add(struct virtio_device *d)
+{
+    struct virtio_driver *v;
+
+    timer_init(&d->timer, watch_timer);
+    mutex_lock(&virtio_mutex);
+    fmt_snprintf(d->name, sizeof d->name, "virtio%u", next_number++);
+    list_add_tail(&devices, &d->link);
+    list_for_each(v, &drivers, link)
+        if (v->id == d->id && !d->driver)
+            device_bind_locked(d, v);
+    mutex_unlock(&virtio_mutex);
+}
+
+void virtio_device_remove(struct virtio_device *d)
+{
+    mutex_lock(&virtio_mutex);
+    device_unbind_locked(d);
+    list_del(&d->link);
+    mutex_unlock(&virtio_mutex);
+    d->transport->release(d);
+}
+
+void virtio_driver_register(struct virtio_driver *v)
+{
+    struct virtio_device *d;
+
+    mutex_lock(&virtio_mutex);
+    list_add_tail(&drivers, &v->link);
+    list_for_each(d, &devices, link)
+        if (d->id == v->id && !d->driver)
+            device_bind_locked(d, v);
+    mutex_unlock(&virtio_mutex);
+}
+
+void virtio_driver_unregister(struct virtio_driver *v)
+{
+    struct virtio_device *d;
+
+    mutex_lock(&virtio_mutex);
+    list_for_each(d, &devices, link)
+        if (d->driver == v)
+            device_unbind_locked(d);
+    list_del(&v->link);
+    mutex_unlock(&virtio_mutex);
+}
+
+void virtio_device_for_each(bool (*fn)(struct virtio_device *d, void *arg), void *arg)
+{
+    struct virtio_device *d;
+
+    mutex_lock(&virtio_mutex);
+    list_for_each(d, &devices, link)
+        if (!fn(d, arg))
+            break;
+    mutex_unlock(&virtio_mutex);
+}
