@@ -11,7 +11,6 @@
 #include <dev/virtio/virtio.h>
 
 #include <hal/mmu.h>
-#include <mm/frame.h>
 #include <lib/string.h>
 #include <sched/clock.h>
 
@@ -30,14 +29,18 @@ static unsigned notified;
 
 /* ---- what ring.c calls ----------------------------------------------------------------------- */
 
-paddr_t frame_alloc_contiguous(size_t count, uint64_t align, unsigned flags)
+err_t dma_alloc(const struct device *d, size_t bytes, size_t align, struct dma_buffer *buffer)
 {
-    return virt_to_phys(aligned_alloc(align, count * PAGE_SIZE));
+    buffer->va = aligned_alloc(align, ALIGN_UP(bytes, PAGE_SIZE));
+    buffer->pa = virt_to_phys(buffer->va);
+    buffer->size = bytes;
+    memset(buffer->va, 0, bytes);
+    return 0;
 }
 
-void frame_free_contiguous(paddr_t pa, size_t count)
+void dma_free(struct dma_buffer *buffer)
 {
-    free(phys_to_virt(pa));
+    free(buffer->va);
 }
 
 void *calloc(size_t n, size_t size);
@@ -148,7 +151,7 @@ static void step(struct virtio_queue *q, uint8_t what, const uint8_t value[4])
         *(uint16_t *)&q->used->ring[ENTRIES] = half;
         break;
     default: /* the tables that we write are its to see, and may be its to spoil */
-        ((uint8_t *)q->desc)[half % (q->pages * PAGE_SIZE)] = value[2];
+        ((uint8_t *)q->desc)[half % q->memory.size] = value[2];
     }
 }
 

@@ -52,37 +52,38 @@ static void device_name(struct platform_device *p)
         device_init(&p->device, &platform_bus, root, "%.*s", length, name);
 }
 
-static err_t node_add(const struct device_tree_service *tree, const struct device_node *node,
-                      const char *compatible)
+err_t platform_add(const struct device_node *node, const char *compatible, bool coherent)
 {
-    struct platform_device *p = kzalloc(sizeof *p);
-    size_t size;
+    struct platform_device *p = root ? kzalloc(sizeof *p) : NULL;
     err_t err;
 
     if (!p)
-        return -ENOMEM;
+        return root ? -ENOMEM : -ENODEV;
     p->node = *node;
     p->compatible = compatible;
     device_name(p);
-    p->device.dma_coherent = tree->property(node, "dma-coherent", &size) != NULL;
+    p->device.dma_coherent = coherent;
     resources_read(p);
     err = device_add(&p->device);
     device_put(&p->device);
     return err == -EEXIST ? 0 : err;
 }
 
-err_t platform_scan(const struct subsystem *who, const char *compatible)
+err_t platform_scan(const struct subsystem *who, const char *compatible,
+                    bool (*wanted)(const struct device_node *node))
 {
     const struct device_tree_service *tree;
     struct device_node node;
     err_t err = 0, found;
+    size_t size;
 
     if (service_find_device_tree(who, &tree) != 0 || !root)
         return 0;
     for (unsigned n = 0; err == 0 && (found = tree->find(compatible, n, &node)) != -ENOENT; n++) {
-        if (found == 0)
-            err = node_add(tree, &node, compatible);
-        else
+        if (found == 0 && (!wanted || wanted(&node)))
+            err = platform_add(&node, compatible,
+                               tree->property(&node, "dma-coherent", &size) != NULL);
+        else if (found != 0)
             log_warn("node %u of %s makes no sense: it is left out", n, compatible);
     }
     return err;

@@ -24,5 +24,10 @@ static inline struct platform_device *platform_of(const struct device *d)
 }
 
 /* Adds a device for each node that is not there yet; again after a removal brings it back.
- * compatible: stays for ever.  Return: 0, however many there are; -ENOMEM. */
-err_t __must_check platform_scan(const struct subsystem *who, const char *compatible);
+ * compatible: stays for ever.  wanted: which nodes; NULL: all.  Return: 0, however many there are;
+ * -ENOMEM. */
+err_t __must_check platform_scan(const struct subsystem *who, const char *compatible,
+                                 bool (*wanted)(const struct device_node *node));
+/* Adds one that no device tree tells of: name, reg and irq of `node` count.  0 (also when it is there
+ * already), -ENOMEM, -ENODEV: there is no platform bus. */
+err_t __must_check platform_add(const struct device_node *node, const char *compatible, bool coherent);

@@ -136,27 +136,11 @@ static void entropy_free(struct virtio_device *d)
     kfree(e);
 }
 
-static struct virtio_driver entropy_driver = { .name = "virtio_rng",
+static struct virtio_driver entropy_driver = { .driver = VIRTIO_DRIVER("virtio_rng"),
                                                .id = VIRTIO_ID_RNG,
                                                .probe = entropy_probe,
                                                .start = entropy_start,
                                                .detach = entropy_detach,
                                                .drain = entropy_drain,
                                                .free = entropy_free };
-
-static err_t entropy_init(struct subsystem *self __maybe_unused)
-{
-    virtio_driver_register(&entropy_driver);
-    return 0;
-}
-
-static void entropy_shutdown(struct subsystem *self __maybe_unused)
-{
-    virtio_driver_unregister(&entropy_driver);
-}
-
-static struct subsystem entropy_subsystem = { .name = "virtio_rng",
-                                              .privilege = PRIV_DRIVER,
-                                              .late_init = entropy_init,
-                                              .shutdown = entropy_shutdown };
-REGISTER_SUBSYSTEM(entropy_subsystem);
+REGISTER_VIRTIO_DRIVER(entropy_driver);

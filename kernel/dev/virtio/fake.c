@@ -118,7 +118,6 @@ void fake_init(struct fake_device *f, uint32_t id, uint64_t offered)
     f->v.transport = &fake_transport;
     f->v.id = id;
     f->v.config_bytes = FAKE_CONFIG_BYTES;
-    str_copy(f->v.bus_name, "fake", sizeof f->v.bus_name);
     f->offered = offered | BIT(VIRTIO_F_VERSION_1);
     f->entries[0] = 16;
 }

@@ -3,9 +3,10 @@
  * Purpose: virtio devices by registers in memory (virtio 1.2, 4.2), version 2 and the legacy version 1 that
  * QEMU's virt machine has by default.
  *
- * Model: where they are, the device tree says ("virtio,mmio"), or the command line, as on Linux:
- * virtio_mmio.device=SIZE@ADDRESS:IRQ[:ID].  Most places are empty (device id 0).  An interrupt is
- * acknowledged before the queues are looked at, so that none is lost.
+ * Model: a driver of the platform bus, whose devices carry one virtio device each.  Where they are, the
+ * device tree says ("virtio,mmio"), or the command line, as on Linux:
+ * virtio_mmio.device=SIZE@ADDRESS:IRQ[:ID].  Most places are empty (device id 0): those are left out.  An
+ * interrupt is acknowledged before the queues are looked at, so that none is lost.
  * Locking: the selector registers (queue, features) are used in probe alone, one thread.
  */
 #define LOG_TAG "virtio-mmio"
@@ -14,38 +15,31 @@
 #include <core/irq.h>
 #include <core/log.h>
 #include <core/params.h>
-#include <dev/device_tree.h>
+#include <dev/bus/platform.h>
 #include <hal/cpu.h>
 #include <hal/io.h>
 #include <hal/mmu.h>
-#include <lib/fmt.h>
 #include <lib/string.h>
 #include <mm/heap.h>
 #include <mm/vmap.h>
-#include <svc/subsystem.h>
+#include <sched/clock.h>
 
 #include <linux/virtio_mmio.h>
 
 #define MAGIC 0x74726976 /* "virt" */
 #define RESET_TRIES 10000
 #define ARGUMENTS_MAX 32
-
-struct mmio_place {
-    paddr_t base;
-    uint64_t size;
-    unsigned irq;
-    bool irq_known, edge;
-};
+#define REGISTERS_MAX MiB
 
 struct mmio_device {
     struct virtio_device v;
-    volatile uint8_t *regs;
-    struct mmio_place place;
-    struct mmio_device *next; /* boot and shutdown, one thread */
+    volatile uint8_t *regs; /* while its driver is bound */
+    size_t size;
+    const struct device_resource *irq; /* NULL: it has none */
 };
 
-static struct mmio_device *found;
-static struct mmio_place arguments[ARGUMENTS_MAX]; /* of the command line; boot */
+static const char compatible[] = "virtio,mmio";
+static struct device_node arguments[ARGUMENTS_MAX]; /* of the command line; boot */
 static unsigned argument_count;
 
 static struct mmio_device *mmio_of(struct virtio_device *d)
@@ -131,10 +125,10 @@ static err_t mmio_queue_start(struct virtio_queue *q)
     reg_write(d, VIRTIO_MMIO_QUEUE_SEL, q->index);
     reg_write(d, VIRTIO_MMIO_QUEUE_NUM, q->size);
     if (d->legacy) {
-        if (PFN(q->memory) > UINT32_MAX)
+        if (PFN(q->memory.pa) > UINT32_MAX)
             return -ENOMEM;
         reg_write(d, VIRTIO_MMIO_QUEUE_ALIGN, PAGE_SIZE);
-        reg_write(d, VIRTIO_MMIO_QUEUE_PFN, (uint32_t)PFN(q->memory));
+        reg_write(d, VIRTIO_MMIO_QUEUE_PFN, (uint32_t)PFN(q->memory.pa));
         return 0;
     }
     address_write(d, VIRTIO_MMIO_QUEUE_DESC_LOW, q->desc);
@@ -199,30 +193,23 @@ static void on_interrupt(unsigned irq __maybe_unused, void *arg)
 
 static err_t mmio_irq_start(struct virtio_device *d)
 {
-    struct mmio_device *m = mmio_of(d);
+    const struct device_resource *irq = mmio_of(d)->irq;
 
-    if (!m->place.irq_known)
+    if (!irq)
         return -ENXIO;
-    if (irq_chip() && irq_chip()->configure)
-        (void)irq_chip()->configure(m->place.irq, m->place.edge); /* or it stays as it is */
-    return irq_register(m->place.irq, d->name, on_interrupt, m);
+    if (irq_chip() && irq_chip()->configure) /* or it stays as it is */
+        (void)irq_chip()->configure((unsigned)irq->start, irq->flags & RESOURCE_EDGE);
+    return irq_register((unsigned)irq->start, virtio_name(d), on_interrupt, mmio_of(d));
 }
 
 static void mmio_irq_stop(struct virtio_device *d)
 {
-    irq_unregister(mmio_of(d)->place.irq, on_interrupt, mmio_of(d));
+    irq_unregister((unsigned)mmio_of(d)->irq->start, on_interrupt, mmio_of(d));
 }
 
 static void mmio_release(struct virtio_device *d)
 {
-    struct mmio_device *m = mmio_of(d), **link = &found;
-
-    while (*link && *link != m)
-        link = &(*link)->next;
-    if (*link)
-        *link = m->next;
-    vmap_unmap_device((void *)m->regs, m->place.size);
-    kfree(m);
+    kfree(mmio_of(d));
 }
 
 static const struct virtio_transport mmio_transport = {
@@ -243,7 +230,7 @@ static const struct virtio_transport mmio_transport = {
     .release = mmio_release,
 };
 
-/* ---- discovery ------------------------------------------------------------------------------- */
+/* ---- the driver ------------------------------------------------------------------------------ */
 
 /* Is there a device?  -ENODEV: an empty place, -EINVAL: something else. */
 static err_t registers_check(const volatile uint8_t *regs, uint32_t *version, uint32_t *id)
@@ -257,110 +244,135 @@ static err_t registers_check(const volatile uint8_t *regs, uint32_t *version, ui
     return *id == 0 ? -ENODEV : 0;
 }
 
-static err_t mmio_probe(const struct mmio_place *place)
+static err_t mmio_create(struct device *d, volatile uint8_t *regs, size_t size)
 {
-    volatile uint8_t *regs;
-    struct mmio_device *m;
-    uint32_t version, id;
-    err_t err;
+    uint32_t version = 0, id = 0;
+    err_t err = registers_check(regs, &version, &id);
+    struct mmio_device *m = err ? NULL : kzalloc(sizeof *m);
 
-    if (place->size <= VIRTIO_MMIO_CONFIG)
-        return -EINVAL;
-    regs = vmap_device(place->base, place->size, MMU_READ | MMU_WRITE | MMU_DEVICE);
-    if (!regs)
-        return -ENOMEM;
-    err = registers_check(regs, &version, &id);
-    m = err ? NULL : kzalloc(sizeof *m);
-    if (!m) {
-        vmap_unmap_device((void *)regs, place->size);
+    if (!m)
         return err ? err : -ENOMEM;
-    }
     m->regs = regs;
-    m->place = *place;
+    m->size = size;
+    m->irq = device_resource(d, RESOURCE_IRQ, 0);
     m->v.transport = &mmio_transport;
     m->v.id = id;
     m->v.vendor = mmio_read32(regs + VIRTIO_MMIO_VENDOR_ID);
     m->v.legacy = version == 1;
-    m->v.config_bytes = place->size - VIRTIO_MMIO_CONFIG;
-    fmt_snprintf(m->v.bus_name, sizeof m->v.bus_name, "%llx.virtio_mmio",
-                 (unsigned long long)place->base);
-    m->next = found;
-    found = m;
-    virtio_device_add(&m->v);
-    return 0;
+    m->v.config_bytes = size - VIRTIO_MMIO_CONFIG;
+    d->driver_data = m;
+    err = virtio_device_add(&m->v, d);
+    if (err != 0)
+        device_put(&m->v.device);
+    return err;
 }
 
-static void place_try(const struct mmio_place *place)
+static err_t mmio_probe(struct device *d)
 {
-    err_t err = mmio_probe(place);
-
-    if (err != 0 && err != -ENODEV)
-        log_warn("nothing usable at %#llx: error %d", (unsigned long long)place->base, err);
-}
-
-static void tree_probe(const struct device_tree_service *tree)
-{
-    static const char compatible[] = "virtio,mmio";
-    struct device_node node;
+    const struct device_resource *r = device_resource(d, RESOURCE_MEMORY, 0);
+    volatile uint8_t *regs;
     err_t err;
 
-    for (unsigned i = 0; (err = tree->find(compatible, i, &node)) != -ENOENT; i++) {
-        struct mmio_place place = { .irq_known = node.irq_count != 0 };
-
-        if (err != 0 || node.reg_count == 0)
-            continue;
-        place.base = node.reg[0].start;
-        place.size = node.reg[0].size;
-        place.irq = node.irq[0];
-        place.edge = node.irq_edge & 1;
-        place_try(&place);
-    }
+    if (!r || r->size <= VIRTIO_MMIO_CONFIG || r->size > REGISTERS_MAX)
+        return -EINVAL;
+    regs = device_map(r, 0, 0);
+    if (!regs)
+        return -ENOMEM;
+    err = mmio_create(d, regs, r->size);
+    if (err != 0)
+        device_unmap((void *)regs, r->size);
+    return err;
 }
 
-/* SIZE@ADDRESS:IRQ[:ID], SIZE with K, M, G. */
+static void mmio_stop(struct device *d)
+{
+    struct mmio_device *m = d->driver_data;
+
+    if (device_remove(&m->v.device) != 0) /* it is gone, or somebody else is at it */
+        while (atomic_load(&m->v.device.state) != DEVICE_GONE)
+            (void)sleep_until(clock_monotonic() + NS_PER_MSEC, false);
+}
+
+static void mmio_remove(struct device *d)
+{
+    struct mmio_device *m = d->driver_data;
+
+    device_unmap((void *)m->regs, m->size);
+    device_put(&m->v.device);
+}
+
+static bool mmio_match(const struct device *d)
+{
+    return strcmp(platform_of(d)->compatible, compatible) == 0;
+}
+
+/* ---- where they are -------------------------------------------------------------------------- */
+
+static bool place_taken(const struct device_node *node)
+{
+    volatile uint8_t *regs;
+    uint32_t version, id;
+    err_t err;
+
+    if (node->reg_count == 0 || node->reg[0].size <= VIRTIO_MMIO_CONFIG)
+        return false;
+    regs = vmap_device(node->reg[0].start, VIRTIO_MMIO_CONFIG, MMU_READ | MMU_WRITE | MMU_DEVICE);
+    if (!regs)
+        return false;
+    err = registers_check(regs, &version, &id);
+    vmap_unmap_device((void *)regs, VIRTIO_MMIO_CONFIG);
+    if (err != 0 && err != -ENODEV)
+        log_warn("no virtio device at %#llx", (unsigned long long)node->reg[0].start);
+    return err == 0;
+}
+
+/* SIZE@ADDRESS:IRQ[:ID], SIZE with K or M. */
 static err_t set_device(const char *value)
 {
-    struct mmio_place p = { .irq_known = true, .edge = true };
+    struct device_node n = { .name = "virtio_mmio", .reg_count = 1, .irq_count = 1, .irq_edge = 1 };
     uint64_t irq, id;
 
-    if (!value || str_to_u64(&value, 0, &p.size) != 0)
+    if (!value || str_to_u64(&value, 0, &n.reg[0].size) != 0)
         return -EINVAL;
-    if (*value == 'K' || *value == 'M' || *value == 'k' || *value == 'm')
-        p.size <<= (*value++ | 0x20) == 'k' ? 10 : 20;
-    if (*value++ != '@' || str_to_u64(&value, 0, &p.base) != 0 || *value++ != ':' ||
+    if ((*value | 0x20) == 'k' || (*value | 0x20) == 'm')
+        n.reg[0].size <<= (*value++ | 0x20) == 'k' ? 10 : 20;
+    if (*value++ != '@' || str_to_u64(&value, 0, &n.reg[0].start) != 0 || *value++ != ':' ||
         str_to_u64(&value, 0, &irq) != 0 || irq >= IRQ_MAX)
         return -EINVAL;
     if (*value == ':' && (value++, str_to_u64(&value, 0, &id) != 0))
         return -EINVAL;
-    if (*value || p.size > MiB || argument_count == ARGUMENTS_MAX)
+    if (*value || n.reg[0].size > REGISTERS_MAX || argument_count == ARGUMENTS_MAX)
         return -EINVAL;
-    p.irq = (unsigned)irq;
-    arguments[argument_count++] = p;
+    n.irq[0] = (unsigned)irq;
+    arguments[argument_count++] = n;
     return 0;
 }
 PARAM_NAMED(virtio_mmio_device, "virtio_mmio.device",
             "SIZE@ADDRESS:IRQ[:ID] of a virtio device's registers; may be given several times", set_device);
 
+static struct driver mmio_driver;
+
 static err_t mmio_start(struct subsystem *self)
 {
-    const struct device_tree_service *tree;
-    bool has_tree = service_find_device_tree(self, &tree) == 0;
+    err_t err = driver_start(&mmio_driver);
 
-    if (has_tree)
-        tree_probe(tree);
-    for (unsigned i = 0; i < argument_count; i++)
-        place_try(&arguments[i]);
-    return found ? 0 : -ENODEV;
+    if (err == 0)
+        err = platform_scan(self, compatible, place_taken);
+    for (unsigned i = 0; i < argument_count && err == 0; i++)
+        if (place_taken(&arguments[i]))
+            err = platform_add(&arguments[i], compatible, true);
+    return err;
 }
 
-static void mmio_shutdown(struct subsystem *self __maybe_unused)
-{
-    while (found)
-        virtio_device_remove(&found->v);
-}
-
-static struct subsystem mmio_subsystem = { .name = "virtio_mmio",
-                                           .privilege = PRIV_DRIVER,
-                                           .late_init = mmio_start,
-                                           .shutdown = mmio_shutdown };
-REGISTER_SUBSYSTEM(mmio_subsystem);
+static const char *const needs[] = { "virtio", "platform", NULL };
+static struct driver mmio_driver = { .subsystem = { .name = "virtio_mmio",
+                                                    .privilege = PRIV_DRIVER,
+                                                    .needs = needs,
+                                                    .late_init = mmio_start,
+                                                    .shutdown = driver_subsystem_stop },
+                                     .bus = &platform_bus,
+                                     .match = mmio_match,
+                                     .probe = mmio_probe,
+                                     .stop = mmio_stop,
+                                     .remove = mmio_remove };
+REGISTER_DRIVER(mmio_driver);

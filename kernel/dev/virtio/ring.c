@@ -17,8 +17,6 @@
 
 #include <core/panic.h>
 #include <hal/mmu.h>
-#include <lib/string.h>
-#include <mm/frame.h>
 #include <mm/heap.h>
 #include <sched/clock.h>
 
@@ -59,14 +57,13 @@ static err_t rings_alloc(struct virtio_queue *q)
 {
     uint64_t used_at = ALIGN_UP(avail_bytes(q->size), PAGE_SIZE);
 
-    q->pages = PAGES(used_at + used_bytes(q->size));
-    q->memory = frame_alloc_contiguous(q->pages, PAGE_SIZE, 0);
-    if (q->memory == PADDR_NONE)
-        return -ENOMEM;
-    memset(phys_to_virt(q->memory), 0, q->pages * PAGE_SIZE);
-    q->desc = phys_to_virt(q->memory);
+    err_t err = dma_alloc(&q->device->device, used_at + used_bytes(q->size), PAGE_SIZE, &q->memory);
+
+    if (err != 0)
+        return err;
+    q->desc = q->memory.va;
     q->avail = (struct vring_avail *)(q->desc + q->size);
-    q->used = phys_to_virt(q->memory + used_at);
+    q->used = (struct vring_used *)((uint8_t *)q->memory.va + used_at);
     return 0;
 }
 
@@ -86,8 +83,8 @@ static err_t queue_init(struct virtio_queue *q, unsigned entries)
 
 static void queue_free(struct virtio_queue *q)
 {
-    if (q->memory != PADDR_NONE && !atomic_load(&q->device->dead))
-        frame_free_contiguous(q->memory, q->pages);
+    if (!atomic_load(&q->device->dead))
+        dma_free(&q->memory);
     kfree(q->slots);
     kfree(q->next);
     kfree(q);
@@ -113,7 +110,6 @@ err_t virtio_queue_create(struct virtio_device *d, unsigned index, struct spinlo
     q->lock = lock;
     q->handler = handler;
     q->timeout = timeout ? virtio_timeout_ns : 0;
-    q->memory = PADDR_NONE;
     q->size = 1;
     err = queue_init(q, entries);
     if (err == 0)

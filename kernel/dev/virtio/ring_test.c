@@ -84,7 +84,7 @@ static void count_free(struct virtio_device *d)
     c.frees++;
 }
 
-static struct virtio_driver driver = { .name = "counting",
+static struct virtio_driver driver = { .driver = VIRTIO_DRIVER("ktest-counting"),
                                        .id = TEST_ID,
                                        .probe = count_probe,
                                        .start = count_start,
@@ -103,15 +103,15 @@ static bool begin(struct ktest *t, struct fake_device *f, bool timed)
     memory = kmalloc(PAGE_SIZE);
     quiet_level = log_console_level();
     log_console_level_set(0); /* what is given up says so */
-    virtio_driver_register(&driver);
-    virtio_device_add(&f->v);
-    return KTEST_TRUE(memory != NULL) && KTEST_EQ(c.starts, 1);
+    return KTEST_EQ(driver_start(&driver.driver), 0) && KTEST_EQ(virtio_device_add(&f->v, NULL), 0) &&
+           KTEST_TRUE(memory != NULL) && KTEST_EQ(c.starts, 1);
 }
 
 static void end(struct ktest *t, struct fake_device *f)
 {
-    virtio_device_remove(&f->v);
-    virtio_driver_unregister(&driver);
+    device_remove(&f->v.device);
+    device_put(&f->v.device);
+    driver_stop(&driver.driver);
     log_console_level_set(quiet_level);
     kfree(memory);
     KTEST_TRUE(f->released);
@@ -203,7 +203,7 @@ KTEST(virtio, good_events)
 KTEST(virtio, out_of_order)
 {
     static struct fake_device f;
-    struct fake_chain chain[8];
+    static struct fake_chain chain[8];
 
     fake_init(&f, TEST_ID, 0);
     if (begin(t, &f, false)) {
@@ -354,20 +354,18 @@ KTEST(virtio, liars)
 KTEST(virtio, deaf)
 {
     static struct fake_device f;
-    paddr_t rings;
-    size_t pages;
+    struct dma_buffer rings;
 
     fake_init(&f, TEST_ID, 0);
     if (begin(t, &f, true)) {
         rings = f.v.queues[0]->memory;
-        pages = f.v.queues[0]->pages;
         KTEST_EQ(request(&f, 0, 1, 1), 0);
         f.deaf = true;
         end(t, &f);
         KTEST_EQ(c.failed, 1);
         KTEST_TRUE(f.v.dead);
-        KTEST_EQ(frame_refs(rings), 1);
-        frame_free_contiguous(rings, pages); /* the test knows better */
+        KTEST_EQ(frame_refs(rings.pa), 1);
+        dma_free(&rings); /* the test knows better */
     }
 }
 
@@ -380,12 +378,13 @@ static void run_refused(struct ktest *t, struct fake_device *f)
     memset(&c, 0, sizeof c);
     spin_init(&c.lock, LOCK_DEVICE);
     log_console_level_set(0);
-    virtio_driver_register(&driver);
-    virtio_device_add(&f->v);
+    KTEST_EQ(driver_start(&driver.driver), 0);
+    KTEST_EQ(virtio_device_add(&f->v, NULL), 0);
     KTEST_EQ(c.starts, 0);
-    KTEST_TRUE(f->v.driver == NULL);
-    virtio_device_remove(&f->v);
-    virtio_driver_unregister(&driver);
+    KTEST_TRUE(!device_is_bound(&f->v.device));
+    device_remove(&f->v.device);
+    device_put(&f->v.device);
+    driver_stop(&driver.driver);
     log_console_level_set(level);
     KTEST_TRUE(f->released);
 }

@@ -9,19 +9,15 @@
 #include <dev/virtio/virtio.h>
 
 #include <core/log.h>
-#include <core/panic.h>
 #include <core/params.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 #include <sched/clock.h>
-#include <sched/mutex.h>
 
 #define RING_FEATURES (BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
 #define GENERATION_TRIES 8
 
-static struct mutex virtio_mutex = MUTEX_INIT(virtio_mutex);
-static struct list devices = LIST_INIT(devices), drivers = LIST_INIT(drivers); /* virtio_mutex */
-static unsigned next_number; /* virtio_mutex */
+static unsigned next_number; /* atomic */
 
 ns_t virtio_timeout_ns = 30 * NS_PER_SEC; /* as Linux's for block requests; set at boot */
 
@@ -44,14 +40,14 @@ static void device_reset(struct virtio_device *d)
     if (d->transport->reset(d) == 0)
         return;
     if (!atomic_xchg(&d->dead, true))
-        log_err("%s (%s) does not answer a reset: its rings stay allocated", d->name, d->bus_name);
+        log_err("%s does not answer a reset: its rings stay allocated", virtio_name(d));
 }
 
 void virtio_device_fail(struct virtio_device *d, const char *why)
 {
     if (atomic_xchg(&d->broken, true))
         return;
-    log_err("%s (%s) is given up: %s", d->name, d->bus_name, why);
+    log_err("%s is given up: %s", virtio_name(d), why);
     device_reset(d);
     if (d->driver)
         d->driver->drain(d);
@@ -170,7 +166,7 @@ static void queues_destroy(struct virtio_device *d)
             virtio_queue_destroy(d->queues[i]);
 }
 
-/* Stops the device and takes everything back. */
+/* Silences the device and takes everything back. */
 static void device_halt(struct virtio_device *d)
 {
     atomic_store(&d->broken, true);
@@ -181,7 +177,8 @@ static void device_halt(struct virtio_device *d)
     d->driver->drain(d);
 }
 
-static err_t device_begin(struct virtio_device *d, struct virtio_driver *v)
+/* Up to where the driver has its queues and data. */
+static err_t device_begin(struct virtio_device *d, const struct virtio_driver *v)
 {
     err_t err = d->transport->reset(d);
 
@@ -193,7 +190,7 @@ static err_t device_begin(struct virtio_device *d, struct virtio_driver *v)
     return err ? err : v->probe(d);
 }
 
-static err_t device_go(struct virtio_device *d, struct virtio_driver *v)
+static err_t device_go(struct virtio_device *d, const struct virtio_driver *v)
 {
     err_t err = d->transport->irq_start(d);
 
@@ -206,96 +203,153 @@ static err_t device_go(struct virtio_device *d, struct virtio_driver *v)
     return err;
 }
 
-static void device_bind_locked(struct virtio_device *d, struct virtio_driver *v)
+static const struct virtio_driver *driver_of(const struct driver *driver)
 {
+    return container_of(driver, struct virtio_driver, driver);
+}
+
+err_t virtio_probe(struct device *device)
+{
+    struct virtio_device *d = virtio_of(device);
+    const struct virtio_driver *v = d->driver;
     err_t err;
 
     d->broken = d->dead = d->watching = false;
     d->complaint = NULL;
+    timer_init(&d->timer, watch_timer);
     err = device_begin(d, v);
     if (err == 0) {
-        d->driver = v;
         err = device_go(d, v);
-        if (err != 0) {
-            d->driver = NULL;
-            v->free(d);
-        }
+        if (err == 0)
+            return 0;
+        device_reset(d);
+        queues_destroy(d);
+        v->free(d);
+    } else {
+        device_reset(d);
+        queues_destroy(d);
     }
-    if (err == 0)
-        return;
-    log_err("%s (%s) cannot be driven by %s: error %d", d->name, d->bus_name, v->name, err);
-    device_reset(d);
-    queues_destroy(d);
-    d->transport->set_status(d, VIRTIO_CONFIG_S_FAILED);
-}
-
-static void device_unbind_locked(struct virtio_device *d)
-{
-    struct virtio_driver *v = d->driver;
-
-    if (!v)
-        return;
-    v->detach(d);
-    device_halt(d);
-    queues_destroy(d);
     d->driver = NULL;
+    d->transport->set_status(d, VIRTIO_CONFIG_S_FAILED);
+    return err == -ENODEV ? -EIO : err;
+}
+
+void virtio_stop(struct device *device)
+{
+    struct virtio_device *d = virtio_of(device);
+
+    d->driver->detach(d);
+    device_halt(d);
+}
+
+void virtio_remove(struct device *device)
+{
+    struct virtio_device *d = virtio_of(device);
+    const struct virtio_driver *v = d->driver;
+
+    queues_destroy(d);
     v->free(d);
+    d->driver = NULL;
 }
 
-void virtio_device_add(struct virtio_device *d)
+/* ---- the bus --------------------------------------------------------------------------------- */
+
+static bool bus_match(const struct device *device, const struct driver *driver)
 {
-    struct virtio_driver *v;
+    struct virtio_device *d = container_of(device, struct virtio_device, device);
 
-    timer_init(&d->timer, watch_timer);
-    mutex_lock(&virtio_mutex);
-    fmt_snprintf(d->name, sizeof d->name, "virtio%u", next_number++);
-    list_add_tail(&devices, &d->link);
-    list_for_each(v, &drivers, link)
-        if (v->id == d->id && !d->driver)
-            device_bind_locked(d, v);
-    mutex_unlock(&virtio_mutex);
+    if (d->id != driver_of(driver)->id)
+        return false;
+    d->driver = driver_of(driver); /* bind is held: probe comes next */
+    return true;
 }
 
-void virtio_device_remove(struct virtio_device *d)
+bool virtio_match(const struct device *d __maybe_unused)
 {
-    mutex_lock(&virtio_mutex);
-    device_unbind_locked(d);
-    list_del(&d->link);
-    mutex_unlock(&virtio_mutex);
-    d->transport->release(d);
+    return true; /* the bus has looked at the id */
 }
 
-void virtio_driver_register(struct virtio_driver *v)
+static void bus_release(struct device *d)
 {
-    struct virtio_device *d;
-
-    mutex_lock(&virtio_mutex);
-    list_add_tail(&drivers, &v->link);
-    list_for_each(d, &devices, link)
-        if (d->id == v->id && !d->driver)
-            device_bind_locked(d, v);
-    mutex_unlock(&virtio_mutex);
+    virtio_of(d)->transport->release(virtio_of(d));
 }
 
-void virtio_driver_unregister(struct virtio_driver *v)
+static ssize_t bus_modalias(const struct device *device, char *out, size_t size)
 {
-    struct virtio_device *d;
+    const struct virtio_device *d = container_of(device, struct virtio_device, device);
 
-    mutex_lock(&virtio_mutex);
-    list_for_each(d, &devices, link)
-        if (d->driver == v)
-            device_unbind_locked(d);
-    list_del(&v->link);
-    mutex_unlock(&virtio_mutex);
+    return fmt_scnprintf(out, size, "virtio:d%08Xv%08X", d->id, d->vendor);
 }
 
-void virtio_device_for_each(bool (*fn)(struct virtio_device *d, void *arg), void *arg)
+static ssize_t show_id(struct device *d, char *out, size_t size)
 {
-    struct virtio_device *d;
-
-    mutex_lock(&virtio_mutex);
-    list_for_each(d, &devices, link)
-        if (!fn(d, arg))
-            break;
-    mutex_unlock(&virtio_mutex);
+    return fmt_scnprintf(out, size, "0x%04x\n", virtio_of(d)->id);
 }
+
+static ssize_t show_vendor(struct device *d, char *out, size_t size)
+{
+    return fmt_scnprintf(out, size, "0x%04x\n", virtio_of(d)->vendor);
+}
+
+static ssize_t show_status(struct device *d, char *out, size_t size)
+{
+    uint8_t status = 0;
+
+    if (device_enter(d) == 0) { /* its registers are there */
+        status = virtio_of(d)->transport->status(virtio_of(d));
+        device_leave(d);
+    }
+    return fmt_scnprintf(out, size, "0x%08x\n", status);
+}
+
+/* One character for each bit, the lowest first, as Linux shows them. */
+static ssize_t show_features(struct device *d, char *out, size_t size)
+{
+    uint64_t features = virtio_of(d)->features;
+    size_t n = 0;
+
+    for (; n < 64 && n + 2 < size; n++)
+        out[n] = features >> n & 1 ? '1' : '0';
+    out[n++] = '\n';
+    return (ssize_t)n;
+}
+
+static const struct device_attribute attributes[] = {
+    { .name = "device", .mode = 0444, .show = show_id },
+    { .name = "vendor", .mode = 0444, .show = show_vendor },
+    { .name = "status", .mode = 0444, .show = show_status },
+    { .name = "features", .mode = 0444, .show = show_features },
+};
+
+struct bus virtio_bus = { .name = "virtio",
+                          .match = bus_match,
+                          .release = bus_release,
+                          .modalias = bus_modalias,
+                          .attributes = attributes,
+                          .attribute_count = ARRAY_SIZE(attributes) };
+
+err_t virtio_device_add(struct virtio_device *d, struct device *parent)
+{
+    device_init(&d->device, &virtio_bus, parent, "virtio%u", atomic_fetch_add(&next_number, 1));
+    return device_add(&d->device);
+}
+
+static err_t virtio_start(struct subsystem *self __maybe_unused)
+{
+    return bus_add(&virtio_bus);
+}
+
+static void virtio_shutdown(struct subsystem *self __maybe_unused)
+{
+    if (list_empty(&virtio_bus.devices) && list_empty(&virtio_bus.drivers))
+        bus_remove(&virtio_bus);
+}
+
+const char *const virtio_needs[] = { "virtio", NULL };
+static const char *const needs[] = { "devices", NULL };
+static struct subsystem virtio_subsystem = { .name = "virtio",
+                                             .privilege = PRIV_DRIVER,
+                                             .needs = needs,
+                                             .late_init = virtio_start,
+                                             .shutdown = virtio_shutdown };
+REGISTER_SUBSYSTEM(virtio_subsystem);

@@ -3,20 +3,19 @@
  * Purpose: virtio 1.x devices (OASIS "Virtual I/O Device Version 1.2"), and the legacy ones before it.
  *
  * Model: three parts that know each other by this header alone:
- *     transport   registers of one kind (MMIO, PCI): makes a struct virtio_device and adds it
- *     core        joins a device with the driver for its id: negotiates, starts, removes, gives up
+ *     transport   registers of one kind (MMIO, PCI): makes a struct virtio_device and adds it to virtio_bus
+ *     core        what all drivers have in common: negotiates, starts, removes, gives up
  *     driver      block, entropy, console: requests on queues
  * A queue (ring.c) hands pieces of memory to the device and gets them back with the token that the
  * driver gave.  Nothing that the device writes is believed: an index that jumps, an id that is not out, a
  * length beyond the buffer, or an answer that does not come in time break the device for good: it is
  * reset, one line is logged, and its driver gets all tokens back to fail them.
  *
- *     added -> probe -> DRIVER_OK -> start ----> detach -> reset -> drain -> free     (removal)
- *                                     \-> broken: reset -> drain                      (any context)
+ *     added -> probe -> DRIVER_OK -> start ----> detach -> reset -> drain | free     (stop | remove)
+ *                                     \-> broken: reset -> drain                     (any context)
  *
- * Locking: virtio_mutex (sleeps) guards the lists of devices and drivers, and bindings.  A queue is its
- * driver's: all functions of ring.c want the lock that virtio_queue_create() was given (LOCK_DEVICE,
- * interrupts off).
+ * Locking: bindings are the device model's.  A queue is its driver's: all functions of ring.c want the lock
+ * that virtio_queue_create() was given (LOCK_DEVICE, interrupts off).
  * Invariants: (1) a token is with the device, or with the driver, never with both; (2) what the device may
  * still write is not freed: memory of rings lives until the device has been reset, and for ever when
  * it does not answer the reset.
@@ -24,7 +23,7 @@
 #pragma once
 
 #include <core/spinlock.h>
-#include <lib/list.h>
+#include <dev/bus/device.h>
 #include <lib/segment.h>
 #include <sched/timer.h>
 
@@ -47,8 +46,7 @@ struct virtio_queue {
     struct vring_desc *desc;
     struct vring_avail *avail;
     struct vring_used *used;
-    paddr_t memory;
-    size_t pages;
+    struct dma_buffer memory; /* of all three */
     void *notify; /* the transport's */
 
     struct virtio_slot *slots; /* by number of the first descriptor; lock, as the rest */
@@ -74,19 +72,19 @@ struct virtio_transport {
     uint32_t (*config_generation)(struct virtio_device *d);
     err_t (*irq_start)(struct virtio_device *d); /* from now on virtio_interrupt() is called */
     void (*irq_stop)(struct virtio_device *d); /* no handler runs any more when it returns */
-    void (*release)(struct virtio_device *d); /* the device has been removed: frees it */
+    void (*release)(struct virtio_device *d); /* frees the record */
 };
 
 struct virtio_device {
+    struct device device; /* first; "virtio0", a child of what carries it */
     const struct virtio_transport *transport; /* set by the transport before adding, as the next four */
     uint32_t id, vendor; /* VIRTIO_ID_* */
     bool legacy; /* no VIRTIO_F_VERSION_1, rings in one piece by page number */
     size_t config_bytes; /* what config_read can reach */
-    char bus_name[24]; /* "a000000.virtio_mmio", "0000:00:02.0" */
+    void *carrier; /* the transport's */
 
-    char name[16]; /* "virtio0"; constant once added */
     uint64_t features; /* negotiated */
-    struct virtio_driver *driver; /* virtio_mutex; NULL: none */
+    const struct virtio_driver *driver; /* from probe to remove; NULL: none */
     void *data; /* the driver's */
     struct virtio_queue *queues[VIRTIO_QUEUES_MAX]; /* set in probe, constant until removal */
     bool broken; /* atomic; for good */
@@ -94,11 +92,10 @@ struct virtio_device {
     const char *complaint; /* what it was caught at; atomic, first one stays */
     bool watching; /* timer is armed; atomic */
     struct timer timer; /* for requests that take too long */
-    struct list link; /* virtio_mutex */
 };
 
 struct virtio_driver {
-    const char *name;
+    struct driver driver; /* first; see VIRTIO_DRIVER */
     uint32_t id;
     uint64_t features; /* those it knows, besides the ring's */
     err_t (*probe)(struct virtio_device *d); /* makes queues and data; no requests yet */
@@ -108,19 +105,37 @@ struct virtio_driver {
     void (*drain)(struct virtio_device *d);
     void (*free)(struct virtio_device *d); /* of data; nothing refers to the device any more */
     void (*config_changed)(struct virtio_device *d); /* interrupt; may be NULL */
-    struct list link; /* virtio_mutex */
 };
+
+/* The first member of a driver: .driver = VIRTIO_DRIVER("virtio_blk"), then REGISTER_VIRTIO_DRIVER. */
+#define VIRTIO_DRIVER(name_)                                                                       \
+    { .subsystem = DRIVER_SUBSYSTEM(name_, virtio_needs), .bus = &virtio_bus,                      \
+      .match = virtio_match, .probe = virtio_probe, .stop = virtio_stop, .remove = virtio_remove }
+#define REGISTER_VIRTIO_DRIVER(record)                                                             \
+    static registry_subsystem_t registry_subsystem_##record REGISTRY_ORDERED                       \
+        __attribute__((used, section("registry_subsystem"), aligned(sizeof(void *)))) =            \
+            &record.driver.subsystem
 
 /* ---- core (virtio.c) ------------------------------------------------------------------------- */
 
-/* Looks for a driver, now and whenever one comes.  Context: thread. */
-void virtio_device_add(struct virtio_device *d);
-/* Ends with transport->release.  Context: thread. */
-void virtio_device_remove(struct virtio_device *d);
-void virtio_driver_register(struct virtio_driver *v);
-void virtio_driver_unregister(struct virtio_driver *v);
-/* fn under virtio_mutex, until it returns false. */
-void virtio_device_for_each(bool (*fn)(struct virtio_device *d, void *arg), void *arg);
+extern struct bus virtio_bus;
+extern const char *const virtio_needs[];
+bool virtio_match(const struct device *d);
+err_t virtio_probe(struct device *d);
+void virtio_stop(struct device *d);
+void virtio_remove(struct device *d);
+
+static inline struct virtio_device *virtio_of(struct device *d)
+{
+    return container_of(d, struct virtio_device, device);
+}
+/* Names a zeroed record whose transport, id, ... are set, and adds it below `parent`.  The caller keeps a
+ * reference.  Return: as device_add(). */
+err_t __must_check virtio_device_add(struct virtio_device *d, struct device *parent);
+static inline const char *virtio_name(const struct virtio_device *d)
+{
+    return d->device.name;
+}
 
 static inline bool virtio_has(const struct virtio_device *d, unsigned bit)
 {
