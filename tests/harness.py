@@ -13,6 +13,7 @@ import pathlib
 import re
 import select
 import subprocess
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -52,6 +53,9 @@ def _clip(text, limit=1500):
     return text if not isinstance(text, str) or len(text) <= limit else text[:limit] + " ..."
 
 
+REPEATED = threading.local()  # attempt: what the names of logs end with
+
+
 class Machine:
     """One QEMU. Use as a context manager: it is ended on the way out."""
 
@@ -66,7 +70,8 @@ class Machine:
         LOGS.mkdir(parents=True, exist_ok=True)
         args = [*ctx.board.args(int(mem or 256)), *args]
         name = f"{ctx.board.name} {name}".strip()
-        self.log_path = LOGS / f"{ctx.arch}-{ctx.kernel}-{re.sub(r'[^a-z0-9]+', '-', name.lower())}.log"
+        again = getattr(REPEATED, "attempt", "")  # the log of what failed stays
+        self.log_path = LOGS / f"{ctx.arch}-{ctx.kernel}-{re.sub(r'[^a-z0-9]+', '-', name.lower())}{again}.log"
         self.log = open(self.log_path, "wb")
         command = command or [str(ROOT / f"scripts/qemu-{ctx.arch}.sh"), *args]
         self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

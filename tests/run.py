@@ -57,8 +57,9 @@ def attempt(report, name, function, clean_up=lambda: None):
         clean_up()
         reason = failure or next(f for f in cases.values() if f)
         print(f"again {name} ({time.monotonic() - start:.1f} s)\n    " + str(reason).replace("\n", "\n    "), flush=True)
-        start = time.monotonic()
+        start, harness.REPEATED.attempt = time.monotonic(), "-again"
         cases, failure = once(function)
+        harness.REPEATED.attempt = ""
         if failure:
             clean_up()
     if cases:
