@@ -39,7 +39,7 @@
 #include <sched/sched.h>
 #include <sched/timer.h>
 
-#define START_WAIT_NS NS_PER_SEC
+#define START_WAIT_NS (5 * NS_PER_SEC) /* hosts may let it stand for long */
 #define START_POLL_NS (50 * NS_PER_USEC)
 
 static unsigned allowed = CPU_MAX; /* CPUs that may run, with the boot CPU; constant after boot */
@@ -244,7 +244,7 @@ static void cpu_try(const struct hw_cpu *hw)
     }
     err = cpu_start(hw, starter);
     if (err == -ETIMEDOUT)
-        log_warn("CPU %#llx did not come within a second (%s): it is left out",
+        log_warn("CPU %#llx did not come within 5 seconds (%s): it is left out",
                  (unsigned long long)hw->hw_id, starter->name);
     else if (err)
         log_warn("CPU %#llx is left out: %s, error %d", (unsigned long long)hw->hw_id,
