@@ -25,6 +25,9 @@ done
 
 "$ROOT/scripts/deps.sh"
 cd "$ROOT"
+mkdir -p build
+exec 8>"build/$preset.lock"
+flock 8 # one build in a folder at a time; held until ninja ends
 [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >&2
 [ $# -gt 0 ] || set -- kernel
 exec ninja -C "build/$preset" "$@"

@@ -7,7 +7,7 @@ import os
 import pathlib
 import stat
 
-from harness import BUILD
+from harness import BUILD, WORKER
 
 
 class Archive:
@@ -84,8 +84,9 @@ class Archive:
         return bytes(out)
 
     def write(self, name):
-        """Writes the archive below build/tests; returns its path."""
-        path = BUILD / "tests" / name
+        """Writes the archive below build/tests; returns its path. Each worker has files of its own."""
+        stem, dot, suffix = name.rpartition(".")
+        path = BUILD / "tests" / f"{stem}{WORKER.name}{dot}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.dump())
         return path

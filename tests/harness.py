@@ -53,7 +53,13 @@ def _clip(text, limit=1500):
     return text if not isinstance(text, str) or len(text) <= limit else text[:limit] + " ..."
 
 
-REPEATED = threading.local()  # attempt: what the names of logs end with
+class _Worker(threading.local):
+    """Of each thread: what its files' names end with, so that tests beside each other have their own."""
+    name = ""     # the worker, "" for the first
+    attempt = ""  # "-again" while a test that failed is repeated: the log of the failure stays
+
+
+WORKER = _Worker()
 
 
 class Machine:
@@ -70,8 +76,8 @@ class Machine:
         LOGS.mkdir(parents=True, exist_ok=True)
         args = [*ctx.board.args(int(mem or 256)), *args]
         name = f"{ctx.board.name} {name}".strip()
-        again = getattr(REPEATED, "attempt", "")  # the log of what failed stays
-        self.log_path = LOGS / f"{ctx.arch}-{ctx.kernel}-{re.sub(r'[^a-z0-9]+', '-', name.lower())}{again}.log"
+        name = re.sub(r"[^a-z0-9]+", "-", name.lower())
+        self.log_path = LOGS / f"{ctx.arch}-{ctx.kernel}-{name}{WORKER.name}{WORKER.attempt}.log"
         self.log = open(self.log_path, "wb")
         command = command or [str(ROOT / f"scripts/qemu-{ctx.arch}.sh"), *args]
         self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -3,11 +3,15 @@
 """Purpose: run the tests that boot a kernel, and those of the host build.
 
 Usage: tests/run.py [--arch x86_64|arm64|host] [--kernel devine|linux] [--list] [PATTERN...]
-Architectures run beside each other. A PATTERN is a part of a test's name (`arch: name`, `arch (machine): name`).
+Tests run beside each other. A PATTERN is a part of a test's name (`arch: name`, `arch (machine): name`).
 The last line is `N passed, N failed`.
 """
 import argparse
+import collections
+import functools
 import importlib
+import itertools
+import os
 import pathlib
 import subprocess
 import sys
@@ -57,9 +61,9 @@ def attempt(report, name, function, clean_up=lambda: None):
         clean_up()
         reason = failure or next(f for f in cases.values() if f)
         print(f"again {name} ({time.monotonic() - start:.1f} s)\n    " + str(reason).replace("\n", "\n    "), flush=True)
-        start, harness.REPEATED.attempt = time.monotonic(), "-again"
+        start, harness.WORKER.attempt = time.monotonic(), "-again"
         cases, failure = once(function)
-        harness.REPEATED.attempt = ""
+        harness.WORKER.attempt = ""
         if failure:
             clean_up()
     if cases:
@@ -94,13 +98,41 @@ def run_shared(report, ctx, cases):
         shell.close()
 
 
-def run_arch(report, chosen):
-    """Runs the tests of one architecture: pairs of a context and its cases."""
+def units_of(report, chosen):
+    """Cuts what was chosen into pieces that may run beside each other: functions without arguments. The tests that
+    share a shell are one."""
     for ctx, cases in chosen:
-        run_shared(report, ctx, [c for c in cases if c.shared])
+        shared = [case for case in cases if case.shared]
+        if shared:
+            yield functools.partial(run_shared, report, ctx, shared)
+    for ctx, cases in chosen:
         for case in cases:
             if not case.shared:
-                attempt(report, f"{ctx.title}: {case.name}", lambda: case.function(ctx))
+                yield functools.partial(attempt, report, f"{ctx.title}: {case.name}",
+                                        functools.partial(case.function, ctx))
+
+
+def work(units, name):
+    """A worker: takes the next piece until there is none."""
+    harness.WORKER.name = name
+    while True:
+        try:
+            unit = units.popleft()
+        except IndexError:
+            return
+        unit()
+
+
+def run_units(lists):
+    """Runs the pieces of several architectures, taking turns. The tests wait more than they compute: more workers
+    than CPUs."""
+    units = collections.deque(unit for row in itertools.zip_longest(*lists) for unit in row if unit)
+    workers = [threading.Thread(target=work, args=(units, f".{n}" if n else ""))
+               for n in range(min(len(units), len(os.sched_getaffinity(0)) + 3))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
 
 
 def choose(arch, args):
@@ -125,8 +157,8 @@ def main():
     for suite in SUITES:
         importlib.import_module(suite)
 
-    report, threads = Report(), []
-    for arch in args.arch or (*harness.ARCHS, "host"):
+    report, lists = Report(), []
+    for arch in args.arch or ("host", *harness.ARCHS):
         chosen = list(choose(arch, args))
         if args.list:
             print("\n".join(f"{ctx.title}: {c.name}" for ctx, cases in chosen for c in cases))
@@ -137,15 +169,10 @@ def main():
             subprocess.run([harness.ROOT / "scripts/linux.sh", arch], check=True, stdout=subprocess.DEVNULL)
         if arch != "host":
             subprocess.run([harness.ROOT / "scripts/rootfs.sh", arch], check=True)
-        # The tests wait more than they compute: the further machines go beside the first.
-        for part in (chosen[:1], chosen[1:]):
-            threads.append(threading.Thread(target=run_arch, args=(report, part)))
+        lists.append(list(units_of(report, chosen)))
     if args.list:
         return
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_units(lists)
     print(f"{report.passed} passed, {len(report.failed)} failed")
     sys.exit(1 if report.failed or not report.passed else 0)
 
