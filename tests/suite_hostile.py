@@ -302,9 +302,39 @@ def hogs(ctx, name, ways):
 
 HOGS_WARM = ["children", "pipes"]
 HOGS_OF_FILES = ["pipes", "large_pipes", "fifos", "streams", "messages", "rings", "in_flight", "memfds", "descriptors",
-                 "opens", "terminals", "epolls"]
+                 "opens", "terminals", "epolls", "events"]
 HOGS_OF_NAMES = ["files", "links", "deep", "names", "inotify", "locks", "mounts"]
 HOGS_OF_PROCESSES = ["regions", "tables", "threads", "timers", "signals", "children"]
+
+
+# A shell that cannot fork ends, and it is process 1.  Each way goes on for a while after the first death.
+FORKS = """
+dmesg -n 1
+for way in {ways}; do
+    dmesg -c >/s/log
+    hog $way 100 >/s/out 2>&1 & hog=$!
+    i=0 after=0
+    while kill -0 $hog 2>/dev/null && [ $after -lt 20 ]; do
+        /bin/busybox true || echo "$way: status $?"
+        dmesg | grep -q 'out of memory: killed process .* (hog)' && after=$((after+1))
+        i=$((i+1))
+    done
+    [ $after = 0 ] && echo "$way: nobody had to die"
+    [ $i -ge 5 ] || echo "$way: $i rounds"
+    kill -9 -1 2>/dev/null
+    wait
+    echo "$way ended"
+done
+"""
+
+
+@test("fork and exec do not fail while kernel objects hold all memory: who holds them dies", kernels=("devine",))
+def forks_beside_hogs(ctx):
+    subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
+    program = (BUILD / ctx.arch / "programs/hog-musl").read_bytes()
+    ways = ["pipes", "messages", "events", "tables", "regions"]
+    output = run(ctx, "forks", FORKS.replace("{ways}", " ".join(ways)), [("bin/hog", program)], mem=32, timeout=500)
+    expect_equal(output.split("\n"), [f"{way} ended" for way in ways] + [""], "what the shell says")
 
 
 REALTIME = """

@@ -25,6 +25,7 @@ enum {
     PENDING_SIGNAL = 1u << 1, /* a signal may be deliverable */
     PENDING_FPU = 1u << 2, /* floating-point state is in memory, not in the CPU */
     PENDING_WORK = 1u << 3, /* task work: proc/ looks what */
+    PENDING_MEMORY = 1u << 4, /* the frame allocator had nothing for it: see entry/return.c */
 };
 
 struct hal_context {

@@ -279,6 +279,11 @@ static bool shrink(size_t frames)
     return got > 0;
 }
 
+bool frame_shrink(size_t frames)
+{
+    return shrink(frames);
+}
+
 void frame_shrinker_add(struct shrinker *s)
 {
     unsigned long flags = spin_lock_irqsave(&frame_lock);
@@ -286,6 +291,24 @@ void frame_shrinker_add(struct shrinker *s)
     s->next = shrinkers;
     atomic_store(&shrinkers, s);
     spin_unlock_irqrestore(&frame_lock, flags);
+}
+
+/* --- failure --- */
+
+#define ENOUGH 64 /* frames above the reserve: nobody needs to die */
+#define WAIT_FRAMES_MAX 64 /* who wants more in one piece has to do without */
+
+bool frame_short(void)
+{
+    return frame_free_count() <= reserve + ENOUGH;
+}
+
+/* When there is memory, but not in one piece or not on the right node, nobody's death would help. */
+static paddr_t nothing_found(size_t count, unsigned flags)
+{
+    if (!(flags & FRAME_NO_SHRINK) && count <= WAIT_FRAMES_MAX && frame_short())
+        atomic_fetch_or(&hal_current()->pending, PENDING_MEMORY);
+    return PADDR_NONE;
 }
 
 /* --- single frames --- */
@@ -338,7 +361,7 @@ static __noinline paddr_t alloc_slow(unsigned from, uint64_t set, unsigned flags
             return pa;
         }
         if (!again || (flags & FRAME_NO_SHRINK) || !shrink(SHRINK_BATCH))
-            return PADDR_NONE;
+            return nothing_found(1, flags);
     }
 }
 
@@ -501,7 +524,7 @@ paddr_t frame_alloc_contiguous_node(unsigned node, size_t count, uint64_t align,
         if (pa != PADDR_NONE)
             break;
         if (!again || (flags & FRAME_NO_SHRINK) || !shrink(count))
-            return PADDR_NONE;
+            return nothing_found(count, flags);
     }
     for (size_t i = 0; i < count; i++)
         frame_fresh(pa + i * PAGE_SIZE, flags);

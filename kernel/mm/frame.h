@@ -9,6 +9,9 @@
  * only where RAM is, so that it is one addition away from its number.
  * Reference counts: frame_alloc gives 1; each page-table entry of a process and each memory object
  * that holds a frame has one; the last frame_put frees it.  Frames of the kernel stay at 1.
+ * Out of memory: an allocation never waits.  It fails, and sets PENDING_MEMORY in the running thread, so
+ * that a system call that fails therefore with -ENOMEM begins again after others have died
+ * (entry/return.c): there no lock is held any more.
  * Context: never sleeps; interrupts allowed (short irq-off sections inside).
  */
 #pragma once
@@ -35,7 +38,7 @@ enum {
     FRAME_ZERO = 1u << 0, /* zeroed */
     FRAME_USER = 1u << 1, /* for user memory: leaves the kernel's reserve alone */
     FRAME_NODE_ONLY = 1u << 2, /* fail rather than go to another node */
-    FRAME_NO_SHRINK = 1u << 3, /* fail rather than ask the shrinkers */
+    FRAME_NO_SHRINK = 1u << 3, /* fail rather than ask the shrinkers; the caller has another way */
 };
 
 /* What nodes count, in the order of /sys/devices/system/node/nodeN/numastat. */
@@ -106,6 +109,7 @@ void frame_node_stats(unsigned node, uint64_t out[NUMA_STATS]);
 /* The frame lies where an interleaving policy wanted it. */
 void frame_note_interleaved(paddr_t pa);
 uint64_t frame_reserve(void); /* what FRAME_USER leaves alone */
+bool frame_short(void); /* is so little free that somebody should die for more? */
 uint64_t frame_tables(void); /* that are page tables now */
 /* Gives memory of the boot record (initramfs, loader's tables) to the allocator. */
 void frame_release_boot(paddr_t start, uint64_t bytes);
@@ -121,3 +125,5 @@ struct shrinker {
     struct shrinker *next;
 };
 void frame_shrinker_add(struct shrinker *s);
+/* Asks them for about so many frames.  Return: did any come back? */
+bool frame_shrink(size_t frames);

@@ -56,6 +56,7 @@
 #define CLASS_MAX (CLASS_BLOCK_MAX - (unsigned)sizeof(struct head)) /* largest payload of a class */
 #define HEAP_LARGE 3072u
 #define ARENA_FRAMES 16u
+#define EMPTY_MAX 8u /* arenas; beyond it half of them go back to the frames */
 #define BINS 12
 #define BATCH_BYTES 2048u
 #define BATCH_MAX 16u
@@ -102,7 +103,7 @@ struct heap_cache {
 
 struct heap_node {
     struct spinlock lock;
-    struct list arenas; /* lock */
+    struct list arenas; /* the empty ones first; lock */
     struct list bins[BINS]; /* lock */
     uint32_t bins_used; /* lock: bit n: bins[n] is not empty */
     size_t arena_frames, free_bytes, arena_count, arenas_empty; /* lock */
@@ -230,10 +231,19 @@ static void block_split(struct heap_node *n, struct head *h, size_t size)
     }
 }
 
-static void arena_count_empty(struct heap_node *n, const struct head *h, size_t by)
+/* The free block h has come to be, or is about to be taken: perhaps it is all of its arena. */
+static void arena_note_empty(struct heap_node *n, struct head *h, bool empty)
 {
-    if (arena_is_empty(h))
-        n->arenas_empty += by;
+    struct arena *a = (struct arena *)h - 1;
+
+    if (!arena_is_empty(h))
+        return;
+    list_del(&a->link);
+    if (empty)
+        list_add_head(&n->arenas, &a->link);
+    else
+        list_add_tail(&n->arenas, &a->link);
+    n->arenas_empty += empty ? 1 : (size_t)-1;
 }
 
 static struct head *block_take(struct heap_node *n, size_t size)
@@ -249,7 +259,7 @@ static struct head *block_take(struct heap_node *n, size_t size)
         bin += 1 + (unsigned)__builtin_ctz(larger);
         h = head_of(list_first(&n->bins[bin], union payload, bin));
     }
-    arena_count_empty(n, h, (size_t)-1);
+    arena_note_empty(n, h, false);
     bin_remove(n, h);
     block_split(n, h, size);
     return h;
@@ -271,7 +281,7 @@ static void block_give(struct heap_node *n, struct head *h)
     }
     head_set(h, size, STATE_FREE);
     bin_add(n, h);
-    arena_count_empty(n, h, 1);
+    arena_note_empty(n, h, true);
 }
 
 /* --- arenas --- */
@@ -311,7 +321,7 @@ static bool arena_add(unsigned frame_flags)
     end = (struct head *)((uintptr_t)h + bytes);
     end->size_state = STATE_END;
     flags = spin_lock_irqsave(&n->lock);
-    list_add_tail(&n->arenas, &a->link);
+    list_add_head(&n->arenas, &a->link);
     head_set(h, bytes, STATE_FREE);
     bin_add(n, h);
     n->arena_frames += frames;
@@ -342,26 +352,65 @@ static void arena_detach(struct heap_node *n, struct arena *a)
     n->arenas_empty--;
 }
 
+/* Takes empty arenas out until `keep` are left, at most `frames` frames or a little more. */
+static void arenas_take(struct heap_node *n, size_t keep, size_t frames, struct list *out)
+{
+    size_t taken = 0;
+
+    while (n->arenas_empty > keep && taken < frames) {
+        struct arena *a = list_first(&n->arenas, struct arena, link);
+
+        K_DEBUG_ASSERT(head_state(arena_first(a)) == STATE_FREE && arena_is_empty(arena_first(a)));
+        arena_detach(n, a);
+        list_add_tail(out, &a->link);
+        taken += a->frames;
+    }
+}
+
+/* Return: how many frames they were. */
+static size_t arenas_free(struct list *arenas)
+{
+    struct arena *a, *tmp;
+    size_t frames = 0;
+
+    list_for_each_safe(a, tmp, arenas, link) {
+        frames += a->frames;
+        arena_frames_free(a);
+    }
+    return frames;
+}
+
 /* Frees empty arenas of a node until `keep` are left. */
 static void arenas_release(struct heap_node *n, size_t keep)
 {
     struct list out = LIST_INIT(out);
-    struct arena *a, *tmp;
     unsigned long flags = spin_lock_irqsave(&n->lock);
 
-    list_for_each_safe(a, tmp, &n->arenas, link) {
-        struct head *h = arena_first(a);
-
-        if (n->arenas_empty <= keep)
-            break;
-        if (head_state(h) != STATE_FREE || !arena_is_empty(h))
-            continue;
-        arena_detach(n, a);
-        list_add_tail(&out, &a->link);
-    }
+    arenas_take(n, keep, SIZE_MAX, &out);
     spin_unlock_irqrestore(&n->lock, flags);
-    list_for_each_safe(a, tmp, &out, link)
-        arena_frames_free(a);
+    (void)arenas_free(&out);
+}
+
+/* Whoever allocates may hold locks of the heap's rank and beyond: see struct shrinker. */
+static size_t heap_shrink(size_t frames)
+{
+    struct list out = LIST_INIT(out);
+    unsigned long flags = hal_irq_save();
+    size_t freed = 0;
+
+    for (unsigned i = 0; i < NODE_MAX && freed < frames; i++) {
+        struct heap_node *n = &heaps[i];
+
+        if (atomic_load_relaxed(&n->arenas_empty) == 0 || !spin_try(&n->lock))
+            continue;
+        arenas_take(n, 0, frames - freed, &out);
+        spin_unlock_raw(&n->lock);
+        preempt_enable_no_resched();
+        freed += arenas_free(&out);
+        list_init(&out);
+    }
+    hal_irq_restore(flags);
+    return freed;
 }
 
 /*
@@ -554,6 +603,20 @@ static __noinline void *class_alloc_slow(unsigned class)
     return heaps_take(class_fill, &class);
 }
 
+/* Unlocks, and gives back what the heap has too much of. */
+static void class_drained(struct heap_node *n)
+{
+    bool surplus;
+
+    if (n == NULL)
+        return;
+    surplus = n->arenas_empty > EMPTY_MAX;
+    spin_unlock(&n->lock);
+    if (unlikely(surplus))
+        arenas_release(n, EMPTY_MAX / 2);
+}
+
+/* Interrupts off. */
 static void class_drain(struct class_list *l, uint32_t keep)
 {
     struct heap_node *locked = NULL;
@@ -563,16 +626,14 @@ static void class_drain(struct class_list *l, uint32_t keep)
         struct heap_node *n = heap_of(h);
 
         if (n != locked) {
-            if (locked != NULL)
-                spin_unlock(&locked->lock);
+            class_drained(locked);
             spin_lock(&n->lock);
             locked = n;
         }
         payload_open(h);
         block_give(n, h);
     }
-    if (locked != NULL)
-        spin_unlock(&locked->lock);
+    class_drained(locked);
 }
 
 static __noinline void class_free_slow(struct class_list *l)
@@ -868,6 +929,22 @@ static bool bins_check(struct heap_node *n)
     return bytes == n->free_bytes;
 }
 
+/* Do the empty arenas, and only these, lead the list? */
+static bool empties_check(struct heap_node *node)
+{
+    size_t empty = 0, at = 0;
+    struct arena *a;
+
+    list_for_each(a, &node->arenas, link) {
+        struct head *h = arena_first(a);
+
+        if (head_state(h) == STATE_FREE && arena_is_empty(h) && empty++ != at)
+            return false;
+        at++;
+    }
+    return empty == node->arenas_empty;
+}
+
 static bool node_check(struct heap_node *node)
 {
     unsigned long flags = spin_lock_irqsave(&node->lock);
@@ -882,7 +959,7 @@ static bool node_check(struct heap_node *node)
         free += n;
         frames += a->frames;
     }
-    ok = ok && free == node->free_bytes && frames == node->arena_frames;
+    ok = ok && free == node->free_bytes && frames == node->arena_frames && empties_check(node);
     spin_unlock_irqrestore(&node->lock, flags);
     return ok;
 }
@@ -987,9 +1064,12 @@ static void node_init(struct heap_node *n)
 
 void heap_init(void)
 {
+    static struct shrinker shrinker = { .name = "heap", .shrink = heap_shrink };
+
     for (unsigned i = 0; i < NODE_MAX; i++)
         node_init(&heaps[i]);
     cpu_current()->heap = cache_init(&boot_cache);
+    frame_shrinker_add(&shrinker);
     ktest_probe_add(&frames_probe);
     ktest_probe_add(&bytes_probe); /* read first: it trims */
 }

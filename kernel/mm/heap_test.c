@@ -30,6 +30,33 @@ KTEST(heap, sizes_and_alignment)
     KTEST_TRUE(heap_check());
 }
 
+/* What small blocks took goes back to the frames, but for a few arenas; these the shrinkers take. */
+KTEST(heap, freed_blocks_become_frames)
+{
+    void *first = NULL, **p;
+    uint64_t before, most, after, left;
+
+    heap_trim();
+    before = heap_frames();
+    for (unsigned i = 0; i < 8000 && (p = kmalloc(200)) != NULL; i++) {
+        *p = first;
+        first = p;
+    }
+    most = heap_frames();
+    for (; first != NULL; first = p) {
+        p = *(void **)first;
+        kfree(first);
+    }
+    after = heap_frames();
+    KTEST_TRUE(most > before + 300);
+    KTEST_TRUE(after < before + 200);
+    KTEST_TRUE(heap_check());
+    left = frame_free_count();
+    KTEST_TRUE(frame_shrink(64));
+    KTEST_TRUE(frame_free_count() > left);
+    KTEST_TRUE(heap_check());
+}
+
 KTEST(heap, pages_are_aligned)
 {
     for (size_t pages = 1; pages < 6; pages++) {

@@ -262,8 +262,10 @@ static void exit_space(struct process *p)
     struct space *s = p->space;
 
     p->space = NULL;
-    if (s)
+    if (s) {
         p->own.rss_max = MAX(p->own.rss_max, s->resident_max);
+        oom_space_goes();
+    }
     spin_unlock_irqrestore(&tree_lock, flags);
     if (!s)
         return;

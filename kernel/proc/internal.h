@@ -47,7 +47,9 @@ void process_reap_locked(struct process *p);
 /* Once, before process 1. */
 void futex_init(void);
 void oom_init(void);
-/* A process has given up its memory: who waits for some looks again. */
+/* An ending process has left its space (tree_lock is held) ... */
+void oom_space_goes(void);
+/* ... and its memory is given back: who waits for some looks again. */
 void oom_space_gone(void);
 void itimer_init(void);
 void procfs_pid_init(void);

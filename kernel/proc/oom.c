@@ -2,12 +2,14 @@
 /*
  * Purpose: the end of memory: the largest process dies so that the others live.
  *
- * Model: score = resident pages, page tables, kernel stacks and what the open files hold (pipes, sockets,
+ * Model: score = resident pages, page tables, regions, kernel stacks and what the open files hold (pipes, sockets,
  * files without a name), moved by oom_score_adj thousandths of all memory; process 1 and those at -1000 are spared.  The victim is the largest process of the largest group, the
  * youngest of equals: a bomb of many small processes is one group, the shell that it was started from
  * another.  All processes on the victim's memory die with it, ahead of whatever else wants the CPU.
  * Whoever needs memory meanwhile sleeps until a space is given back; while a victim is dying no second one
  * is chosen, unless it takes too long: it may wait for something that another one holds.
+ * It is asked from two places: a page fault (vm/fault.c), and the way back to user mode of a system call that failed for
+ * want of memory (entry/return.c).
  * Locking: tree_lock for the choice and the state of the waiting.
  */
 #define LOG_TAG "oom"
@@ -25,11 +27,12 @@
 #define OOM_SPARED (-1000)
 #define OOM_PATIENCE_NS (500 * NS_PER_MSEC)
 #define OOM_POLL_NS (50 * NS_PER_MSEC) /* memory may come back without a death */
-#define OOM_ENOUGH 64 /* frames above the reserve: nobody needs to die */
+#define OOM_SHRINK 256 /* frames that caches give before anybody dies */
 #define REPORT_BURST 10
 #define REPORT_PERIOD_NS (5 * NS_PER_SEC)
 
 static struct waitq memory_freed = WAITQ_INIT(memory_freed);
+static unsigned going; /* spaces that their process has left, and that still hold memory; atomic */
 static unsigned deaths; /* spaces that were given back; atomic */
 static unsigned deaths_seen; /* tree_lock */
 static ns_t waiting_since; /* for the next death; tree_lock */
@@ -48,6 +51,7 @@ static int64_t score(const struct process *p)
     int64_t pages = (int64_t)(s->resident_anon + s->resident_file + s->resident_shared);
 
     pages += (int64_t)s->hal.table_pages;
+    pages += (int64_t)(atomic_load_relaxed(&s->region_count) * sizeof(struct region) / PAGE_SIZE);
     pages += (int64_t)p->task_count * (KERNEL_STACK_SIZE / PAGE_SIZE);
     pages += files_score(p);
     return pages + (int64_t)frame_total() * p->oom_score_adj / 1000;
@@ -99,6 +103,8 @@ static bool any_dying(void)
 {
     struct process *p;
 
+    if (atomic_load(&going) != 0)
+        return true;
     for_each_candidate(p)
         if (p->exiting)
             return true;
@@ -175,7 +181,7 @@ static bool oom_wait(void)
     unsigned long flags;
     bool dying;
 
-    if (frame_free_count() > frame_reserve() + OOM_ENOUGH)
+    if (!frame_short() || (frame_shrink(OOM_SHRINK) && !frame_short()))
         return true;
     flags = spin_lock_irqsave(&tree_lock);
     dying = oom_step();
@@ -187,8 +193,14 @@ static bool oom_wait(void)
     return dying;
 }
 
+void oom_space_goes(void)
+{
+    atomic_fetch_add(&going, 1u);
+}
+
 void oom_space_gone(void)
 {
+    atomic_fetch_sub(&going, 1u);
     atomic_fetch_add(&deaths, 1u);
     waitq_wake_all(&memory_freed);
 }

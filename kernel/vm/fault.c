@@ -456,12 +456,8 @@ static struct region *grow_stack(struct space *s, vaddr_t addr)
     return r;
 }
 
-bool fault_wait_for_memory(struct space *s)
+bool space_wait_for_memory(struct space *s)
 {
-    struct thread *t = thread_current();
-
-    if (t->nodes_exhausted) /* whoever else died need not have held memory of its nodes */
-        return false;
     if (atomic_load_relaxed(&s->oom_kill) || vm_oom_hook == NULL || !vm_oom_hook())
         return false;
     return !atomic_load_relaxed(&s->oom_kill);
@@ -481,8 +477,9 @@ enum fault_result space_fault(struct space *s, vaddr_t addr, unsigned access)
     rwlock_read_done(&s->lock);
     if (likely(result == FAULT_RESOLVED))
         thread_current()->minor_faults++;
-    else if (result == FAULT_OOM && fault_wait_for_memory(s))
+    else if (result == FAULT_OOM && !thread_current()->nodes_exhausted && space_wait_for_memory(s))
         result = FAULT_RESOLVED; /* the access faults again */
+    /* nodes_exhausted: whoever died for it need not have held memory of its nodes. */
     return result;
 }
 

@@ -220,8 +220,6 @@ static inline uint64_t object_pages_limit(const struct object *o)
  * pass the region's rights where the region may have them. */
 enum fault_result fault_locked(struct space *s, struct region *r, vaddr_t addr, unsigned access,
                                bool force);
-/* Memory is short: true when something is dying and another try makes sense. */
-bool fault_wait_for_memory(struct space *s);
 
 /* ---- map.c, unmap.c ----------------------------------------------------------------------- */
 

@@ -231,7 +231,7 @@ static paddr_t alloc_bound(const struct mempolicy *p, unsigned flags)
 {
     paddr_t pa = frame_alloc_nodes(policy_home(p), p->nodes, flags);
 
-    /* Others may have memory, but not for us: see fault_wait_for_memory. */
+    /* Others may have memory, but not for us: see space_fault. */
     if (pa == PADDR_NONE && p->nodes != frame_nodes())
         thread_current()->nodes_exhausted = true;
     return pa;

@@ -192,3 +192,9 @@ bool space_check(struct space *s);
 /* Called when memory is short and nothing can be shrunk, no lock held: proc/ registers the killer.
  * Sleeps until some may have come back.  Returns false when nothing can be done. */
 extern bool (*vm_oom_hook)(void);
+/*
+ * Memory is short for the running thread on `s`: waits until some may have come back.
+ * Context: sleeps; no lock is held.
+ * Return: does another try make sense?  Not for those that are dying for the memory of others.
+ */
+bool space_wait_for_memory(struct space *s);
