@@ -161,6 +161,7 @@ static ssize_t write_fresh(struct inode *i, struct uio *u, uint64_t index, size_
         err = object_page(&i->object, index, OBJECT_CREATE, &there);
         if (err == 0) {
             memcpy((char *)phys_to_virt(there) + offset, page + offset, got);
+            object_written(there, 1);
             frame_put(there);
             frame_put(pa);
             inode_recharge(i);
@@ -184,6 +185,7 @@ static ssize_t write_absent(struct inode *i, struct uio *u, uint64_t pos, size_t
     if (err != 0)
         return err;
     size_t got = uio_copy_from(u, (char *)phys_to_virt(pa) + pos % PAGE_SIZE, n);
+    object_written(pa, 1);
     frame_put(pa);
     return got ? (ssize_t)got : -EFAULT;
 }
@@ -204,6 +206,7 @@ static ssize_t write_pages(struct inode *i, struct uio *u, uint64_t pos, size_t 
 
         if (pa != PADDR_NONE) {
             got = (ssize_t)uio_copy_from(u, (char *)phys_to_virt(pa) + pos % PAGE_SIZE, piece);
+            object_written(pa, pages);
             extent_put(pa, pages);
             if (got == 0)
                 got = -EFAULT;

@@ -30,6 +30,7 @@ struct tty {
 
     struct mutex mutex; /* guards all below, unless said otherwise */
     struct termios2 termios;
+    struct termios locked; /* bits and characters of termios that may not change: TIOCSLCKTRMIOS */
     struct winsize size;
     pid_t group, session; /* foreground group; session that it controls, 0: none */
     unsigned opens; /* descriptions that are open */

@@ -77,6 +77,55 @@ static err_t read_termios(unsigned base, const void __user *from, struct termios
     return 0;
 }
 
+static tcflag_t keep(tcflag_t new, tcflag_t old, tcflag_t locked)
+{
+    return (new & ~locked) | (old & locked);
+}
+
+/* What is locked stays; t->mutex held. */
+static void keep_locked(const struct tty *t, struct termios2 *v)
+{
+    const struct termios2 *old = &t->termios;
+    const struct termios *l = &t->locked;
+
+    v->c_iflag = keep(v->c_iflag, old->c_iflag, l->c_iflag);
+    v->c_oflag = keep(v->c_oflag, old->c_oflag, l->c_oflag);
+    v->c_lflag = keep(v->c_lflag, old->c_lflag, l->c_lflag);
+    if (l->c_cflag != 0) {
+        v->c_cflag = keep(v->c_cflag, old->c_cflag, l->c_cflag);
+        v->c_ispeed = v->c_ospeed = baud_of(v->c_cflag, v->c_ospeed);
+    }
+    if (l->c_line != 0)
+        v->c_line = old->c_line;
+    for (unsigned i = 0; i < NCCS; i++)
+        if (l->c_cc[i] != 0)
+            v->c_cc[i] = old->c_cc[i];
+}
+
+static long get_locked(struct tty *t, void __user *to)
+{
+    struct termios v;
+
+    mutex_lock(&t->mutex);
+    v = t->locked;
+    mutex_unlock(&t->mutex);
+    return copy_to_user(to, &v, sizeof v);
+}
+
+static long set_locked(struct tty *t, const void __user *from)
+{
+    struct termios v;
+
+    if (!cred_capable(cred_current(), CAP_SYS_ADMIN))
+        return -EPERM;
+    if (copy_from_user(&v, from, sizeof v))
+        return -EFAULT;
+    mutex_lock(&t->mutex);
+    t->locked = v;
+    mutex_unlock(&t->mutex);
+    return 0;
+}
+
 static bool output_drained(struct tty *t, struct file *f)
 {
     return t->hung || tty_file_dead(f) || !t->stopped;
@@ -103,6 +152,7 @@ static long set_termios(struct tty *t, struct file *f, unsigned base, unsigned w
     mutex_lock(&t->mutex);
     if (when == 2)
         ldisc_flush_input(t);
+    keep_locked(t, &v);
     ldisc_set_termios(t, &v);
     mutex_unlock(&t->mutex);
     tty_input_kick(t);
@@ -302,6 +352,10 @@ long tty_ioctl(struct file *f, unsigned cmd, unsigned long arg)
     case TCSETAW:
     case TCSETAF:
         return set_termios(t, f, TCSETA, cmd - TCSETA, USER_PTR(void, arg));
+    case TIOCGLCKTRMIOS:
+        return get_locked(t, USER_PTR(void, arg));
+    case TIOCSLCKTRMIOS:
+        return set_locked(t, USER_PTR(void, arg));
     case TIOCGWINSZ:
         return copy_to_user(USER_PTR(void, arg), &t->size, sizeof t->size);
     case TIOCSWINSZ:

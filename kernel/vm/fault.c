@@ -235,8 +235,9 @@ static void frame_make_fetchable(paddr_t pa)
 
     if (frame->flags & FRAME_IS_FETCHABLE)
         return;
-    frame->flags |= FRAME_IS_FETCHABLE;
-    mmu_sync_icache(phys_to_virt(pa), PAGE_SIZE);
+    atomic_store_relaxed(&frame->flags, (uint8_t)(frame->flags | FRAME_IS_FETCHABLE));
+    atomic_fence(); /* see object_written */
+    object_frame_fetch(pa);
 }
 
 /*

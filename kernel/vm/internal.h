@@ -23,8 +23,6 @@
 #define STACK_GUARD_BYTES (256 * PAGE_SIZE)
 #define LEAF_SPAN MMU_LEVEL_SIZE(1) /* what one table of level 0 maps */
 #define FAULT_AROUND_PAGES 16u
-/* Frame of a memory object that instruction fetches may already use (arm64); object->lock. */
-#define FRAME_IS_FETCHABLE (1u << 7)
 
 #define VM_RIGHTS (VM_READ | VM_WRITE | VM_EXEC)
 #define VM_MAY_SHIFT 5 /* VM_READ << 5 == VM_MAY_READ */

@@ -80,6 +80,11 @@ void object_frame_disown(paddr_t pa)
     f->flags &= ~(FRAME_IS_CACHE | FRAME_IS_FETCHABLE);
 }
 
+void object_frame_fetch(paddr_t pa)
+{
+    mmu_sync_icache(phys_to_virt(pa), PAGE_SIZE);
+}
+
 static bool slot_idle(struct object *o, uint64_t index)
 {
     slot_t *slot;
@@ -304,6 +309,7 @@ static void zero_part(struct object *o, uint64_t from, uint64_t to)
     if (from >= to || object_page(o, from >> PAGE_SHIFT, 0, &pa) != 0 || pa == PADDR_NONE)
         return;
     memset((uint8_t *)phys_to_virt(pa) + from % PAGE_SIZE, 0, to - from);
+    object_written(pa, 1);
     frame_put(pa);
 }
 

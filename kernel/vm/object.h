@@ -23,6 +23,9 @@
 #include <sched/mutex.h>
 #include <sched/waitq.h>
 
+/* Frame of a memory object that instruction fetches may already use (arm64); object->lock, read without. */
+#define FRAME_IS_FETCHABLE (1u << 7)
+
 struct object;
 
 struct pager {
@@ -78,6 +81,25 @@ paddr_t __must_check object_frame_alloc(struct object *o, uint64_t index, unsign
 err_t __must_check object_insert(struct object *o, uint64_t index, paddr_t frame);
 /* Copies between the object and a kernel buffer; offsets within size.  May sleep. */
 err_t object_read(struct object *o, uint64_t offset, void *buf, size_t n);
+/* Instruction fetches see what the kernel has written into the frame. */
+void object_frame_fetch(paddr_t pa);
+/*
+ * The kernel has written into `pages` frames of an object from `pa` on.
+ *
+ *     writer                           fault that maps for execution
+ *       bytes                            FRAME_IS_FETCHABLE
+ *       fence                            fence
+ *       FRAME_IS_FETCHABLE? fetch        fetch (cleans and invalidates the caches)
+ *
+ * Whoever comes second sees the other's first step: fetches never find what was there before.
+ */
+static inline void object_written(paddr_t pa, unsigned pages)
+{
+    atomic_fence();
+    for (; pages > 0; pages--, pa += PAGE_SIZE)
+        if (unlikely(atomic_load_relaxed(&frame_of(pa)->flags) & FRAME_IS_FETCHABLE))
+            object_frame_fetch(pa);
+}
 /* Sets the size; pages beyond go away and are unmapped everywhere (SIGBUS afterwards); the tail of
  * the last page is zeroed.  May sleep. */
 void object_truncate(struct object *o, uint64_t size);
