@@ -350,9 +350,13 @@ static err_t object_file_truncate(struct file *f, uint64_t size)
     return vfs_truncate(&f->path, size);
 }
 
-/* Makes the absent pages of [from, to). */
+/* Makes the absent pages of [from, to).  What can never fit is not even begun, as on Linux. */
 static err_t allocate_pages(struct inode *i, uint64_t from, uint64_t to)
 {
+    uint64_t most = atomic_load_relaxed(&i->sb->pages_max);
+
+    if (most != 0 && PAGES(to) - from / PAGE_SIZE > most)
+        return -ENOSPC;
     for (uint64_t index = from / PAGE_SIZE; index * PAGE_SIZE < to; index++) {
         paddr_t pa;
         err_t err = thread_signal_pending() ? -EINTR

@@ -83,6 +83,8 @@ void ldisc_set_stopped(struct tty *t, bool stopped);
 void tty_input_kick(struct tty *t);
 
 /* tty_ioctl.c */
+/* New settings `v`: what is locked stays as it is; t->mutex held. */
+void tty_keep_locked(const struct tty *t, struct termios2 *v);
 long tty_ioctl(struct file *f, unsigned cmd, unsigned long arg);
 
 /* pty.c */

@@ -82,8 +82,7 @@ static tcflag_t keep(tcflag_t new, tcflag_t old, tcflag_t locked)
     return (new & ~locked) | (old & locked);
 }
 
-/* What is locked stays; t->mutex held. */
-static void keep_locked(const struct tty *t, struct termios2 *v)
+void tty_keep_locked(const struct tty *t, struct termios2 *v)
 {
     const struct termios2 *old = &t->termios;
     const struct termios *l = &t->locked;
@@ -152,7 +151,7 @@ static long set_termios(struct tty *t, struct file *f, unsigned base, unsigned w
     mutex_lock(&t->mutex);
     if (when == 2)
         ldisc_flush_input(t);
-    keep_locked(t, &v);
+    tty_keep_locked(t, &v);
     ldisc_set_termios(t, &v);
     mutex_unlock(&t->mutex);
     tty_input_kick(t);

@@ -126,6 +126,32 @@ KTEST(tty, erase_takes_whole_utf8_characters)
     tty_put(tty);
 }
 
+KTEST(tty, locked_settings_stay)
+{
+    struct tty *tty = fake_tty();
+    struct termios2 was, v;
+
+    KTEST_REQUIRE(tty != NULL);
+    was = v = tty->termios;
+    tty->locked.c_lflag = ECHO;
+    tty->locked.c_cc[VINTR] = 1;
+    tty->locked.c_cflag = CBAUD;
+    v.c_lflag ^= ECHO | ICANON;
+    v.c_cc[VINTR] = 'x';
+    v.c_cc[VQUIT] = 'y';
+    v.c_cflag = (v.c_cflag & ~(tcflag_t)CBAUD) | B9600;
+    v.c_ospeed = 9600;
+    mutex_lock(&tty->mutex);
+    tty_keep_locked(tty, &v);
+    mutex_unlock(&tty->mutex);
+    KTEST_EQ(v.c_lflag, was.c_lflag ^ ICANON);
+    KTEST_EQ(v.c_cc[VINTR], was.c_cc[VINTR]);
+    KTEST_EQ(v.c_cc[VQUIT], 'y');
+    KTEST_EQ(v.c_cflag, was.c_cflag);
+    KTEST_EQ(v.c_ospeed, was.c_ospeed);
+    tty_put(tty);
+}
+
 KTEST(tty, end_of_file)
 {
     struct tty *tty = fake_tty();
