@@ -317,6 +317,8 @@ static err_t prepare(struct posix_timer *t)
     return t->signal ? 0 : -EAGAIN;
 }
 
+static struct subsystem posix_timer_subsystem;
+
 long sys_timer_create(int clock, struct sigevent __user *event, int __user *id)
 {
     sigevent_t e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
@@ -324,7 +326,7 @@ long sys_timer_create(int clock, struct sigevent __user *event, int __user *id)
     struct posix_timer *t;
     unsigned long flags;
     int64_t ns;
-    err_t err = abi_clock_read(clock, &ns);
+    err_t err = subsystem_is_up(&posix_timer_subsystem) ? abi_clock_read(clock, &ns) : -ENODEV;
 
     if (err)
         return err;

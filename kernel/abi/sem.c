@@ -112,11 +112,15 @@ static long get_new(int key, int count, int flags)
     return s->ipc.id;
 }
 
+static struct subsystem sem_subsystem;
+
 long sys_semget(int key, int count, int flags)
 {
     struct ipc_object *o;
     long result;
 
+    if (!subsystem_is_up(&sem_subsystem))
+        return -ENODEV; /* nobody would undo what a process that ends has done */
     if (count < 0 || (unsigned)count > atomic_load_relaxed(&per_set_max))
         return -EINVAL;
     mutex_lock(&ids.lock);

@@ -143,11 +143,15 @@ long sys_times(struct tms __user *buf)
 
 /* --- setting ----------------------------------------------------------------------------------- */
 
+static struct subsystem time_subsystem;
+
 /* Linux refuses a realtime before the machine's start, and one that would soon overflow. */
 static err_t set_realtime(int64_t ns)
 {
     if (ns < (int64_t)clock_monotonic() || ns > NS_MAX - 30ll * 365 * 86400 * (int64_t)NS_PER_SEC)
         return -EINVAL;
+    if (!subsystem_is_up(&time_subsystem))
+        return -ENODEV; /* nobody would wake those who sleep until a time of day */
     clock_realtime_set(ns);
     return 0;
 }

@@ -193,6 +193,8 @@ static const struct file_ops timerfd_ops = {
 
 /* --- system calls ------------------------------------------------------------------------------ */
 
+static struct subsystem timerfd_subsystem;
+
 long sys_timerfd_create(int clock, int flags)
 {
     struct timerfd *t;
@@ -204,6 +206,8 @@ long sys_timerfd_create(int clock, int flags)
         return -EINVAL;
     if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)
         return -EINVAL;
+    if (!subsystem_is_up(&timerfd_subsystem))
+        return -ENODEV; /* nobody would tell it that the clock was set */
     t = kzalloc(sizeof *t);
     if (!t)
         return -ENOMEM;

@@ -505,5 +505,6 @@ static const char *const initramfs_needs[] = { "vfs", NULL };
 static struct subsystem initramfs_subsystem = { .name = "initramfs",
                                                 .privilege = PRIV_KERNEL,
                                                 .needs = initramfs_needs,
+                                                .core = "no other place has process 1",
                                                 .late_init = initramfs_start };
 REGISTER_SUBSYSTEM(initramfs_subsystem);

@@ -287,28 +287,48 @@ static const struct file_ops kmsg_ops = { .read = kmsg_read, .write = kmsg_write
                                           .seek = kmsg_seek, .open = kmsg_open, .poll = kmsg_poll,
                                           .release = kmsg_release };
 
-static err_t memdev_start(struct subsystem *self)
-{
-    static const struct {
-        const char *name;
-        unsigned minor, mode;
-        const struct file_ops *ops;
-    } all[] = {
-        { "null", 3, 0666, &null_ops },     { "zero", 5, 0666, &zero_ops },
-        { "full", 7, 0666, &full_ops },     { "random", 8, 0666, &random_ops },
-        { "urandom", 9, 0666, &random_ops }, { "kmsg", 11, 0644, &kmsg_ops },
-    };
-    err_t err = 0;
+static const struct {
+    const char *name;
+    unsigned minor, mode;
+    const struct file_ops *ops;
+} devices[] = {
+    { "null", 3, 0666, &null_ops },     { "zero", 5, 0666, &zero_ops },
+    { "full", 7, 0666, &full_ops },     { "random", 8, 0666, &random_ops },
+    { "urandom", 9, 0666, &random_ops }, { "kmsg", 11, 0644, &kmsg_ops },
+};
 
-    for (unsigned i = 0; i < ARRAY_SIZE(all) && err == 0; i++)
-        err = chrdev_register(all[i].name, DEV(MEM_MAJOR, all[i].minor), all[i].mode, all[i].ops,
-                              NULL);
-    return err;
+static void unregister_first(unsigned n)
+{
+    while (n-- > 0)
+        chrdev_unregister(DEV(MEM_MAJOR, devices[n].minor));
 }
 
-static const char *const memdev_needs[] = { "devtmpfs", NULL };
+static err_t memdev_start(struct subsystem *self)
+{
+    err_t err;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(devices); i++) {
+        err = chrdev_register(devices[i].name, DEV(MEM_MAJOR, devices[i].minor), devices[i].mode,
+                              devices[i].ops, NULL);
+        if (err != 0) {
+            unregister_first(i);
+            return err;
+        }
+    }
+    return 0;
+}
+
+/* What is open stays open. */
+static err_t memdev_stop(struct subsystem *self)
+{
+    unregister_first(ARRAY_SIZE(devices));
+    return 0;
+}
+
+static const char *const memdev_needs[] = { "vfs", "?devtmpfs", NULL };
 static struct subsystem memdev_subsystem = { .name = "memdev",
                                              .privilege = PRIV_DRIVER,
                                              .needs = memdev_needs,
-                                             .late_init = memdev_start };
+                                             .late_init = memdev_start,
+                                             .stop = memdev_stop };
 REGISTER_SUBSYSTEM(memdev_subsystem);

@@ -17,13 +17,13 @@
 
 #define SEALS_ALL (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
 
-static struct mount *memfd_mount;
+static struct mount *memfd_mount; /* NULL: the subsystem is not up */
 
 err_t memfd_create_special(const char *full, const struct file_ops *ops, void *data,
                            struct file **out)
 {
-    struct superblock *sb = memfd_mount->sb;
-    struct inode *i = inode_create(sb, NULL, S_IFREG | 0777);
+    struct superblock *sb = memfd_mount ? memfd_mount->sb : NULL;
+    struct inode *i = sb ? inode_create(sb, NULL, S_IFREG | 0777) : ERR_PTR(-ENODEV);
     struct dentry *d = IS_ERR(i) ? NULL : dentry_make_anonymous(sb, full, i);
 
     if (IS_ERR(i))

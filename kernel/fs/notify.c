@@ -383,12 +383,17 @@ static void count_locked(uid_t uid, unsigned *n_instances, unsigned *n_watches)
     }
 }
 
+static struct subsystem notify_subsystem;
+
 err_t notify_create(unsigned flags, struct file **out)
 {
-    struct instance *in = kzalloc(sizeof *in);
+    struct instance *in;
     unsigned n_instances, n_watches;
     err_t err;
 
+    if (!subsystem_is_up(&notify_subsystem))
+        return -ENODEV;
+    in = kzalloc(sizeof *in);
     if (!in)
         return -ENOMEM;
     list_init(&in->link);

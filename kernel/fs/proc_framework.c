@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: files of /proc that only Devine has: subsystems, services, counters.
+ * Purpose: files of /proc that only Devine has: services, counters.
  * Model: aligned tables with a heading, for people and awk alike; "-" stands for nothing, and what
  * may hold blanks comes last.
  */
@@ -9,60 +9,11 @@
 #include <core/counter.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/heap.h>
 #include <svc/service.h>
 
 static const char *const privileges[] = { "user", "driver", "kernel" };
-
-/* ---- subsystems ---- */
-
-static void needs_join(const struct subsystem *s, char *buf, size_t size)
-{
-    size_t n = 0;
-
-    str_copy(buf, "-", size);
-    for (const char *const *need = s->needs; need && *need; need++)
-        n += (size_t)fmt_scnprintf(buf + n, size - n, "%s%s", n ? "," : "", *need);
-}
-
-static void show_reason(struct textbuf *out, const struct subsystem *s)
-{
-    const char *need = s->failed_need ? s->failed_need : "";
-
-    if (s->state == SUBSYSTEM_DEGRADED)
-        text_printf(out, "without %s\n", need);
-    else if (s->state != SUBSYSTEM_FAILED)
-        text_printf(out, "-\n");
-    else if (s->error == -ENODEV)
-        text_printf(out, "not on this machine\n");
-    else if (s->error == -ELOOP)
-        text_printf(out, "cycle of needs through %s\n", need);
-    else if (s->failed_need && s->error == -ENOENT)
-        text_printf(out, "%s is not there\n", need);
-    else
-        text_printf(out, "error %d\n", s->error);
-}
-
-static bool show_subsystem(struct subsystem *s, void *arg)
-{
-    static const char *const states[] = { "registered", "starting", "up", "degraded",
-                                          "failed", "stopping", "stopped" };
-    bool absent = s->state == SUBSYSTEM_FAILED && s->error == -ENODEV;
-    char needs[256];
-
-    needs_join(s, needs, sizeof needs);
-    text_printf(arg, "%-14s %-10s %-9s %8llu  %-24s ", s->name, absent ? "absent" : states[s->state],
-                privileges[s->privilege], (unsigned long long)(s->init_ns / NS_PER_USEC), needs);
-    show_reason(arg, s);
-    return true;
-}
-
-static void show_subsystems(struct textbuf *out, void *arg)
-{
-    text_printf(out, "%-14s %-10s %-9s %8s  %-24s %s\n", "NAME", "STATE", "PRIVILEGE", "INIT-US",
-                "NEEDS", "REASON");
-    subsystem_for_each(show_subsystem, out);
-}
-PROC_FILE(subsystems, "subsystems", 0444, show_subsystems);
 
 /* ---- services ---- */
 
@@ -79,13 +30,17 @@ static void show_services(struct textbuf *out, void *arg)
     text_printf(out, "%-14s %-16s %6s %-9s %-14s %7s %7s\n", "TYPE", "PROVIDER", "RATING",
                 "PRIVILEGE", "OWNER", "USERS", "REFUSED");
     service_for_each(show_service, out);
+    text_printf(out, "# refused: %llu\n", (unsigned long long)services_refused());
 }
 PROC_FILE(services, "services", 0444, show_services);
 
 /* ---- counters ---- */
 
+/* What is in use now comes first; the others only grow. */
 static void show_counters(struct textbuf *out, void *arg)
 {
+    text_printf(out, "%-32s %llu\n", "heap_bytes", (unsigned long long)heap_bytes_used());
+    text_printf(out, "%-32s %llu\n", "frames_free", (unsigned long long)frame_free_count());
     registry_for_each(counter, c)
         text_printf(out, "%-32s %llu\n", (*c)->name,
                     (unsigned long long)atomic_load_relaxed(&(*c)->value));

@@ -24,6 +24,7 @@ struct pseudo_file {
     void *arg;
     const char *link;
     const struct file_ops *fops; /* of its own, in place of text; NULL: text */
+    const struct inode_ops *ops; /* of a directory that makes its entries itself; then fops, too */
     struct change_source *changes; /* then fops is pseudo_polled_ops; NULL: it is not polled */
     uint64_t size; /* for stat(2) */
     bool removable; /* pseudo_remove() may take it away, with the directories made for it */

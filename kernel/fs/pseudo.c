@@ -269,6 +269,8 @@ struct inode *pseudo_inode(struct superblock *sb, unsigned mode, struct pseudo_d
 
 static const struct inode_ops *node_inode_ops(const struct node *n)
 {
+    if (n->file.ops)
+        return n->file.ops;
     if (S_ISDIR(n->file.mode))
         return n->file.removable ? &removable_dir_ops : &dir_inode_ops;
     if (S_ISLNK(n->file.mode) && n->file.removable)
@@ -288,13 +290,13 @@ static struct inode *node_inode(struct superblock *sb, struct node *n)
     ref_get(&n->refs);
     i->ino = n->ino;
     i->object.size = n->file.size;
-    if (n->file.fops)
-        i->fops = n->file.fops;
     i->ops = node_inode_ops(n);
     if (S_ISDIR(n->file.mode)) {
         i->fops = &dir_ops;
         i->nlink = 2;
     }
+    if (n->file.fops)
+        i->fops = n->file.fops;
     return i;
 }
 
@@ -633,10 +635,12 @@ static err_t options_none(const char *data)
     return data && data[0] ? -EINVAL : 0;
 }
 
+static struct subsystem pseudo_subsystem;
+
 static err_t proc_mount(const struct filesystem *fs, struct superblock *sb, const char *source,
                         const char *data)
 {
-    err_t err = options_none(data);
+    err_t err = subsystem_is_up(&pseudo_subsystem) ? options_none(data) : -ENODEV;
 
     return err ? err : pseudo_mount(&proc_tree, sb);
 }
@@ -644,7 +648,7 @@ static err_t proc_mount(const struct filesystem *fs, struct superblock *sb, cons
 static err_t sys_mount(const struct filesystem *fs, struct superblock *sb, const char *source,
                        const char *data)
 {
-    err_t err = options_none(data);
+    err_t err = subsystem_is_up(&pseudo_subsystem) ? options_none(data) : -ENODEV;
 
     return err ? err : pseudo_mount(&sys_tree, sb);
 }

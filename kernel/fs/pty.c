@@ -612,8 +612,15 @@ static err_t pty_start(struct subsystem *self __maybe_unused)
     return chrdev_register(PTMX_NAME, DEV(5, 2), 0666, &ptmx_ops, NULL);
 }
 
-static const char *const needs[] = { "devtmpfs", NULL };
+/* Pairs that are open stay; no more are made. */
+static err_t pty_stop(struct subsystem *self __maybe_unused)
+{
+    chrdev_unregister(DEV(5, 2));
+    return 0;
+}
+
+static const char *const needs[] = { "vfs", "?devtmpfs", NULL };
 static struct subsystem pty_subsystem = {
-    .name = "pty", .privilege = PRIV_KERNEL, .needs = needs, .late_init = pty_start,
+    .name = "pty", .privilege = PRIV_KERNEL, .needs = needs, .late_init = pty_start, .stop = pty_stop,
 };
 REGISTER_SUBSYSTEM(pty_subsystem);

@@ -486,7 +486,7 @@ static err_t tty_start(struct subsystem *self __maybe_unused)
     return err;
 }
 
-static const char *const needs[] = { "devtmpfs", NULL };
+static const char *const needs[] = { "vfs", "?devtmpfs", NULL };
 static struct subsystem tty_subsystem = {
     .name = "tty", .privilege = PRIV_KERNEL, .needs = needs, .late_init = tty_start,
 };

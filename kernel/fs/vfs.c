@@ -15,5 +15,6 @@ static err_t vfs_start(struct subsystem *self)
 
 static struct subsystem vfs_subsystem = { .name = "vfs",
                                           .privilege = PRIV_KERNEL,
+                                          .core = "process 1 is a file",
                                           .late_init = vfs_start };
 REGISTER_SUBSYSTEM(vfs_subsystem);

@@ -218,5 +218,6 @@ static err_t proc_init(struct subsystem *self)
 }
 
 static struct subsystem proc_subsystem = { .name = "proc", .privilege = PRIV_KERNEL,
+                                           .core = "it makes process 1",
                                            .early_init = proc_init };
 REGISTER_SUBSYSTEM(proc_subsystem);

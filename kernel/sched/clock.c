@@ -42,6 +42,7 @@ static struct list sources = LIST_INIT(sources); /* lock */
 static struct list events = LIST_INIT(events); /* lock */
 static struct clock_event *event; /* atomic; written under lock */
 static const struct wall_clock *wall; /* lock */
+static const struct wall_clock *wall_told; /* who set the clock last; lock */
 static unsigned set_count; /* atomic */
 static struct clock_set_hook *set_hooks; /* atomic; only grows */
 
@@ -406,11 +407,23 @@ void clock_wall_register(const struct wall_clock *w)
     better = !wall || w->rating > wall->rating;
     if (better)
         wall = w;
+    better = better && wall_told != w; /* one that comes back does not step the clock */
+    if (better)
+        wall_told = w;
     spin_unlock_irqrestore(&lock, flags);
     if (!better)
         return;
     set_offset(seconds * (int64_t)NS_PER_SEC - (int64_t)clock_monotonic());
     log_info("%s says %lld s since 1970", w->name, (long long)seconds);
+}
+
+void clock_wall_unregister(const struct wall_clock *w)
+{
+    unsigned long flags = spin_lock_irqsave(&lock);
+
+    if (wall == w)
+        wall = NULL;
+    spin_unlock_irqrestore(&lock, flags);
 }
 
 void clock_set_hook_add(struct clock_set_hook *h)

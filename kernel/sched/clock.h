@@ -44,6 +44,8 @@ struct wall_clock { /* an RTC */
 void clock_source_register(struct clock_source *s);
 void clock_event_register(struct clock_event *e);
 void clock_wall_register(const struct wall_clock *w);
+/* Forgets it; the clock goes on as it was set. */
+void clock_wall_unregister(const struct wall_clock *w);
 const char *clock_source_name(void);
 /* Name of the n-th source that was registered; NULL: there are fewer. */
 const char *clock_source_nth(unsigned n);

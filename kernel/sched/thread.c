@@ -148,6 +148,7 @@ static struct thread *kthread_create(const char *name, enum sched_level level,
         kfree(t);
         return NULL;
     }
+    t->domain = thread_current()->domain;
     return t;
 }
 

@@ -95,6 +95,8 @@ struct thread {
     void (*release)(struct thread *t);
     void (*entry)(void *arg); /* constant */
     void *arg; /* constant */
+    /* (own) svc/: the subsystem that it works for; a kernel thread has that of who started it.  NULL: the core. */
+    const void *domain;
     void *fpu_memory; /* the allocation that ctx.fpu lies in; constant */
 };
 

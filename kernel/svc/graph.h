@@ -22,3 +22,6 @@ struct subsystem *graph_find(const struct graph *g, const char *name);
  * Return: number that failed (-ENODEV does not count). */
 unsigned graph_start(struct graph *g, bool late);
 void graph_stop(struct graph *g);
+/* One of them, later: see subsystem_stop() and subsystem_start(). */
+err_t __must_check graph_stop_one(struct graph *g, struct subsystem *s);
+err_t __must_check graph_start_one(struct graph *g, struct subsystem *s);

@@ -12,6 +12,7 @@
 #include <core/log.h>
 #include <core/panic.h>
 #include <core/spinlock.h>
+#include <hal/cpu.h>
 #include <lib/string.h>
 #include <mm/heap.h>
 
@@ -33,6 +34,66 @@ static struct service **service_link(const char *type, const char *name)
     return link;
 }
 
+static uint64_t refused; /* atomic */
+
+/* Whose privilege counts. */
+struct caller {
+    const char *name;
+    enum privilege privilege;
+    const struct subsystem *subsystem; /* NULL: the core or an interrupt handler */
+};
+
+static bool in_interrupt(void)
+{
+    unsigned long flags = hal_irq_save();
+    bool in = cpu_current()->irq_depth > 0;
+
+    hal_irq_restore(flags);
+    return in;
+}
+
+static struct caller caller_of(const struct subsystem *who)
+{
+    const struct subsystem *self = subsystem_current();
+
+    if (in_interrupt())
+        return (struct caller){ "an interrupt handler", PRIV_USER, NULL };
+    if (!self)
+        self = who;
+    if (!self)
+        return (struct caller){ "the kernel", PRIV_KERNEL, NULL };
+    return (struct caller){ self->name, self->privilege, self };
+}
+
+static bool may_use(const struct caller *c, const struct service *s)
+{
+    return c->privilege >= s->privilege;
+}
+
+/* Counts and logs.  Not under the lock. */
+static err_t refuse(const struct caller *c, const char *verb, const char *type, const char *name)
+{
+    atomic_fetch_add(&refused, 1);
+    log_warn("%s may not %s service %s of %s: its privilege is too low", c->name, verb, type, name);
+    return -EPERM;
+}
+
+uint64_t services_refused(void)
+{
+    return atomic_load_relaxed(&refused);
+}
+
+/* Does somebody provide the interface at a price that the caller cannot pay? */
+static bool type_is_above(const struct caller *c, const char *type)
+{
+    for (struct service *s = services; s; s = s->next)
+        if (strcmp(s->type, type) == 0 && !may_use(c, s)) {
+            s->refused++;
+            return true;
+        }
+    return false;
+}
+
 static err_t service_insert(struct service *s)
 {
     struct service **link = &services;
@@ -49,6 +110,7 @@ static err_t service_insert(struct service *s)
 err_t service_publish_raw(const char *type, const char *name, const void *impl, unsigned rating,
                           enum privilege privilege)
 {
+    struct caller c = caller_of(NULL);
     struct service *s = kzalloc(sizeof *s);
     unsigned long flags;
     err_t err;
@@ -60,26 +122,22 @@ err_t service_publish_raw(const char *type, const char *name, const void *impl, 
                            .impl = impl,
                            .rating = rating,
                            .privilege = privilege,
-                           .owner = subsystem_current() };
+                           .owner = c.subsystem };
     flags = spin_lock_irqsave(&lock);
-    err = service_insert(s);
+    err = !may_use(&c, s) || type_is_above(&c, type) ? -EPERM : service_insert(s);
     spin_unlock_irqrestore(&lock, flags);
     if (err)
         kfree(s);
-    return err;
-}
-
-static bool may_use(const struct service *s, const struct subsystem *who)
-{
-    return !who || who->privilege >= s->privilege;
+    return err == -EPERM ? refuse(&c, "publish", type, name) : err;
 }
 
 err_t service_find_raw(const char *type, const char *name, const struct subsystem *who,
                        const void **out)
 {
+    struct caller c = caller_of(who);
     unsigned long flags = spin_lock_irqsave(&lock);
     struct service *s = *service_link(type, name);
-    err_t err = !s ? -ENOENT : may_use(s, who) ? 0 : -EPERM;
+    err_t err = !s ? -ENOENT : may_use(&c, s) ? 0 : -EPERM;
     const char *provider = s ? s->name : NULL;
 
     if (err == 0) {
@@ -89,39 +147,95 @@ err_t service_find_raw(const char *type, const char *name, const struct subsyste
         s->refused++;
     }
     spin_unlock_irqrestore(&lock, flags);
-    if (err == -EPERM)
-        log_warn("%s may not use service %s of %s: its privilege is too low", who->name, type,
-                 provider);
-    return err;
+    return err == -EPERM ? refuse(&c, "use", type, provider) : err;
+}
+
+static bool may_withdraw(const struct caller *c, const struct service *s)
+{
+    return c->subsystem ? c->subsystem == s->owner : c->privilege == PRIV_KERNEL;
 }
 
 void service_withdraw_raw(const char *type, const char *name)
 {
+    struct caller c = caller_of(NULL);
     unsigned long flags = spin_lock_irqsave(&lock);
     struct service **link = service_link(type, name), *s = *link;
+    bool allowed = s && may_withdraw(&c, s);
 
+    if (allowed)
+        *link = s->next;
+    else if (s)
+        s->refused++;
+    spin_unlock_irqrestore(&lock, flags);
+    if (s && !allowed)
+        (void)refuse(&c, "withdraw", type, name);
+    else
+        kfree(s);
+}
+
+/* Takes the first of `owner` off the list. */
+static struct service *owned_take(const struct subsystem *owner)
+{
+    unsigned long flags = spin_lock_irqsave(&lock);
+    struct service **link = &services, *s;
+
+    while (*link && (*link)->owner != owner)
+        link = &(*link)->next;
+    s = *link;
     if (s)
         *link = s->next;
     spin_unlock_irqrestore(&lock, flags);
-    kfree(s);
+    return s;
 }
 
-static void for_each(bool (*fn)(const struct service *s, void *arg), void *arg)
+unsigned services_withdraw_of(const struct subsystem *owner)
 {
-    for (struct service *s = atomic_load(&services); s; s = atomic_load(&s->next))
-        if (!fn(s, arg))
-            return;
+    struct service *s;
+    unsigned n = 0;
+
+    for (; (s = owned_take(owner)) != NULL; n++)
+        kfree(s);
+    return n;
+}
+
+/* Return: how many `impl`s were hidden. */
+static unsigned for_each(const struct caller *c, bool (*fn)(const struct service *s, void *arg),
+                         void *arg)
+{
+    unsigned hidden = 0;
+
+    for (struct service *s = atomic_load(&services); s; s = atomic_load(&s->next)) {
+        struct service shown = *s;
+
+        shown.next = NULL;
+        if (!may_use(c, s)) {
+            shown.impl = NULL;
+            s->refused++;
+            hidden++;
+        }
+        if (!fn(&shown, arg))
+            break;
+    }
+    return hidden;
 }
 
 void service_for_each(bool (*fn)(const struct service *s, void *arg), void *arg)
 {
+    struct caller c = { "the kernel", PRIV_KERNEL, NULL };
     unsigned long flags;
+    unsigned hidden;
 
     if (panicking) {
-        for_each(fn, arg);
+        for_each(&c, fn, arg);
         return;
     }
+    c = caller_of(NULL);
     flags = spin_lock_irqsave(&lock);
-    for_each(fn, arg);
+    hidden = for_each(&c, fn, arg);
     spin_unlock_irqrestore(&lock, flags);
+    if (hidden) {
+        atomic_fetch_add(&refused, hidden);
+        log_warn("%s may not use %u of the services that it listed: its privilege is too low",
+                 c.name, hidden);
+    }
 }

@@ -15,19 +15,42 @@
 
 #include <core/log.h>
 #include <core/panic.h>
+#include <core/params.h>
+#include <hal/cpu.h>
+#include <lib/errno.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 #include <mm/heap.h>
 #include <sched/clock.h>
 #include <sched/mutex.h>
+#include <sched/thread.h>
+#include <svc/console.h>
 #include <svc/graph.h>
+#include <svc/service.h>
 
 enum { MARK_NEW, MARK_OPEN, MARK_DONE };
 
 static struct mutex lock = MUTEX_INIT(lock);
 static struct graph all; /* sorted once, early; constant afterwards */
-static struct subsystem *current; /* lock */
-static struct hal_context *current_thread; /* lock */
+static struct {
+    uint64_t origin; /* hal_cycles() when the first subsystem began */
+    uint64_t cycles[2]; /* at the ends of the two passes ... */
+    ns_t ns[2]; /* ... and what the clock said */
+} record; /* written at boot, constant afterwards */
+static char refusals[128]; /* fail=: names, each with a comma behind it; constant after the command line */
+
+static err_t set_fail(const char *value)
+{
+    size_t n = strlen(refusals);
+
+    if (!value || !*value)
+        return -EINVAL;
+    if (n + strlen(value) + 2 > sizeof refusals)
+        return -E2BIG;
+    fmt_snprintf(refusals + n, sizeof refusals - n, "%s,", value);
+    return 0;
+}
+PARAM(fail, "NAME[:late][,NAME...]: the start of these subsystems fails", set_fail);
 
 static bool need_is_optional(const char *need)
 {
@@ -122,7 +145,69 @@ void graph_sort(struct graph *g)
             sort_visit(g, g->nodes[i], NULL);
 }
 
+/* --- fail= ------------------------------------------------------------------------------------- */
+
+/* The next NAME[:late] of the list at *at.  Return: its length without ":late"; 0: the end. */
+static size_t refusal_next(const char **at, const char **name, bool *late)
+{
+    static const char suffix[] = ":late";
+    const char *end = strchr(*at, ',');
+    size_t n;
+
+    if (!end)
+        return 0;
+    *name = *at;
+    *at = end + 1;
+    n = (size_t)(end - *name);
+    *late = n > sizeof suffix - 1 &&
+            memcmp(end - (sizeof suffix - 1), suffix, sizeof suffix - 1) == 0;
+    return *late ? n - (sizeof suffix - 1) : n;
+}
+
+/* NAME fails in the first pass that it has, NAME:late in the second. */
+static bool is_refused(const struct subsystem *s, bool late)
+{
+    const char *at = refusals, *name;
+    bool only_late;
+    size_t n;
+
+    while ((n = refusal_next(&at, &name, &only_late)) != 0)
+        if (strlen(s->name) == n && memcmp(s->name, name, n) == 0)
+            return late == (only_late || !s->early_init);
+    return false;
+}
+
+static void refusals_check(const struct graph *g)
+{
+    const char *at = refusals, *name;
+    char word[sizeof refusals];
+    bool late;
+    size_t n;
+
+    while ((n = refusal_next(&at, &name, &late)) != 0) {
+        str_copy(word, name, n + 1);
+        if (!graph_find(g, word))
+            log_warn("fail=%s: there is no such subsystem", word);
+    }
+}
+
 /* --- starting and stopping --------------------------------------------------------------------- */
+
+bool subsystem_needs(const struct subsystem *s, const char *name)
+{
+    for (const char *const *need = s->needs; need && *need; need++)
+        if (strcmp(need_name(*need), name) == 0)
+            return true;
+    return false;
+}
+
+static bool needs_firmly(const struct subsystem *s, const char *name)
+{
+    for (const char *const *need = s->needs; need && *need; need++)
+        if (strcmp(*need, name) == 0)
+            return true;
+    return false;
+}
 
 static bool is_down(const struct subsystem *s)
 {
@@ -149,16 +234,30 @@ static bool needs_met(const struct graph *g, struct subsystem *s)
     return true;
 }
 
+/* From here to domain_leave() the thread works for `s`. */
+static const void *domain_enter(const struct subsystem *s)
+{
+    struct thread *self = thread_current();
+    const void *before = self->domain;
+
+    self->domain = s;
+    return before;
+}
+
+static void domain_leave(const void *before)
+{
+    thread_current()->domain = before;
+}
+
 static void run_init(struct subsystem *s, err_t (*init)(struct subsystem *self))
 {
     ns_t begun = clock_monotonic();
+    const void *before = domain_enter(s);
     err_t err;
 
     s->state = SUBSYSTEM_STARTING;
-    current = s;
-    current_thread = hal_current();
     err = init(s);
-    current = NULL;
+    domain_leave(before);
     s->init_ns += clock_monotonic() - begun;
     if (err == 0)
         return;
@@ -166,29 +265,54 @@ static void run_init(struct subsystem *s, err_t (*init)(struct subsystem *self))
     if (err == -ENODEV)
         log_debug("%s: not on this machine", s->name);
     else
-        log_err("%s failed to start: error %d", s->name, err);
+        log_err("%s failed to start: %s", s->name, errno_name(err));
+}
+
+static void run_pass(struct subsystem *s, err_t (*init)(struct subsystem *self), bool late)
+{
+    if (is_refused(s, late)) {
+        s->refused = true;
+        fail(s, -EIO, NULL);
+        log_err("%s failed to start: fail= says so", s->name);
+        return;
+    }
+    if (!init)
+        return;
+    s->pass[late].begun = hal_cycles();
+    run_init(s, init);
+    s->pass[late].ended = hal_cycles();
+}
+
+static void up(struct subsystem *s)
+{
+    s->state = s->failed_need ? SUBSYSTEM_DEGRADED : SUBSYSTEM_UP;
+    s->starts++;
+    log_debug("%s is up after %llu us%s%s", s->name, (unsigned long long)(s->init_ns / NS_PER_USEC),
+              s->failed_need ? ", without " : "", s->failed_need ? s->failed_need : "");
 }
 
 /* Return: whether it failed and that matters. */
+static bool failed_badly(const struct subsystem *s)
+{
+    char reason[96];
+
+    if (s->state != SUBSYSTEM_FAILED)
+        return false;
+    subsystem_reason(s, reason, sizeof reason);
+    if (s->core) {
+        console_log_attach(); /* the early console may be gone already */
+        panic("%s failed to start (%s), and nothing runs without: %s", s->name, reason, s->core);
+    }
+    return s->error != -ENODEV;
+}
+
 static bool start_one(const struct graph *g, struct subsystem *s, bool late)
 {
-    err_t (*init)(struct subsystem *self) = late ? s->late_init : s->early_init;
-
-    if (s->state == SUBSYSTEM_FAILED)
-        return s->error != -ENODEV;
-    if (!needs_met(g, s))
-        return s->error != -ENODEV;
-    if (init)
-        run_init(s, init);
-    if (s->state == SUBSYSTEM_FAILED)
-        return s->error != -ENODEV;
-    if (late) {
-        s->state = s->failed_need ? SUBSYSTEM_DEGRADED : SUBSYSTEM_UP;
-        log_debug("%s is up after %llu us%s%s", s->name,
-                  (unsigned long long)(s->init_ns / NS_PER_USEC), s->failed_need ? ", without " : "",
-                  s->failed_need ? s->failed_need : "");
-    }
-    return false;
+    if (s->state != SUBSYSTEM_FAILED && needs_met(g, s))
+        run_pass(s, late ? s->late_init : s->early_init, late);
+    if (late && s->state != SUBSYSTEM_FAILED)
+        up(s);
+    return failed_badly(s);
 }
 
 unsigned graph_start(struct graph *g, bool late)
@@ -200,36 +324,187 @@ unsigned graph_start(struct graph *g, bool late)
     return failed;
 }
 
-static void stop_one(struct subsystem *s)
+static void shut_down(struct subsystem *s)
 {
-    if (s->state != SUBSYSTEM_UP && s->state != SUBSYSTEM_DEGRADED)
-        return;
+    const void *before = domain_enter(s);
+
     s->state = SUBSYSTEM_STOPPING;
-    current = s;
-    current_thread = hal_current();
     if (s->shutdown)
         s->shutdown(s);
-    current = NULL;
+    domain_leave(before);
     s->state = SUBSYSTEM_STOPPED;
 }
 
 void graph_stop(struct graph *g)
 {
     for (unsigned i = g->sorted; i-- > 0;)
-        stop_one(g->order[i]);
+        if (subsystem_is_up(g->order[i]))
+            shut_down(g->order[i]);
+}
+
+/* --- while the machine runs -------------------------------------------------------------------- */
+
+/* Those that want `s` are degraded without it, and are not when it is back. */
+static void wanters_told(const struct graph *g, const struct subsystem *s, bool gone)
+{
+    for (unsigned i = 0; i < g->count; i++) {
+        struct subsystem *w = g->nodes[i];
+
+        if (gone && w->state == SUBSYSTEM_UP && subsystem_needs(w, s->name)) {
+            w->failed_need = s->name;
+            w->need_lost = true;
+            w->state = SUBSYSTEM_DEGRADED;
+        } else if (!gone && w->need_lost && strcmp(w->failed_need, s->name) == 0) {
+            w->failed_need = NULL;
+            w->need_lost = false;
+            if (w->state == SUBSYSTEM_DEGRADED)
+                w->state = SUBSYSTEM_UP;
+        }
+    }
+}
+
+/* Return: who is up and cannot do without `s`, or NULL. */
+static const struct subsystem *user_of(const struct graph *g, const struct subsystem *s)
+{
+    for (unsigned i = 0; i < g->count; i++)
+        if (subsystem_is_up(g->nodes[i]) && needs_firmly(g->nodes[i], s->name))
+            return g->nodes[i];
+    return NULL;
+}
+
+static err_t run_stop(struct subsystem *s)
+{
+    enum subsystem_state was = s->state;
+    const void *before = domain_enter(s);
+    err_t err;
+
+    s->state = SUBSYSTEM_STOPPING;
+    err = s->stop(s);
+    domain_leave(before);
+    s->state = err ? was : SUBSYSTEM_STOPPED;
+    return err;
+}
+
+err_t graph_stop_one(struct graph *g, struct subsystem *s)
+{
+    const struct subsystem *user = user_of(g, s);
+    unsigned left;
+    err_t err;
+
+    if (!s->stop)
+        return -EOPNOTSUPP;
+    if (!subsystem_is_up(s))
+        return -EALREADY;
+    if (user) {
+        log_warn("%s cannot be stopped: %s needs it", s->name, user->name);
+        return -EBUSY;
+    }
+    err = run_stop(s);
+    if (err)
+        return err;
+    left = services_withdraw_of(s);
+    if (left)
+        log_warn("%s left %u services behind: withdrawn", s->name, left);
+    s->failed_need = NULL;
+    s->need_lost = false;
+    wanters_told(g, s, true);
+    log_info("%s is stopped", s->name);
+    return 0;
+}
+
+err_t graph_start_one(struct graph *g, struct subsystem *s)
+{
+    if (!s->stop)
+        return -EOPNOTSUPP;
+    if (subsystem_is_up(s))
+        return -EALREADY;
+    s->error = 0;
+    s->failed_need = NULL;
+    s->refused = s->need_lost = false;
+    s->init_ns = 0;
+    if (!needs_met(g, s))
+        return -ENODEV;
+    if (s->early_init)
+        run_init(s, s->early_init);
+    if (s->state != SUBSYSTEM_FAILED && s->late_init)
+        run_init(s, s->late_init);
+    if (s->state == SUBSYSTEM_FAILED) {
+        (void)services_withdraw_of(s);
+        return s->error;
+    }
+    up(s);
+    wanters_told(g, s, false);
+    return 0;
+}
+
+static bool caller_may_control(void)
+{
+    const struct subsystem *caller = subsystem_current();
+
+    if (!caller || caller->privilege == PRIV_KERNEL)
+        return true;
+    log_warn("%s may not start or stop subsystems: its privilege is too low", caller->name);
+    return false;
+}
+
+static err_t control(const char *name, bool stop, bool start)
+{
+    struct subsystem *s = graph_find(&all, name);
+    err_t err = 0;
+
+    if (!s)
+        return -ENOENT;
+    if (!caller_may_control())
+        return -EPERM;
+    mutex_lock(&lock);
+    if (stop)
+        err = graph_stop_one(&all, s);
+    if (start && err == 0)
+        err = graph_start_one(&all, s);
+    mutex_unlock(&lock);
+    if (err == -EOPNOTSUPP)
+        log_warn("%s cannot be stopped or started while the machine runs", name);
+    return err;
+}
+
+err_t subsystem_start(const char *name)
+{
+    return control(name, false, true);
+}
+
+err_t subsystem_stop(const char *name)
+{
+    return control(name, true, false);
+}
+
+err_t subsystem_restart(const char *name)
+{
+    return control(name, true, true);
 }
 
 /* --- the kernel's own graph -------------------------------------------------------------------- */
 
+static void pass_ended(bool late)
+{
+    record.cycles[late] = hal_cycles();
+    record.ns[late] = clock_monotonic();
+}
+
 unsigned subsystems_init_early(void)
 {
+    unsigned failed;
+
     all.nodes = (struct subsystem *const *)__start_registry_subsystem;
     all.count = (unsigned)registry_count(subsystem);
     all.order = kcalloc(all.count, sizeof *all.order);
     if (!all.order)
         panic("no memory for %u subsystems", all.count);
     graph_sort(&all);
-    return graph_start(&all, false);
+    refusals_check(&all);
+    record.origin = hal_cycles();
+    failed = graph_start(&all, false);
+    pass_ended(false);
+    return failed;
 }
 
 unsigned subsystems_init_late(void)
@@ -239,6 +514,7 @@ unsigned subsystems_init_late(void)
     mutex_lock(&lock);
     failed = graph_start(&all, true);
     mutex_unlock(&lock);
+    pass_ended(true);
     return failed;
 }
 
@@ -249,19 +525,89 @@ void subsystems_shutdown(void)
     mutex_unlock(&lock);
 }
 
-struct subsystem *subsystem_find(const char *name)
+const struct subsystem *subsystem_find(const char *name)
 {
     return graph_find(&all, name);
 }
 
-void subsystem_for_each(bool (*fn)(struct subsystem *s, void *arg), void *arg)
+void subsystem_for_each(bool (*fn)(const struct subsystem *s, void *arg), void *arg)
 {
     for (unsigned i = 0; i < all.sorted; i++)
         if (!fn(all.order[i], arg))
             return;
 }
 
-struct subsystem *subsystem_current(void)
+const struct subsystem *subsystem_current(void)
 {
-    return current && current_thread == hal_current() ? current : NULL;
+    return thread_current()->domain;
+}
+
+/* --- what people are told ---------------------------------------------------------------------- */
+
+const char *subsystem_state_name(const struct subsystem *s)
+{
+    static const char *const names[] = { "registered", "starting", "up", "degraded",
+                                         "failed", "stopping", "stopped" };
+
+    return s->state == SUBSYSTEM_FAILED && s->error == -ENODEV ? "absent" : names[s->state];
+}
+
+static void failure_reason(const struct subsystem *s, char *buf, size_t size)
+{
+    const char *need = s->failed_need ? s->failed_need : "";
+
+    if (s->refused)
+        fmt_snprintf(buf, size, "%s: fail= says so", errno_name(s->error));
+    else if (s->error == -ENODEV && s->failed_need)
+        fmt_snprintf(buf, size, "not on this machine: no %s", need);
+    else if (s->error == -ENODEV)
+        fmt_snprintf(buf, size, "not on this machine");
+    else if (s->error == -ELOOP)
+        fmt_snprintf(buf, size, "ELOOP: cycle of needs through %s", need);
+    else if (s->failed_need && s->error == -ENOENT)
+        fmt_snprintf(buf, size, "ENOENT: %s is not there", need);
+    else
+        fmt_snprintf(buf, size, "%s", errno_name(s->error));
+}
+
+void subsystem_reason(const struct subsystem *s, char *buf, size_t size)
+{
+    const char *need = atomic_load_relaxed(&s->failed_need);
+
+    if (s->state == SUBSYSTEM_FAILED)
+        failure_reason(s, buf, size);
+    else if (s->state == SUBSYSTEM_DEGRADED && need)
+        fmt_snprintf(buf, size, "without %s", need);
+    else
+        str_copy(buf, "-", size);
+}
+
+/* The counter's rate is what the clock made of it between the ends of the two passes: it counts before
+ * there is a clock.  2^32 times ns per count. */
+static uint64_t ns_per_cycle(void)
+{
+    uint64_t cycles = record.cycles[1] - record.cycles[0];
+    ns_t ns = record.ns[1] - record.ns[0];
+
+    while (ns >> 32) {
+        ns >>= 1;
+        cycles >>= 1;
+    }
+    return cycles ? (ns << 32) / cycles : 0;
+}
+
+static ns_t to_ns(uint64_t cycles)
+{
+    return (ns_t)((unsigned __int128)cycles * ns_per_cycle() >> 32);
+}
+
+bool subsystem_pass_times(const struct subsystem *s, bool late, ns_t *begun, ns_t *took)
+{
+    const struct subsystem_pass *p = &s->pass[late];
+
+    if (p->ended == 0)
+        return false;
+    *begun = to_ns(p->begun - record.origin);
+    *took = to_ns(p->ended - p->begun);
+    return true;
 }

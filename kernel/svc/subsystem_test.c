@@ -151,3 +151,72 @@ KTEST(subsystem, early_failure_stops_late)
     KTEST_EQ(graph_start(&g, true), 2);
     KTEST_STR_EQ(trace, "b");
 }
+
+/* --- while the machine runs --- */
+
+static err_t note_end(struct subsystem *s)
+{
+    return note(s);
+}
+
+static err_t refuse_end(struct subsystem *s)
+{
+    (void)note(s);
+    return -EBUSY;
+}
+
+KTEST(subsystem, stop_and_start_again)
+{
+    struct subsystem a = { .name = "a", .early_init = note, .late_init = note, .stop = note_end };
+    struct subsystem b = NODE("b", "?a");
+    struct subsystem *nodes[] = { &a, &b };
+    struct graph g = graph_of(nodes, 2);
+    char reason[64];
+
+    KTEST_EQ(graph_start(&g, false), 0);
+    KTEST_EQ(graph_start(&g, true), 0);
+    trace[0] = '\0';
+    KTEST_EQ(graph_start_one(&g, &a), -EALREADY);
+    KTEST_EQ(graph_stop_one(&g, &b), -EOPNOTSUPP);
+    KTEST_EQ(graph_start_one(&g, &b), -EOPNOTSUPP);
+    KTEST_EQ(graph_stop_one(&g, &a), 0);
+    KTEST_EQ(graph_stop_one(&g, &a), -EALREADY);
+    KTEST_EQ(a.state, SUBSYSTEM_STOPPED);
+    KTEST_EQ(b.state, SUBSYSTEM_DEGRADED);
+    subsystem_reason(&b, reason, sizeof reason);
+    KTEST_STR_EQ(reason, "without a");
+    KTEST_EQ(graph_start_one(&g, &a), 0);
+    KTEST_EQ(a.state, SUBSYSTEM_UP);
+    KTEST_EQ(b.state, SUBSYSTEM_UP);
+    KTEST_EQ(a.starts, 2);
+    KTEST_STR_EQ(trace, "aaa"); /* stop, and both inits */
+}
+
+KTEST(subsystem, stop_is_refused_while_needed)
+{
+    struct subsystem a = { .name = "a", .stop = note_end }, b = { .name = "b", .needs = NEEDS("a"), .stop = note_end };
+    struct subsystem *nodes[] = { &a, &b };
+    struct graph g = graph_of(nodes, 2);
+
+    KTEST_EQ(graph_start(&g, true), 0);
+    KTEST_EQ(graph_stop_one(&g, &a), -EBUSY);
+    KTEST_EQ(a.state, SUBSYSTEM_UP);
+    KTEST_EQ(graph_stop_one(&g, &b), 0);
+    KTEST_EQ(graph_stop_one(&g, &a), 0);
+    KTEST_EQ(graph_start_one(&g, &b), -ENODEV);
+    KTEST_EQ(b.state, SUBSYSTEM_FAILED);
+    KTEST_STR_EQ(b.failed_need, "a");
+    KTEST_EQ(graph_start_one(&g, &a), 0);
+    KTEST_EQ(graph_start_one(&g, &b), 0);
+}
+
+KTEST(subsystem, stop_that_declines_changes_nothing)
+{
+    struct subsystem a = { .name = "a", .stop = refuse_end };
+    struct subsystem *nodes[] = { &a };
+    struct graph g = graph_of(nodes, 1);
+
+    KTEST_EQ(graph_start(&g, true), 0);
+    KTEST_EQ(graph_stop_one(&g, &a), -EBUSY);
+    KTEST_EQ(a.state, SUBSYSTEM_UP);
+}

@@ -192,6 +192,7 @@ static err_t timer_start(struct subsystem *self)
 
 static const char *const needs[] = { "gic", "?device_tree", NULL };
 static struct subsystem timer_subsystem = {
-    .name = "arm_timer", .privilege = PRIV_DRIVER, .needs = needs, .early_init = timer_start
+    .name = "arm_timer", .privilege = PRIV_DRIVER, .needs = needs, .early_init = timer_start,
+    .core = "there is no other timer",
 };
 REGISTER_SUBSYSTEM(timer_subsystem);

@@ -45,7 +45,7 @@ static err_t pm_timer_find(const struct hw_address *at)
         return -ENODEV;
     source.mask = at->bits >= 32 ? UINT32_MAX : BIT(24) - 1;
     port = (uint16_t)at->addr;
-    if (at->space == HW_SPACE_MEMORY) {
+    if (at->space == HW_SPACE_MEMORY && !window) {
         window = vmap_device(at->addr, sizeof(uint32_t), MMU_READ | MMU_DEVICE);
         if (!window)
             return -ENOMEM;
@@ -67,7 +67,20 @@ static err_t pm_timer_start(struct subsystem *self)
     return service_publish_clock_source(source.name, &source, source.rating, PRIV_DRIVER);
 }
 
+/* The window stays: who compares another source with this one may yet read it. */
+static err_t pm_timer_stop(struct subsystem *self)
+{
+    err_t err = clock_source_unbind(source.name);
+
+    (void)self;
+    if (err == -ENODEV)
+        err = 0; /* somebody has unbound it before */
+    if (err == 0)
+        service_withdraw_clock_source(source.name);
+    return err;
+}
+
 static struct subsystem pm_timer_subsystem = {
-    .name = "acpi_pm", .privilege = PRIV_DRIVER, .early_init = pm_timer_start
+    .name = "acpi_pm", .privilege = PRIV_DRIVER, .early_init = pm_timer_start, .stop = pm_timer_stop
 };
 REGISTER_SUBSYSTEM(pm_timer_subsystem);

@@ -51,9 +51,7 @@ static err_t fields_read_stable(uint8_t f[RTC_FIELDS])
     uint8_t again[RTC_FIELDS];
 
     for (unsigned i = 0; i < READ_TRIES; i++) {
-        if (!hardware()->has_rtc)
-        return -ENODEV;
-    if (cmos_read(REG_A) & A_UPDATING)
+        if (cmos_read(REG_A) & A_UPDATING)
             continue;
         fields_read(f);
         fields_read(again);
@@ -127,11 +125,19 @@ static err_t rtc_start(struct subsystem *self)
     return 0;
 }
 
+static err_t rtc_stop(struct subsystem *self)
+{
+    (void)self;
+    clock_wall_unregister(&rtc);
+    return 0;
+}
+
 static const char *const needs[] = { "?tsc", NULL };
 static struct subsystem rtc_subsystem = {
     .name = "rtc_cmos",
     .privilege = PRIV_DRIVER,
     .needs = needs,
     .early_init = rtc_start,
+    .stop = rtc_stop,
 };
 REGISTER_SUBSYSTEM(rtc_subsystem);

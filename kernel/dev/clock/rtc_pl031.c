@@ -43,8 +43,18 @@ static err_t rtc_start(struct subsystem *self)
     return 0;
 }
 
+static err_t rtc_stop(struct subsystem *self)
+{
+    (void)self;
+    clock_wall_unregister(&rtc);
+    vmap_unmap_device((void *)registers, RTC_SIZE);
+    registers = NULL;
+    return 0;
+}
+
 static const char *const needs[] = { "device_tree", "arm_timer", NULL };
 static struct subsystem rtc_subsystem = {
-    .name = "rtc_pl031", .privilege = PRIV_DRIVER, .needs = needs, .early_init = rtc_start
+    .name = "rtc_pl031", .privilege = PRIV_DRIVER, .needs = needs, .early_init = rtc_start,
+    .stop = rtc_stop,
 };
 REGISTER_SUBSYSTEM(rtc_subsystem);

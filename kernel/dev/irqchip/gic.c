@@ -47,6 +47,7 @@ static err_t gic_start(struct subsystem *self)
 }
 
 static struct subsystem gic_subsystem = {
-    .name = "gic", .privilege = PRIV_DRIVER, .early_init = gic_start
+    .name = "gic", .privilege = PRIV_DRIVER, .early_init = gic_start,
+    .core = "there is no other interrupt controller",
 };
 REGISTER_SUBSYSTEM(gic_subsystem);

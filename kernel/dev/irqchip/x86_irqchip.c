@@ -19,6 +19,7 @@ static err_t irqchip_start(struct subsystem *self)
 
 static const char *const needs[] = { "?pic", "?lapic", "?ioapic", NULL };
 static struct subsystem irqchip_subsystem = {
-    .name = "irqchip", .privilege = PRIV_DRIVER, .needs = needs, .early_init = irqchip_start
+    .name = "irqchip", .privilege = PRIV_DRIVER, .needs = needs, .early_init = irqchip_start,
+    .core = "it chooses the interrupt controller",
 };
 REGISTER_SUBSYSTEM(irqchip_subsystem);

@@ -177,8 +177,17 @@ static err_t psci_start(struct subsystem *self)
     return cpu_on != 0 ? starter_publish() : 0;
 }
 
+static err_t psci_stop(struct subsystem *self)
+{
+    (void)self;
+    service_withdraw_power("psci");
+    service_withdraw_cpu_starter("psci");
+    return 0;
+}
+
 static const char *const needs[] = { "?device_tree", NULL };
 static struct subsystem psci_subsystem = {
-    .name = "psci", .privilege = PRIV_DRIVER, .needs = needs, .early_init = psci_start
+    .name = "psci", .privilege = PRIV_DRIVER, .needs = needs, .early_init = psci_start,
+    .stop = psci_stop
 };
 REGISTER_SUBSYSTEM(psci_subsystem);

@@ -69,7 +69,14 @@ static err_t spin_table_start(struct subsystem *self)
     return -ENODEV;
 }
 
+static err_t spin_table_stop(struct subsystem *self)
+{
+    service_withdraw_cpu_starter("spin-table");
+    return 0;
+}
+
 static struct subsystem spin_table_subsystem = {
-    .name = "spin_table", .privilege = PRIV_DRIVER, .early_init = spin_table_start
+    .name = "spin_table", .privilege = PRIV_DRIVER, .early_init = spin_table_start,
+    .stop = spin_table_stop
 };
 REGISTER_SUBSYSTEM(spin_table_subsystem);

@@ -54,6 +54,13 @@ static struct reg reg_map(const struct hw_address *a)
     return r;
 }
 
+static void reg_unmap(struct reg *r)
+{
+    if (r->mem)
+        vmap_unmap_device((void *)r->mem, sizeof(uint32_t));
+    *r = (struct reg){ 0 };
+}
+
 static uint16_t reg_read16(const struct reg *r)
 {
     return r->mem ? mmio_read16(r->mem) : port_read16(r->port);
@@ -172,9 +179,22 @@ static err_t acpi_start(struct subsystem *self)
     return service_publish_power("acpi", &acpi, RATING_ACPI, PRIV_DRIVER);
 }
 
+static err_t acpi_stop(struct subsystem *self)
+{
+    (void)self;
+    service_withdraw_power("acpi");
+    service_withdraw_power("chipset");
+    reg_unmap(&pm1a);
+    reg_unmap(&pm1b);
+    reg_unmap(&sleep_control);
+    reg_unmap(&reset);
+    return 0;
+}
+
 static struct subsystem acpi_subsystem = {
     .name = "x86_acpi",
     .privilege = PRIV_DRIVER,
     .early_init = acpi_start,
+    .stop = acpi_stop,
 };
 REGISTER_SUBSYSTEM(acpi_subsystem);

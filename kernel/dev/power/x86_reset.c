@@ -69,9 +69,19 @@ static err_t reset_start(struct subsystem *self)
     return err ? err : service_publish_power("triple_fault", &triple_fault, 10, PRIV_DRIVER);
 }
 
+static err_t reset_stop(struct subsystem *self)
+{
+    (void)self;
+    service_withdraw_power("i8042");
+    service_withdraw_power("port_cf9");
+    service_withdraw_power("triple_fault");
+    return 0;
+}
+
 static struct subsystem reset_subsystem = {
     .name = "x86_reset",
     .privilege = PRIV_DRIVER,
     .early_init = reset_start,
+    .stop = reset_stop,
 };
 REGISTER_SUBSYSTEM(reset_subsystem);

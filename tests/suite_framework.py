@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: CC0-1.0
+"""Purpose: the framework under failure: whatever does not start, the machine comes to its shell; what can be
+stopped can be stopped a thousand times."""
+import concurrent.futures
+import re
+
+from archive import Archive
+from harness import Cases, Failure, expect_match, shell_test, test
+
+# Process 1 of the sweep: says what it finds, on whatever leads out: the console, or the log's lines on
+# the early console when there is none. Nothing of it may hang when a device is not there.
+INIT = """#!/bin/sh
+PATH=/bin
+export PATH
+busybox mkdir -p /proc /dev
+busybox mount -t proc proc /proc
+busybox mount -t devtmpfs dev /dev
+[ -c /dev/kmsg ] || busybox mknod /dev/kmsg c 1 11
+[ -c /dev/console ] || busybox mknod /dev/console c 5 1
+tell() {
+    echo "sweep: $1" >/dev/console
+    echo "<1>sweep: $1" >/dev/kmsg
+}
+exec 2>&-
+tell "shell $((6 * 7))"
+while read -r line; do tell "| $line"; done </proc/subsystems
+for core in /proc/subsystems/*/core; do
+    read -r why <$core
+    [ "$why" = - ] || tell "core $core"
+done
+for times in /proc/subsystems/*/times; do
+    [ $(busybox wc -l <$times) = 2 ] && tell "both $times"
+done
+tell end
+while :; do busybox sleep 100; done
+"""
+ROW = r"sweep: \| (\S+) +(\S+) +(?:user|driver|kernel) +\d+ +(\S+) +(.*)$"
+AT_ONCE = 2
+
+
+def sweep_initrd(arch):
+    """The initramfs of the sweep."""
+    return Archive().busybox(arch).file("init", INIT).write(f"sweep-{arch}.cpio")
+
+
+def sweep_boot(ctx, initrd, fail, pattern=r"sweep: end\r?\n"):
+    """Boots with fail=`fail` until `pattern` comes; returns the whole text."""
+    name = f"sweep {fail}".strip()
+    with ctx.machine(append=f"panic=0 {'fail=' + fail if fail else ''}", initrd=initrd, name=name) as machine:
+        machine.expect(pattern, 60)
+        return machine.history.replace("\r", "")
+
+
+def table(text):
+    """The subsystems that the sweep's init listed: {name: (state, [needs], reason)}."""
+    rows = re.findall(ROW, text, re.M)
+    return {name: (state, [] if needs == "-" else needs.split(","), reason)
+            for name, state, needs, reason in rows if name != "NAME"}
+
+
+def check_dependents(fail, rows):
+    """Those that need what failed have failed by its name, those that want it are degraded."""
+    for name, (state, needs, reason) in rows.items():
+        if name == fail or state == "absent":
+            continue
+        lost = [need for need in needs if rows[need.lstrip("?")][0] in ("failed", "absent")]
+        firm = [need for need in lost if not need.startswith("?")]
+        if firm and (state != "failed" or not any(need in reason for need in firm)):
+            raise Failure(f"{name} needs {firm} and is {state}: {reason}")
+        if lost and not firm and (state != "degraded" or not any(need.lstrip("?") in reason for need in lost)):
+            raise Failure(f"{name} wants {lost} and is {state}: {reason}")
+        if not lost and state not in ("up", "degraded"):
+            raise Failure(f"{name} is {state} ({reason}), though only {fail} was to fail")
+
+
+def sweep_one(ctx, initrd, fail):
+    """One boot in which `fail`, NAME or NAME:late, does not start."""
+    name, _, late = fail.partition(":")
+    text = sweep_boot(ctx, initrd, fail)
+    expect_match("sweep: shell 42", text, "the boot")
+    rows = table(text)
+    if name in ("procfs", "vfs"):  # no /proc to read it from
+        expect_match(rf"subsystem: {name} failed to start: fail= says so", text, "the log")
+        return
+    if name not in rows:
+        raise Failure(f"{name} is not in\n{text[-2000:]}")
+    if rows[name][0] != "failed" or "fail= says so" not in rows[name][2]:
+        raise Failure(f"{name} is {rows[name]}")
+    if not late:
+        check_dependents(name, rows)
+
+
+def sweep_core(ctx, initrd, name):
+    """What nothing runs without ends the boot by its name."""
+    text = sweep_boot(ctx, initrd, name, rf"{name} failed to start \(EIO: fail= says so\), and nothing runs without: \w+")
+    if "sweep: shell" in text:
+        raise Failure(f"{name} is said to be core, and the shell came without it")
+
+
+@test("the boot survives the failure of each subsystem that is not core", kernels=("devine",))
+def sweep(ctx):
+    initrd = sweep_initrd(ctx.arch)
+    text = sweep_boot(ctx, initrd, "")
+    rows = table(text)
+    if len(rows) < 20 or any(state in ("failed", "stopped") for state, _, _ in rows.values()):
+        raise Failure(f"the subsystems of an undisturbed boot are {rows}")
+    core = re.findall(r"sweep: core /proc/subsystems/(\w+)/", text)
+    both = re.findall(r"sweep: both /proc/subsystems/(\w+)/", text)
+    if not 1 <= len(set(core)) <= 6:
+        raise Failure(f"core are {core}")
+    jobs = {name: (sweep_core if name in core else sweep_one, name) for name in rows}
+    jobs.update({f"{name}:late": (sweep_one, f"{name}:late") for name in both if name not in core})
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = {name: pool.submit(function, ctx, initrd, fail) for name, (function, fail) in jobs.items()}
+    failures = {name: future.exception() for name, future in futures.items()}
+    return Cases({name: None if error is None else str(error) for name, error in failures.items()})
+
+
+@test("fail= with a name that nobody has is told, and the boot goes on", kernels=("devine",))
+def fail_unknown(ctx):
+    text = sweep_boot(ctx, sweep_initrd(ctx.arch), "nobody,pty:late,")
+    expect_match("fail=nobody: there is no such subsystem", text, "the log")
+    expect_match("sweep: shell 42", text, "the boot")
+    if table(text)["pty"][0] != "failed":
+        raise Failure(f"pty is {table(text)['pty']}")
+
+
+ROUNDS = """
+cd /proc/subsystems
+i=0
+while [ $i -lt $2 ]; do
+    echo restart >$1/control || exit 1
+    i=$((i + 1))
+done
+"""
+# What uses them meanwhile, each as often as it can; what is stopped at the moment is just not there.
+LOAD = """
+(while [ ! -e /tmp/stop ]; do dd if=/dev/urandom of=/dev/null bs=4k count=4; done) >/dev/null 2>&1 &
+(while [ ! -e /tmp/stop ]; do date; read -r up </proc/uptime; done) >/tmp/dates 2>&1 &
+"""
+USED = "awk '/^heap_bytes/ { h = $2 } /^frames_free/ { print h, $2 }' /proc/counters"
+
+
+@shell_test("1,000 restarts of each subsystem that can be stopped lose no frame and no byte", kernels=("devine",),
+            boards=False)
+def restarts(sh, ctx):
+    sh.put("/tmp/rounds", ROUNDS)
+    sh.put("/tmp/load", LOAD)
+    names = sh.output("cd /proc/subsystems; grep -l '^stop restart$' */control").split()
+    names = [name.split("/")[0] for name in names]
+    wanted = {"memdev", "pty", "rtc_cmos", "x86_reset", "acpi_pm"} if ctx.arch == "x86_64" else \
+        {"memdev", "pty", "rtc_pl031", "psci"}
+    if not wanted <= set(names):
+        raise Failure(f"only {names} can be stopped")
+    for name in names:
+        sh.output(f"sh /tmp/rounds {name} 20")
+        for attempt in range(3):  # what a cache keeps, it keeps once; what is lost, is lost each time
+            heap, frames = map(int, sh.output(USED).split())
+            sh.output(f"sh /tmp/rounds {name} 1000", 240)
+            heap_after, frames_after = map(int, sh.output(USED).split())
+            if heap_after <= heap and frames_after >= frames:
+                break
+        else:
+            raise Failure(f"1,000 restarts of {name} cost {heap_after - heap} bytes and {frames - frames_after} frames")
+        sh.check(f"cat /proc/subsystems/{name}/state", "up\n")
+    # Under load nothing goes wrong, and afterwards nothing is missing.
+    sh.run("rm -f /tmp/stop; . /tmp/load")
+    for name in names:
+        sh.output(f"sh /tmp/rounds {name} 300", 240)
+        sh.check(f"cat /proc/subsystems/{name}/state", "up\n")
+    sh.run("touch /tmp/stop; wait")
+    sh.check("head -c 8 /dev/urandom | wc -c; test -c /dev/ptmx && echo yes", "8\nyes\n")
+
+
+@shell_test("what cannot be stopped says why not", kernels=("devine",), boards=False)
+def refusals(sh, ctx):
+    def refused(what, name, error):
+        output, status = sh.run(f"echo {what} >/proc/subsystems/{name}/control")
+        if status == 0 or error not in output:
+            raise Failure(f"{what} of {name} returned {status}: {output}")
+    refused("stop", "vfs", "Operation not supported")
+    refused("start", "vfs", "Operation not supported")
+    refused("dance", "pty", "Invalid argument")
+    refused("start", "pty", "Operation already in progress")
+    sh.output("echo stop >/proc/subsystems/pty/control")
+    refused("stop", "pty", "Operation already in progress")
+    sh.check("cat /proc/subsystems/pty/state /proc/subsystems/pty/control", "stopped\nstart\n")
+    if sh.run("test -e /dev/ptmx")[1] == 0:
+        raise Failure("/dev/ptmx is still there")
+    sh.output("echo start >/proc/subsystems/pty/control; test -c /dev/ptmx")
+    output, status = sh.run("su -s /bin/sh nobody -c 'echo stop >/proc/subsystems/pty/control'")
+    if status == 0 or "ermission denied" not in output:
+        raise Failure(f"nobody stopped it: {output}")
+    sh.check("cat /proc/subsystems/pty/state", "up\n")
