@@ -146,8 +146,8 @@ USED = "awk '/^heap_bytes/ { h = $2 } /^frames_free/ { print h, $2 }' /proc/coun
 def restarts(sh, ctx):
     sh.put("/tmp/rounds", ROUNDS)
     sh.put("/tmp/load", LOAD)
-    names = sh.output("cd /proc/subsystems; grep -l '^stop restart$' */control").split()
-    names = [name.split("/")[0] for name in names]
+    names = sh.output("grep -l '^stop restart$' /proc/subsystems/*/control").split()
+    names = [name.split("/")[3] for name in names]
     wanted = {"memdev", "pty", "rtc_cmos", "x86_reset", "acpi_pm"} if ctx.arch == "x86_64" else \
         {"memdev", "pty", "rtc_pl031", "psci"}
     if not wanted <= set(names):
