@@ -3,9 +3,13 @@
 stopped can be stopped a thousand times."""
 import concurrent.futures
 import re
+import subprocess
+import textwrap
+import xml.etree.ElementTree
 
+import boot_chart
 from archive import Archive
-from harness import Cases, Failure, expect_match, shell_test, test
+from harness import BUILD, LOGS, ROOT, Cases, Context, Failure, expect_equal, expect_match, shell_test, test
 
 # Process 1 of the sweep: says what it finds, on whatever leads out: the console, or the log's lines on
 # the early console when there is none. Nothing of it may hang when a device is not there.
@@ -192,3 +196,79 @@ def refusals(sh, ctx):
     if status == 0 or "ermission denied" not in output:
         raise Failure(f"nobody stopped it: {output}")
     sh.check("cat /proc/subsystems/pty/state", "up\n")
+
+
+@shell_test("the boot chart has a bar for each subsystem that was started", kernels=("devine",), boards=False)
+def chart(sh, ctx):
+    rows = boot_chart.read_record(sh)
+    image = LOGS / f"boot-chart-{ctx.arch}.svg"
+    image.write_text(boot_chart.draw(f"<Devine> & {ctx.arch}", rows))
+    root = xml.etree.ElementTree.parse(image).getroot()
+    width = float(root.get("width"))
+    groups = {group.get("id"): group for group in root.iter("{http://www.w3.org/2000/svg}g")}
+    names = sh.output("ls /proc/subsystems").split()
+    if sorted(groups) != sorted(f"subsystem-{name}" for name in names):
+        raise Failure(f"the chart has {sorted(groups)}, the machine {names}")
+    bars = 0
+    for name, state, passes in rows:
+        found = list(groups[f"subsystem-{name}"].iter("{http://www.w3.org/2000/svg}rect"))
+        if len(found) != len(passes) or (state in ("up", "degraded") and not passes):
+            raise Failure(f"{name} is {state}, has {len(found)} bars and the passes {passes}")
+        for bar in found:
+            if not 0 < float(bar.get("width")) or float(bar.get("x")) + float(bar.get("width")) > width:
+                raise Failure(f"a bar of {name} is out of the picture")
+        bars += len(found)
+    begins = [begin for _, _, passes in rows for _, begin, _ in passes]
+    if bars < 20 or min(begins) > 1000000:
+        raise Failure(f"{bars} bars, the first after {min(begins)} ns")
+
+
+def documented_file(path):
+    """The file that docs/add-a-subsystem.md has under its name."""
+    text = (ROOT / "docs/add-a-subsystem.md").read_text()
+    match = re.search(rf"^`{re.escape(path)}`:\n\n((?:    .*\n|\n)+)", text, re.M)
+    if not match:
+        raise Failure(f"the page does not show {path}")
+    return textwrap.dedent(match[1]).strip() + "\n"
+
+
+@test("the walk-through's policy is built from the page and booted", kernels=("devine",))
+def walk_through(ctx):
+    # Laid over clang's build, which another test needs anyway: one file more to compile.
+    path = "kernel/mm/next_fit.c"
+    laid = BUILD / f"{ctx.arch}-clang/with" / path
+    laid.parent.mkdir(parents=True, exist_ok=True)
+    laid.write_text(documented_file(path))
+    try:
+        done = subprocess.run([ROOT / "build.sh", ctx.arch, "--clang"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True)
+        if done.returncode:
+            raise Failure(done.stdout[-3000:])
+        with Context(ctx.arch, ctx.kernel, "-clang").shell(name="walk through", append="frame_policy=next") as sh:
+            expect_match(r"^frame_policy +next +lowest,highest,next$|^frame_policy +next +next,lowest,highest$",
+                         sh.output("cat /proc/choices"), "/proc/choices")
+            sh.check("seq 1 20000 | sort -rn | tail -n 1", "1\n")
+        with Context(ctx.arch, ctx.kernel, "-clang").machine(name="walk through tests",
+                                                             append="frame_policy=next ktest=region*") as machine:
+            machine.expect("Totals: pass:[1-9][0-9]* fail:0", 120)
+    finally:
+        laid.unlink()
+
+
+@test("policies are chosen on the command line, and a name that nobody has lists the known ones", kernels=("devine",))
+def choices(ctx):
+    with ctx.shell(name="choices", append="frame_policy=highest sched=rr") as sh:
+        output = sh.output("cat /proc/choices")
+        expect_match(r"^frame_policy +highest +lowest,highest$", output)
+        expect_match(r"^sched +rr +\S*mlfq", output)
+        sh.check("(while :; do :; done) & (while :; do :; done) & seq 1 20000 | sort -rn | tail -n 1; kill %1 %2",
+                 "1\n", 120)
+    wrong = "frame_policy=best sched=fair clocksource=sundial console=ttyX9"
+    with ctx.shell(name="choices wrong", append=wrong) as sh:
+        output = sh.output("dmesg")
+        for word, known in (("frame_policy=best", "lowest, highest"), ("sched=fair", "mlfq"),
+                            ("clocksource=sundial", "tsc" if ctx.arch == "x86_64" else "arch"),
+                            ("console=ttyX9", ctx.console())):
+            lines = [line for line in output.split("\n") if f"{word} is unknown" in line]
+            expect_equal(len(lines), 1, f"number of lines about {word}")
+            expect_match(known, lines[0], "the line")

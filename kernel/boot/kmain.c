@@ -85,6 +85,7 @@ static void boot_late(void *arg __maybe_unused)
     smp_start();
     failed = subsystems_init_late();
     console_log_attach();
+    console_check_wanted();
     if (failed)
         log_warn("%u subsystems failed to start", failed);
     if (ktest_pattern[0])
@@ -106,6 +107,7 @@ static void boot_early(void)
     clock_events_check();
     if (!clock_event_current())
         panic("no timer ticks");
+    clock_source_check_wanted();
     tick_start();
     if (!kthread_start("boot", LEVEL_NORMAL, boot_late, NULL))
         panic("no memory for the first thread");

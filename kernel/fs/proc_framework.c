@@ -11,6 +11,9 @@
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/heap.h>
+#include <mm/region.h>
+#include <sched/clock.h>
+#include <sched/sched.h>
 #include <svc/service.h>
 
 static const char *const privileges[] = { "user", "driver", "kernel" };
@@ -33,6 +36,39 @@ static void show_services(struct textbuf *out, void *arg)
     text_printf(out, "# refused: %llu\n", (unsigned long long)services_refused());
 }
 PROC_FILE(services, "services", 0444, show_services);
+
+/* ---- choices ---- */
+
+static const char *frame_policy_nth(unsigned n)
+{
+    return n < registry_count(frame_policy) ? __start_registry_frame_policy[n]->name : NULL;
+}
+
+static const char *sched_nth(unsigned n)
+{
+    return n < registry_count(sched_class) ? __start_registry_sched_class[n]->name : NULL;
+}
+
+static void show_choice(struct textbuf *out, const char *what, const char *used,
+                        const char *(*nth)(unsigned n))
+{
+    const char *name;
+
+    text_printf(out, "%-14s %-12s ", what, used);
+    for (unsigned i = 0; (name = nth(i)) != NULL; i++)
+        text_printf(out, "%s%s", i ? "," : "", name);
+    text_printf(out, "\n");
+}
+
+/* What can be chosen by NAME= on the command line, and what is in use. */
+static void show_choices(struct textbuf *out, void *arg)
+{
+    text_printf(out, "%-14s %-12s %s\n", "PARAMETER", "IN-USE", "AVAILABLE");
+    show_choice(out, "frame_policy", frame_policy->name, frame_policy_nth);
+    show_choice(out, "sched", sched_policy_name(), sched_nth);
+    show_choice(out, "clocksource", clock_source_name(), clock_source_nth);
+}
+PROC_FILE(choices, "choices", 0444, show_choices);
 
 /* ---- counters ---- */
 

@@ -15,11 +15,12 @@
 
 #ifdef CONFIG_DEBUG
 static uint64_t work; /* the owner's lock; for tests */
-#define WORK_COUNT() ((void)work++)
+#define WORK_COUNT_N(n) ((void)(work += (n)))
 #else
 static const uint64_t work = 0;
-#define WORK_COUNT() ((void)0)
+#define WORK_COUNT_N(n) ((void)0)
 #endif
+#define WORK_COUNT() WORK_COUNT_N(1)
 
 uint64_t region_work(void)
 {
@@ -130,28 +131,17 @@ void region_give(struct frame_region *r, pfn_t pfn, size_t count)
     r->free += count;
 }
 
-/* The first word of the bitmap with a free frame; the region has one. */
-static size_t first_word(const struct frame_region *r)
-{
-    size_t w = 0;
-
-    for (unsigned k = r->levels - 1; k > 0; k--) {
-        WORK_COUNT();
-        w = w * 64 + (size_t)__builtin_ctzll(r->level[k][w]);
-    }
-    return w;
-}
-
 size_t region_take(struct frame_region *r, paddr_t *out, size_t n)
 {
     size_t taken = 0;
 
     while (taken < n && r->free > 0) {
-        size_t w = first_word(r);
+        size_t w = frame_policy->word(r);
         uint64_t word = r->level[0][w], left = word;
 
         for (; left != 0 && taken < n; left &= left - 1)
             out[taken++] = PFN_ADDR(r->base + w * 64 + (size_t)__builtin_ctzll(left));
+        WORK_COUNT_N(r->levels - 1);
         r->free -= bitmap_count(&(uint64_t){ word ^ left }, 64);
         word_take(r, w, word ^ left);
     }

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <lib/registry.h>
 #include <lib/types.h>
 
 #define REGION_LEVELS_MAX 6 /* 64^6 frames: more than 48-bit addresses can name */
@@ -24,6 +25,7 @@ struct frame_region {
     unsigned levels;
     uint64_t *full;
     size_t free; /* set bits */
+    size_t cursor; /* the policy's own */
     unsigned node;
 };
 
@@ -34,7 +36,7 @@ void region_init(struct frame_region *r, pfn_t start, pfn_t end, unsigned node, 
 
 /* Makes [pfn, pfn + count) free; all must have been in use. */
 void region_give(struct frame_region *r, pfn_t pfn, size_t count);
-/* Takes up to n free frames, the lowest first.  Return: how many. */
+/* Takes up to n free frames, in the order of the policy.  Return: how many. */
 size_t region_take(struct frame_region *r, paddr_t *out, size_t n);
 /* Takes `count` contiguous frames at a multiple of align_frames (power of two); PFN_NONE. */
 pfn_t region_take_run(struct frame_region *r, size_t count, uint64_t align_frames);
@@ -50,3 +52,15 @@ bool region_is_free(const struct frame_region *r, pfn_t pfn);
 uint64_t region_work(void);
 /* True when all levels agree with the bitmap. */
 bool region_check(const struct frame_region *r);
+
+/*
+ * Which single frames are given out first: a policy names the next word of the bitmap, and the free frames of
+ * that group of 64 go from the lowest on.  Runs of frames are always sought from the lowest address.
+ */
+struct frame_policy {
+    const char *name;
+    /* Index of a word of level[0] that is not 0; the region has a free frame.  O(levels). */
+    size_t (*word)(struct frame_region *r);
+};
+REGISTRY_DECLARE(frame_policy, const struct frame_policy);
+extern const struct frame_policy *frame_policy; /* in use: frame_policy=; constant after the command line */

@@ -10,7 +10,7 @@
 #define THREADS 8
 static struct runqueue rq;
 static struct thread threads[THREADS];
-static const struct sched_class *const class = &sched_class_mlfq;
+static const struct sched_class *class = &sched_class_mlfq;
 
 static void setup(void)
 {
@@ -302,4 +302,38 @@ KTEST(sched, realtime_without_a_limit)
     count_ticks(500, count);
     sched_rt_runtime_ns = 950 * NS_PER_MSEC;
     KTEST_EQ(count[1], 0u);
+}
+
+/* ---- sched=rr ---- */
+
+static const struct sched_class *class_named(const char *name)
+{
+    registry_for_each(sched_class, c)
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    return NULL;
+}
+
+/* Whoever computes and whoever sleeps: each has its turn, and none is taken the CPU by another. */
+KTEST(sched, rr_knows_no_feedback)
+{
+    class = class_named("rr");
+    if (!KTEST_TRUE(class != NULL)) {
+        class = &sched_class_mlfq;
+        return;
+    }
+    setup();
+    threads[1].level = threads[1].base_level = LEVEL_HIGH;
+    threads[2].level = threads[2].base_level = LEVEL_LOW;
+    for (unsigned i = 0; i < 3; i++)
+        (void)ready(i);
+    for (unsigned turn = 0; turn < 9; turn++)
+        KTEST_TRUE(run(sched_slice_ns[LEVEL_HIGH] * 2) == &threads[turn % 3]);
+    threads[3].slept_at = rq.now - NS_PER_SEC;
+    class->enqueue(&rq, &threads[3], true);
+    KTEST_EQ(threads[3].level, LEVEL_NORMAL);
+    KTEST_TRUE(!class->preempts(&rq, &threads[3], &threads[0]));
+    set_policy(4, SCHED_FIFO, 5, 0);
+    KTEST_TRUE(class->preempts(&rq, &threads[4], &threads[0]));
+    class = &sched_class_mlfq;
 }

@@ -12,6 +12,7 @@
 #define LOG_TAG "clock"
 #include <sched/clock.h>
 
+#include <core/choice.h>
 #include <core/log.h>
 #include <core/params.h>
 #include <core/spinlock.h>
@@ -249,6 +250,18 @@ static struct clock_source *source_best_but(const struct clock_source *not)
         if (s != not && (best == NULL || s->rating > best->rating))
             best = s;
     return best;
+}
+
+void clock_source_check_wanted(void)
+{
+    const char *name;
+
+    if (wanted[0] == '\0')
+        return;
+    for (unsigned i = 0; (name = clock_source_nth(i)) != NULL; i++)
+        if (strcmp(name, wanted) == 0)
+            return;
+    choice_unknown("clocksource", wanted, clock_source_nth);
 }
 
 err_t clock_source_select(const char *name)

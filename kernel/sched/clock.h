@@ -49,6 +49,8 @@ void clock_wall_unregister(const struct wall_clock *w);
 const char *clock_source_name(void);
 /* Name of the n-th source that was registered; NULL: there are fewer. */
 const char *clock_source_nth(unsigned n);
+/* When all have registered: logs it if clocksource= names none of them. */
+void clock_source_check_wanted(void);
 /* Makes that source the one in use; a better one that registers later still wins.  0, -EINVAL. */
 err_t clock_source_select(const char *name);
 /* Forgets a source; the best of the others takes over.  0, -ENODEV, -EBUSY (it is the only one). */

@@ -43,6 +43,7 @@
 #define LOG_TAG "sched"
 #include <sched/sched.h>
 
+#include <core/choice.h>
 #include <core/log.h>
 #include <core/panic.h>
 #include <core/params.h>
@@ -63,6 +64,11 @@ static const struct sched_class *policy = &sched_class_mlfq; /* constant once th
 static bool started;
 static uint64_t forks; /* atomic */
 
+static const char *policy_nth(unsigned n)
+{
+    return n < registry_count(sched_class) ? __start_registry_sched_class[n]->name : NULL;
+}
+
 static err_t choose_policy(const char *value)
 {
     if (!value)
@@ -73,9 +79,15 @@ static err_t choose_policy(const char *value)
             return 0;
         }
     }
-    return -ENOENT;
+    choice_unknown("sched", value, policy_nth);
+    return 0;
 }
-PARAM_NAMED(sched, "sched", "scheduling policy: mlfq", choose_policy);
+PARAM_NAMED(sched, "sched", "scheduling policy: mlfq, rr", choose_policy);
+
+const char *sched_policy_name(void)
+{
+    return policy->name;
+}
 
 /* Locks the run queue that `t` belongs to; interrupts must be off. */
 static struct runqueue *rq_lock_thread(struct thread *t)

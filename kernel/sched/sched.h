@@ -43,6 +43,7 @@ struct sched_class {
     bool (*preempts)(struct runqueue *rq, const struct thread *woken, const struct thread *running);
 };
 REGISTRY_DECLARE(sched_class, const struct sched_class);
+const char *sched_policy_name(void); /* of the one in use */
 
 /*
  * Makes a run queue and the idle thread (with a guarded stack of its own) for the boot CPU, and goes

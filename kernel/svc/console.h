@@ -24,5 +24,7 @@ SERVICE_TYPE(console, struct console_service);
 /* Makes the consoles that console= names (or the best one) print the log.  Called by boot/ after
  * each pass of initialisation; does nothing for those that print already.  Context: thread. */
 void console_log_attach(void);
+/* When all have come: logs each console= that names none of them. */
+void console_check_wanted(void);
 /* Does it print the log? */
 bool console_prints_log(const struct console_service *console);

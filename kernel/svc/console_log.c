@@ -9,6 +9,7 @@
 #define LOG_TAG "console"
 #include <svc/console.h>
 
+#include <core/choice.h>
 #include <core/log.h>
 #include <core/params.h>
 #include <lib/string.h>
@@ -108,4 +109,57 @@ void console_log_attach(void)
     for (unsigned i = 0; i < c.count; i++)
         if (!console_prints_log(c.named[i]))
             sink_add(c.named[i]);
+}
+
+/* --- names that nobody has --- */
+
+struct nth {
+    unsigned left;
+    const char *name;
+};
+
+static bool count_down(const struct service *s, void *arg)
+{
+    struct nth *n = arg;
+
+    if (strcmp(s->type, "console") != 0 || n->left-- > 0)
+        return true;
+    n->name = ((const struct console_service *)s->impl)->tty_name;
+    return false;
+}
+
+static const char *console_nth(unsigned n)
+{
+    struct nth search = { .left = n };
+
+    service_for_each(count_down, &search);
+    return search.name;
+}
+
+static bool console_exists(const char *name)
+{
+    const char *known;
+
+    for (unsigned i = 0; (known = console_nth(i)) != NULL; i++)
+        if (strcmp(known, name) == 0)
+            return true;
+    return false;
+}
+
+void console_check_wanted(void)
+{
+    const char *at = params_cmdline();
+
+    while (at && (at = strstr(at, "console=")) != NULL) {
+        bool word = at == params_cmdline() || at[-1] == ' ';
+        char name[16];
+        size_t n = 0;
+
+        at += strlen("console=");
+        while (n < sizeof name - 1 && at[n] && at[n] != ' ' && at[n] != ',')
+            n++;
+        str_copy(name, at, n + 1);
+        if (word && !console_exists(name))
+            choice_unknown("console", name, console_nth);
+    }
 }
