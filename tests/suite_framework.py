@@ -108,8 +108,8 @@ def sweep(ctx):
     rows = table(text)
     if len(rows) < 20 or any(state in ("failed", "stopped") for state, _, _ in rows.values()):
         raise Failure(f"the subsystems of an undisturbed boot are {rows}")
-    core = re.findall(r"sweep: core /proc/subsystems/(\w+)/", text)
-    both = re.findall(r"sweep: both /proc/subsystems/(\w+)/", text)
+    core = re.findall(r"sweep: core /proc/subsystems/([^/]+)/", text)
+    both = re.findall(r"sweep: both /proc/subsystems/([^/]+)/", text)
     if not 1 <= len(set(core)) <= 6:
         raise Failure(f"core are {core}")
     jobs = {name: (sweep_core if name in core else sweep_one, name) for name in rows}
