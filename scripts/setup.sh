@@ -45,6 +45,10 @@ need_test() {
     need grub-pc-bin /usr/lib/grub/i386-pc
     need mtools mformat
     need xorriso xorriso
+    need bochs bochs
+    need bochs-term /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so
+    need bochsbios /usr/share/bochs/BIOS-bochs-latest
+    need vgabios /usr/share/bochs/VGABIOS-lgpl-latest
 }
 
 [ $# -gt 0 ] || set -- build
