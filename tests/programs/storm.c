@@ -985,6 +985,17 @@ static void alone_part(void)
         private_part();
 }
 
+/* Every other round what waits is not woken by chance: a signal would hide that a wake-up is missing. */
+static void queued_block(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (int i = 1; i <= QUEUED_SIGNALS; i++)
+        sigaddset(&set, SIGRTMIN + i);
+    sigprocmask(how, &set, NULL);
+}
+
 static void work(void)
 {
     bool last;
@@ -997,6 +1008,7 @@ static void work(void)
         pin(self); /* some stay, the others go where the scheduler wants them */
     barrier();
     do {
+        queued_block(round_number % 2 ? SIG_BLOCK : SIG_UNBLOCK);
         last = pipe_part();
         futex_part();
         signal_part();
@@ -1007,6 +1019,7 @@ static void work(void)
         alone_part();
         own->rounds = ++round_number;
     } while (!last);
+    queued_block(SIG_UNBLOCK);
     barrier();
     queue_end();
     own->beats++;
@@ -1080,6 +1093,7 @@ static void processes_watch(void)
     double since[PROCESSES_MAX];
     bool gone[PROCESSES_MAX] = { false };
     unsigned left = processes, hanging = 0;
+    double latest = now(); /* a step of any: who waits at the barrier waits for all */
 
     for (unsigned i = 0; i < processes; i++)
         since[i] = now();
@@ -1098,9 +1112,9 @@ static void processes_watch(void)
         }
         for (unsigned i = 0; i < processes; i++) {
             if (beats[i] != all->slots[i].beats)
-                since[i] = now();
+                since[i] = latest = now();
             beats[i] = all->slots[i].beats;
-            if (gone[i] || now() - since[i] < patience || (all->slots[i].kind == BARRIER && now() < end))
+            if (gone[i] || now() - (all->slots[i].kind == BARRIER ? latest : since[i]) < patience)
                 continue;
             state_print(i);
             hanging++;
