@@ -304,6 +304,7 @@ void acpi_read_tables(const struct acpi_view *v, struct hw_draft *d)
     read_one(v, d, "HPET", acpi_read_hpet);
     read_one(v, d, "GTDT", acpi_read_gtdt);
     read_one(v, d, "PPTT", acpi_read_pptt);
+    read_one(v, d, "MCFG", acpi_read_mcfg);
     if (d->use_numa)
         read_srat(v, d);
 }

@@ -206,6 +206,19 @@ static void read_its(const struct acpi_entries *e)
         gic->its = acpi_u64(e->bytes + 8);
 }
 
+/* GICv2m: the first frame is enough. */
+static void read_msi_frame(const struct acpi_entries *e)
+{
+    struct hw_gic *gic = &e->draft->info->gic;
+    bool told = acpi_u32(e->bytes + 16) & 1;
+
+    if (gic->msi_frame.start)
+        return;
+    gic->msi_frame = (struct hw_region){ acpi_u64(e->bytes + 8), 4 * KiB };
+    gic->msi_count = told ? acpi_u16(e->bytes + 20) : 0;
+    gic->msi_first = told ? acpi_u16(e->bytes + 22) : 0;
+}
+
 /* --- the table --- */
 
 static const struct {
@@ -223,6 +236,7 @@ static const struct {
     { ENTRY_GICD, 24, read_gicd },
     { ENTRY_GICR, 16, read_gicr },
     { ENTRY_ITS, 20, read_its },
+    { ENTRY_MSI_FRAME, 24, read_msi_frame },
 };
 
 static void read_entry(const struct acpi_entries *e)

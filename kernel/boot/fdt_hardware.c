@@ -5,9 +5,8 @@
  * arm,arch_timer.yaml, numa.txt).  A complaint's offset is the node's place in the blob.
  */
 #define LOG_TAG "fdt"
-#include <boot/fdt.h>
+#include <boot/fdt_pci.h>
 
-#include <boot/hardware.h>
 #include <core/log.h>
 #include <lib/string.h>
 
@@ -455,6 +454,7 @@ err_t fdt_read_hardware(const struct fdt_view *v, struct hw_draft *d)
     if (!read_cpus(v, d))
         hw_complain(d, 0, "no CPUs");
     read_cpu_map(v, d);
+    fdt_read_pci(v, d);
     if (d->use_numa)
         read_memory(v, d);
     hw_nodes_finish(d);

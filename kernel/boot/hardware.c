@@ -117,6 +117,42 @@ static void boot_cpu_first(struct hw_draft *d)
     info->cpus[0] = boot;
 }
 
+/* --- PCI host bridges --- */
+
+static bool buses_overlap(const struct hw_pci_host *a, unsigned segment, unsigned first, unsigned last)
+{
+    return a->segment == segment && first <= a->bus_last && a->bus_first <= last;
+}
+
+struct hw_pci_host *hw_pci_host_add(struct hw_draft *d, uint64_t offset, paddr_t ecam, uint64_t size,
+                                    unsigned segment, unsigned bus_first, unsigned bus_last)
+{
+    struct hardware_info *info = d->info;
+    struct hw_pci_host *host = &info->pci_hosts[info->pci_host_count];
+    uint64_t buses = size / MiB;
+
+    if (bus_first > bus_last || bus_last > 255 || segment > 0xffff || buses == 0 || ecam == 0 ||
+        ecam % MiB != 0 || ecam > (1ull << 52) - 256 * MiB) {
+        hw_complain(d, offset, "PCI buses %u-%u at %#llx", bus_first, bus_last,
+                    (unsigned long long)ecam);
+        return NULL;
+    }
+    bus_last = (unsigned)MIN((uint64_t)bus_last, bus_first + buses - 1);
+    for (uint32_t i = 0; i < info->pci_host_count; i++)
+        if (buses_overlap(&info->pci_hosts[i], segment, bus_first, bus_last)) {
+            hw_complain(d, offset, "PCI buses %u-%u are there twice", bus_first, bus_last);
+            return NULL;
+        }
+    if (info->pci_host_count == HW_PCI_HOSTS_MAX) {
+        hw_complain(d, offset, "more than %u PCI host bridges", HW_PCI_HOSTS_MAX);
+        return NULL;
+    }
+    *host = (struct hw_pci_host){ .ecam = ecam, .segment = (uint16_t)segment,
+                                  .bus_first = (uint8_t)bus_first, .bus_last = (uint8_t)bus_last };
+    info->pci_host_count++;
+    return host;
+}
+
 /* --- memory --- */
 
 static bool memory_joins(const struct hw_memory *a, const struct hw_memory *b)

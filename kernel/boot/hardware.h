@@ -68,6 +68,11 @@ struct hw_cpu *hw_cpu_by_uid(struct hardware_info *info, uint32_t uid);
 /* An entry for hw_cpu_add() with nothing known but these. */
 struct hw_cpu hw_cpu_make(uint64_t hw_id, uint32_t uid, enum hw_cpu_start start);
 
+/* The next free host's record, after the checks that all need; NULL: it is left out.  size: bytes of
+ * ECAM that there are at least, which bounds bus_last. */
+struct hw_pci_host *hw_pci_host_add(struct hw_draft *d, uint64_t offset, paddr_t ecam, uint64_t size,
+                                    unsigned segment, unsigned bus_first, unsigned bus_last);
+
 /* Firmware ids become 0, 1, ... in ascending order; distances 10 and 20. */
 void hw_nodes_finish(struct hw_draft *d);
 /* After hw_nodes_finish(): the index of a firmware id, or HW_NODE_NONE. */

@@ -32,6 +32,7 @@
     X(LOCK_RUNQ)         /* a CPU's run queues (two: ascending CPU) */                             \
     X(LOCK_IRQ)          /* interrupt table */                                                     \
     X(LOCK_IRQCHIP)      /* an interrupt controller's registers */                                 \
+    X(LOCK_PCI)          /* ports that PCI's configuration is reached through */                   \
     X(LOCK_VMAP)         /* kernel virtual areas and page tables */                                \
     X(LOCK_HEAP)         /* the kernel heap */                                                     \
     X(LOCK_FRAME)        /* the frame allocator */                                                 \

@@ -24,3 +24,27 @@ struct cpu_starter {
     err_t (*start)(const struct hw_cpu *hw, paddr_t entry, uint64_t arg);
 };
 SERVICE_TYPE(cpu_starter, struct cpu_starter);
+
+/*
+ * Interrupts that are messages: a device writes `data` to `address`.  Who holds the messages (a PCI
+ * function's registers) is the target; the controller calls it when a message is set or changes and when
+ * an interrupt is masked, with its lock held and interrupts off.
+ */
+struct msi_message {
+    uint64_t address;
+    uint32_t data;
+};
+struct msi_target {
+    void (*write)(struct msi_target *t, unsigned index, const struct msi_message *m);
+    void (*mask)(struct msi_target *t, unsigned index, bool masked);
+    uint32_t requester; /* segment, bus, devfn: who the device is to the interconnect */
+};
+struct msi_controller {
+    const char *name;
+    /* Gives the target `count` interrupts, numbers of <core/irq.h>, and writes their messages; they are
+     * masked until irq_register().  Return: 0; -ENOSPC, -ENOMEM; -ENODEV: not for this requester. */
+    err_t (*alloc)(struct msi_target *t, unsigned count, unsigned *irqs);
+    /* After irq_unregister() of all; the target is not called afterwards. */
+    void (*free)(struct msi_target *t, unsigned count, const unsigned *irqs);
+};
+SERVICE_TYPE(msi_controller, struct msi_controller);

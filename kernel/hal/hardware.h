@@ -21,6 +21,9 @@
 #define HW_OVERRIDES_MAX 64
 #define HW_LAPIC_NMIS_MAX 16
 #define HW_GIC_REGIONS_MAX 32
+#define HW_PCI_HOSTS_MAX 16
+#define HW_PCI_WINDOWS_MAX 8
+#define HW_PCI_IRQS_MAX 256
 #define HW_NODE_NONE UINT32_MAX
 
 enum hw_source { HW_FROM_PROBE, HW_FROM_ACPI, HW_FROM_FDT };
@@ -87,6 +90,8 @@ struct hw_gic {
     uint32_t redist_count;
     uint32_t redist_stride; /* 0: by GICR_TYPER */
     paddr_t its; /* 0: none */
+    struct hw_region msi_frame; /* GICv2m; start 0: none */
+    uint32_t msi_first, msi_count; /* its interrupts where a table says so; 0: the frame does */
 };
 
 struct hw_arch_timer { /* GIC interrupt numbers; 0: not there */
@@ -94,6 +99,34 @@ struct hw_arch_timer { /* GIC interrupt numbers; 0: not there */
     enum hw_trigger phys_trigger, virt_trigger; /* HW_TRIGGER_BUS: not said */
     bool always_on;
     uint32_t hz; /* clock-frequency of the tree when CNTFRQ is wrong; 0: CNTFRQ */
+};
+
+enum hw_pci_space { HW_PCI_IO, HW_PCI_MEMORY32, HW_PCI_MEMORY64 };
+
+struct hw_pci_window { /* through which CPUs reach what is behind a host bridge */
+    enum hw_pci_space space;
+    uint64_t pci; /* address on the bus */
+    paddr_t cpu;
+    uint64_t size;
+};
+
+struct hw_pci_irq { /* pin 1..4 of a function whose masked devfn is this comes as interrupt `irq` */
+    uint8_t devfn, pin;
+    bool edge;
+    uint32_t irq;
+};
+
+struct hw_pci_host {
+    paddr_t ecam; /* of bus_first */
+    uint16_t segment;
+    uint8_t bus_first, bus_last;
+    bool from_tree; /* windows and interrupts are known; else firmware has placed everything */
+    bool coherent;
+    uint8_t devfn_mask; /* of irqs */
+    struct hw_pci_window windows[HW_PCI_WINDOWS_MAX];
+    uint32_t window_count;
+    struct hw_pci_irq irqs[HW_PCI_IRQS_MAX];
+    uint32_t irq_count;
 };
 
 struct hw_address { /* ACPI generic address structure */
@@ -147,6 +180,11 @@ struct hardware_info {
     /* arm64 */
     struct hw_gic gic;
     struct hw_arch_timer arch_timer;
+
+    struct hw_pci_host pci_hosts[HW_PCI_HOSTS_MAX];
+    uint32_t pci_host_count;
+    bool pci_ports; /* x86_64: configuration through ports 0xcf8 and 0xcfc may be tried */
+    struct hw_region pci_hole; /* of a PC: addresses below 4 GiB that no memory has */
 
     struct hw_power power;
 };

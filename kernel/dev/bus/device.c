@@ -108,6 +108,8 @@ static err_t bind_locked(struct device *d, struct driver *driver)
         return -EBUSY;
     if (!may_bind(d, driver))
         return -ENODEV;
+    if (d->bus->binding)
+        d->bus->binding(d);
     err = driver->probe(d);
     if (err) {
         if (err != -ENODEV)

@@ -77,6 +77,8 @@ struct bus {
     const char *name;
     /* May it be tried?  NULL: the driver's match alone decides. */
     bool (*match)(const struct device *d, const struct driver *driver);
+    /* A driver will be tried: the device is made to answer.  bind held.  May be NULL. */
+    void (*binding)(struct device *d);
     /* A driver left the device, or its probe failed: no DMA, no interrupts from here on.  bind held. */
     void (*unbound)(struct device *d);
     /* The device was asked to go and nothing uses it any more; it has left the tree.  May be NULL. */

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: CC0-1.0
+/*
+ * Purpose: host bridges: configuration space in memory (ECAM, PCIe 5.0 7.2.2) or through ports, and the
+ * windows that come with it.
+ *
+ * Model: struct hardware_info lists hosts (ACPI's MCFG, the device tree); a PC without one is asked
+ * through its ports.  A tree tells the windows.  A PC's tables tell them in byte code, which is not run:
+ * there any address may be claimed that firmware has given out, and new places are looked for in the gap
+ * below 4 GiB that boot found; an arm64 machine with ACPI gets no new places.
+ * Locking: none; hosts are made and closed under pci_mutex.
+ */
+#define LOG_TAG "pci"
+#include <dev/bus/pci_internal.h>
+
+#include <core/hardware.h>
+#include <core/log.h>
+#include <hal/io.h>
+#include <hal/mmu.h>
+#include <mm/frame.h>
+#include <mm/heap.h>
+#include <mm/vmap.h>
+
+#define BUS_BYTES MiB
+#define PORTS_START 0x1000 /* below are the board's own */
+#define PORTS_END 0x10000
+#define ADDRESS_END (1ull << 52)
+
+static volatile uint8_t *ecam_at(const struct pci_host *host, unsigned bus, unsigned devfn,
+                                 unsigned offset)
+{
+    return (volatile uint8_t *)host->data + (bus - host->bus_first) * BUS_BYTES + devfn * 4096 + offset;
+}
+
+static uint32_t ecam_read(const struct pci_host *host, unsigned bus, unsigned devfn, unsigned offset,
+                          unsigned size)
+{
+    volatile uint8_t *at = ecam_at(host, bus, devfn, offset);
+
+    return size == 1 ? mmio_read8(at) : size == 2 ? mmio_read16(at) : mmio_read32(at);
+}
+
+static void ecam_write(const struct pci_host *host, unsigned bus, unsigned devfn, unsigned offset,
+                       unsigned size, uint32_t value)
+{
+    volatile uint8_t *at = ecam_at(host, bus, devfn, offset);
+
+    if (size == 1)
+        mmio_write8(at, (uint8_t)value);
+    else if (size == 2)
+        mmio_write16(at, (uint16_t)value);
+    else
+        mmio_write32(at, value);
+}
+
+static const struct pci_ops ecam_ops = { .read = ecam_read, .write = ecam_write };
+
+static size_t ecam_bytes(const struct hw_pci_host *hw)
+{
+    return (hw->bus_last - hw->bus_first + 1u) * BUS_BYTES;
+}
+
+/* --- windows --- */
+
+static void window_add(struct pci_bus *root, const struct hw_pci_window *w)
+{
+    if (root->window_count < PCI_WINDOWS_MAX)
+        pci_window_init(&root->windows[root->window_count++],
+                        w->space == HW_PCI_IO ? PCI_IO : PCI_MEMORY, w->pci, w->size, w->cpu - w->pci);
+}
+
+/* All there is; new places only where the machine says that nothing else is. */
+static void windows_guess(struct pci_bus *root)
+{
+    const struct hw_region *hole = &hardware()->pci_hole;
+    struct pci_window *w = &root->windows[0];
+
+    pci_window_init(&w[0], PCI_IO, 0, PORTS_END, 0);
+    w[0].place_start = PORTS_START;
+    pci_window_init(&w[1], PCI_MEMORY, 0, ADDRESS_END, 0);
+    w[1].place_start = hole->start;
+    w[1].place_end = hole->start + hole->size;
+    root->window_count = 2;
+}
+
+void pci_host_init(struct pci_host *host, const struct pci_ops *ops, void *data,
+                   const struct hw_pci_host *hw)
+{
+    struct pci_bus *root = &host->root;
+
+    host->ops = ops;
+    host->data = data;
+    host->hw = hw;
+    host->segment = hw ? hw->segment : 0;
+    host->bus_first = hw ? hw->bus_first : 0;
+    host->bus_last = hw ? hw->bus_last : 255;
+    host->config_size = hw ? 4096 : 256;
+    root->host = host;
+    root->number = host->bus_first;
+    root->last = host->bus_last;
+    list_init(&root->devices);
+    device_init(&host->device, NULL, NULL, "pci%04x:%02x", host->segment, host->bus_first);
+    host->device.dma_coherent = hw ? hw->coherent : true;
+    if (!hw || !hw->from_tree) {
+        windows_guess(root);
+        return;
+    }
+    for (uint32_t i = 0; i < hw->window_count; i++)
+        window_add(root, &hw->windows[i]);
+}
+
+/* --- finding them --- */
+
+static struct pci_host *host_make(const struct pci_ops *ops, void *data, const struct hw_pci_host *hw)
+{
+    struct pci_host *host = kzalloc(sizeof *host);
+
+    if (host)
+        pci_host_init(host, ops, data, hw);
+    return host;
+}
+
+static struct pci_host *ecam_open(const struct hw_pci_host *hw)
+{
+    struct pci_host *host;
+    void *registers;
+
+    if (frame_is_ram(hw->ecam) || frame_is_ram(hw->ecam + ecam_bytes(hw) - 1)) {
+        log_warn("configuration space at %#llx lies over memory: it is left out",
+                 (unsigned long long)hw->ecam);
+        return NULL;
+    }
+    registers = vmap_device(hw->ecam, ecam_bytes(hw), MMU_READ | MMU_WRITE | MMU_DEVICE);
+    host = registers ? host_make(&ecam_ops, registers, hw) : NULL;
+    if (registers && !host)
+        vmap_unmap_device(registers, ecam_bytes(hw));
+    if (host)
+        log_info("%s: buses %u-%u, configuration space at %#llx", host->device.name, host->bus_first,
+                 host->bus_last, (unsigned long long)hw->ecam);
+    return host;
+}
+
+static struct pci_host *ports_open(const struct subsystem *who)
+{
+    const struct pci_ops *ops;
+
+    if (!hardware()->pci_ports || service_find_pci_ports(who, &ops) != 0)
+        return NULL;
+    return host_make(ops, NULL, NULL);
+}
+
+struct pci_host *pci_hosts_find(const struct subsystem *who)
+{
+    struct pci_host *first = NULL, **end = &first;
+
+    for (uint32_t i = 0; i < hardware()->pci_host_count; i++) {
+        *end = ecam_open(&hardware()->pci_hosts[i]);
+        if (*end)
+            end = &(*end)->next;
+    }
+    return first ? first : ports_open(who);
+}
+
+void pci_host_close(struct pci_host *host)
+{
+    if (host->ops == &ecam_ops)
+        vmap_unmap_device(host->data, ecam_bytes(host->hw));
+    host->data = NULL;
+}
