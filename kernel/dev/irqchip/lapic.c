@@ -14,6 +14,7 @@
  */
 #define LOG_TAG "lapic"
 #include <dev/irqchip/lapic.h>
+#include <dev/irqchip/pic.h>
 
 #include <arch/msr.h>
 #include <core/hardware.h>
@@ -343,6 +344,8 @@ static err_t lapic_start(struct subsystem *self)
         return err;
     vectors_init();
     wired = service_find_irqchip_named(self, "8259A", &pic) == 0;
+    if (!wired && hardware()->has_pic)
+        pic_silence(); /* their driver has failed, and did not */
     present = true;
     lapic_start_cpu();
     log_info("%s, id %llu, version %#x", x2apic ? "x2APIC" : "xAPIC",

@@ -14,6 +14,7 @@
 #include <core/hardware.h>
 #include <core/spinlock.h>
 #include <dev/services.h>
+#include <dev/irqchip/pic.h>
 #include <hal/io.h>
 #include <svc/subsystem.h>
 
@@ -119,6 +120,12 @@ static void pic_program(void)
     port_write8(SLAVE_DATA, ICW4_8086);
     port_write8(MASTER_DATA, (uint8_t)pic_masked);
     port_write8(SLAVE_DATA, (uint8_t)(pic_masked >> 8));
+}
+
+void pic_silence(void)
+{
+    port_write8(MASTER_DATA, 0xff);
+    port_write8(SLAVE_DATA, 0xff);
 }
 
 static err_t pic_start(struct subsystem *self)
