@@ -12,12 +12,13 @@ set -euo pipefail
 name=${1:-}
 seconds=${2:-60}
 hardware=(kernel/boot/{hardware,record}.c kernel/core/hardware.c kernel/mm/numa.c kernel/lib/fmt.c)
-acpi=(kernel/boot/acpi{,_madt,_srat,_fadt,_s5,_pptt,_mcfg}.c)
+acpi=(kernel/boot/acpi{,_madt,_srat,_fadt,_s5,_pptt,_mcfg,_spcr}.c)
 libraries=()
 case $name in
     elf) sources=(kernel/proc/elf.c) ;;
     initramfs) sources=(kernel/fs/cpio.c) ;;
     acpi | madt | srat) sources=("${hardware[@]}" "${acpi[@]}") ;;
+    efi) sources=(kernel/boot/{efi,efi_map,record}.c kernel/lib/fmt.c) ;;
     fdt)
         sources=("${hardware[@]}" kernel/boot/fdt{,_hardware,_pci}.c)
         libraries=(build/deps/amd64/libfdt-dev/usr/lib/*/libfdt.a)

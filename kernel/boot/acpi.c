@@ -61,10 +61,17 @@ static bool is_occupied(const struct boot_record *rec, paddr_t pa, uint32_t size
     return false;
 }
 
+static const uint8_t *map(const struct acpi_view *v, paddr_t pa, uint64_t size)
+{
+    const void *p = record_map(v->handoff, pa, size);
+
+    return p ? p : record_map_ram(v->rec, pa, size);
+}
+
 /* Fills *t with the sound table at `pa`.  Return: NULL, or why it is none. */
 static const char *table_check(const struct acpi_view *v, paddr_t pa, struct acpi_table *t)
 {
-    const uint8_t *head = record_map(v->handoff, pa, ACPI_HEADER_BYTES);
+    const uint8_t *head = map(v, pa, ACPI_HEADER_BYTES);
     bool has_sum;
 
     *t = (struct acpi_table){ .signature = "????", .addr = pa };
@@ -75,7 +82,7 @@ static const char *table_check(const struct acpi_view *v, paddr_t pa, struct acp
     t->size = acpi_u32(head + TABLE_SIZE);
     if (t->size < (has_sum ? ACPI_HEADER_BYTES : FACS_BYTES_MIN) || t->size > ACPI_TABLE_BYTES_MAX)
         return "has an absurd length";
-    if (!record_map(v->handoff, pa, t->size))
+    if (!map(v, pa, t->size))
         return "ends where nothing is mapped";
     if (is_occupied(v->rec, pa, t->size))
         return "lies over the kernel or a module";
@@ -120,44 +127,46 @@ const struct acpi_table *acpi_find(const struct acpi_view *v, const char *signat
 
 /* --- the root --- */
 
-static const uint8_t *rsdp_at(const struct loader_handoff *h, paddr_t pa)
+static const uint8_t *rsdp_at(const struct acpi_view *v, paddr_t pa)
 {
-    const uint8_t *p = pa ? record_map(h, pa, RSDP_BYTES) : NULL;
+    const uint8_t *p = pa ? map(v, pa, RSDP_BYTES) : NULL;
 
     return p && memcmp(p, "RSD PTR ", 8) == 0 && sum_is_zero(p, RSDP_BYTES) ? p : NULL;
 }
 
-static paddr_t rsdp_scan(const struct loader_handoff *h, paddr_t start, paddr_t end)
+static paddr_t rsdp_scan(const struct acpi_view *v, paddr_t start, paddr_t end)
 {
     for (paddr_t pa = ALIGN_UP(start, 16ull); pa + RSDP_BYTES <= end; pa += 16)
-        if (rsdp_at(h, pa))
+        if (rsdp_at(v, pa))
             return pa;
     return 0;
 }
 
 /* Where a PC's BIOS leaves it (ACPI 6.5, 5.2.5.1). */
-static paddr_t rsdp_search(const struct loader_handoff *h)
+static paddr_t rsdp_search(const struct acpi_view *v)
 {
-    const uint8_t *segment = record_map(h, EBDA_SEGMENT, 2);
+    const uint8_t *segment = record_map(v->handoff, EBDA_SEGMENT, 2);
     paddr_t ebda, found;
 
-    if (!segment || !record_map(h, BIOS_START, BIOS_END - BIOS_START))
+    if (!segment || !record_map(v->handoff, BIOS_START, BIOS_END - BIOS_START))
         return 0;
     ebda = (paddr_t)acpi_u16(segment) << 4;
-    found = ebda ? rsdp_scan(h, ebda, ebda + EBDA_BYTES) : 0;
-    return found ? found : rsdp_scan(h, BIOS_START, BIOS_END);
+    found = ebda ? rsdp_scan(v, ebda, ebda + EBDA_BYTES) : 0;
+    return found ? found : rsdp_scan(v, BIOS_START, BIOS_END);
 }
 
 /* The record's, else on a PC the BIOS's; 0: none. */
-static paddr_t rsdp_find(const struct loader_handoff *h, const struct boot_record *rec)
+static paddr_t rsdp_find(const struct acpi_view *v)
 {
-    if (rsdp_at(h, rec->rsdp))
-        return rec->rsdp;
-    if (rec->rsdp)
-        log_warn("RSDP: there is none at %#llx", (unsigned long long)rec->rsdp);
-    if (h->protocol != LOADER_PVH && h->protocol != LOADER_MULTIBOOT2)
+    paddr_t told = v->rec->rsdp;
+
+    if (rsdp_at(v, told))
+        return told;
+    if (told)
+        log_warn("RSDP: there is none at %#llx", (unsigned long long)told);
+    if (v->handoff->protocol != LOADER_PVH && v->handoff->protocol != LOADER_MULTIBOOT2)
         return 0;
-    return rsdp_search(h);
+    return rsdp_search(v);
 }
 
 /* Lists all that an RSDT (4 bytes each) or XSDT (8) names.  Return: whether it was sound. */
@@ -185,9 +194,8 @@ static bool root_read(struct acpi_view *v, struct hw_draft *d, paddr_t pa, const
 
 static bool roots_read(struct acpi_view *v, struct hw_draft *d)
 {
-    const uint8_t *rsdp = rsdp_at(v->handoff, v->rsdp);
-    const uint8_t *wide = rsdp[RSDP_REVISION] >= 2 ? record_map(v->handoff, v->rsdp, RSDP_BYTES_2)
-                                                   : NULL;
+    const uint8_t *rsdp = rsdp_at(v, v->rsdp);
+    const uint8_t *wide = rsdp[RSDP_REVISION] >= 2 ? map(v, v->rsdp, RSDP_BYTES_2) : NULL;
 
     if (wide && !sum_is_zero(wide, RSDP_BYTES_2))
         log_warn("RSDP: at %#llx has a wrong extended checksum", (unsigned long long)v->rsdp);
@@ -214,7 +222,8 @@ static void fadt_follow(struct acpi_view *v, struct hw_draft *d, uint32_t narrow
 err_t acpi_open(struct acpi_view *v, const struct loader_handoff *h, const struct boot_record *rec,
                 struct hw_draft *d)
 {
-    *v = (struct acpi_view){ .handoff = h, .rec = rec, .rsdp = rsdp_find(h, rec) };
+    *v = (struct acpi_view){ .handoff = h, .rec = rec };
+    v->rsdp = rsdp_find(v);
     if (!v->rsdp || !roots_read(v, d))
         return -ENODEV;
     fadt_follow(v, d, FADT_DSDT, FADT_X_DSDT);
@@ -303,6 +312,8 @@ void acpi_read_tables(const struct acpi_view *v, struct hw_draft *d)
     read_one(v, d, "APIC", acpi_read_madt);
     read_one(v, d, "HPET", acpi_read_hpet);
     read_one(v, d, "GTDT", acpi_read_gtdt);
+    read_one(v, d, "SPCR", acpi_read_spcr);
+    read_one(v, d, "DBG2", acpi_read_dbg2);
     read_one(v, d, "PPTT", acpi_read_pptt);
     read_one(v, d, "MCFG", acpi_read_mcfg);
     if (d->use_numa)

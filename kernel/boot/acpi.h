@@ -52,6 +52,9 @@ void acpi_read_fadt(const struct acpi_table *t, struct hw_draft *d);
 void acpi_read_hpet(const struct acpi_table *t, struct hw_draft *d);
 void acpi_read_gtdt(const struct acpi_table *t, struct hw_draft *d);
 void acpi_read_mcfg(const struct acpi_table *t, struct hw_draft *d);
+/* The serial console; one that is known stays. */
+void acpi_read_spcr(const struct acpi_table *t, struct hw_draft *d);
+void acpi_read_dbg2(const struct acpi_table *t, struct hw_draft *d);
 void acpi_read_pptt(const struct acpi_table *t, struct hw_draft *d);
 /* Processors and memory get their domains; before hw_nodes_finish().  madt: NULL or the MADT, which
  * tells processors that are switched off from those that do not exist. */

@@ -218,18 +218,23 @@ static void record_regs(const struct fdt_view *v, unsigned node, struct boot_rec
         record_add_range(rec, regs[i].start, regs[i].size, kind, 0);
 }
 
+static void record_reserved(const struct fdt_view *v, struct boot_record *rec)
+{
+    int reserved = fdt_top_find(v, "reserved-memory");
+
+    for (unsigned i = 1; reserved > 0 && i < v->count; i++)
+        if (v->node[i].parent == (unsigned)reserved && fdt_enabled(v, i))
+            record_regs(v, i, rec, MEM_RESERVED);
+}
+
 static void record_memory(const struct fdt_view *v, struct boot_record *rec)
 {
-    int reserved = fdt_top_find(v, "reserved-memory"), n = fdt_num_mem_rsv(v->blob);
+    int n = fdt_num_mem_rsv(v->blob);
 
-    for (unsigned i = 1; i < v->count; i++) {
-        unsigned parent = v->node[i].parent;
-
-        if (parent == 0 && fdt_is_memory(v, i))
+    for (unsigned i = 1; i < v->count; i++)
+        if (v->node[i].parent == 0 && fdt_is_memory(v, i))
             record_regs(v, i, rec, MEM_USABLE);
-        else if (reserved > 0 && parent == (unsigned)reserved && fdt_enabled(v, i))
-            record_regs(v, i, rec, MEM_RESERVED);
-    }
+    record_reserved(v, rec);
     for (int i = 0; i < n; i++) {
         uint64_t start, size;
 
@@ -238,26 +243,34 @@ static void record_memory(const struct fdt_view *v, struct boot_record *rec)
     }
 }
 
+static void record_initrd(const struct fdt_view *v, unsigned chosen, struct boot_record *rec)
+{
+    uint64_t start, end;
+
+    if (!fdt_u64(v, chosen, "linux,initrd-start", &start) ||
+        !fdt_u64(v, chosen, "linux,initrd-end", &end))
+        return;
+    if (end > start)
+        record_add_module(rec, start, end - start, "initrd", sizeof "initrd");
+    else
+        log_err("initrd ends at %#llx before it starts at %#llx", (unsigned long long)end,
+                (unsigned long long)start);
+}
+
+/* What the record has already stays. */
 static void record_chosen(const struct fdt_view *v, struct boot_record *rec)
 {
     int chosen = fdt_top_find(v, "chosen");
-    uint64_t start, end;
     const void *p;
     size_t size;
 
     if (chosen < 0)
         return;
     p = fdt_property_get(v, (unsigned)chosen, "bootargs", &size);
-    if (p != NULL)
+    if (p != NULL && rec->cmdline[0] == '\0')
         record_set_cmdline(rec, p, size);
-    if (fdt_u64(v, (unsigned)chosen, "linux,initrd-start", &start) &&
-        fdt_u64(v, (unsigned)chosen, "linux,initrd-end", &end)) {
-        if (end > start)
-            record_add_module(rec, start, end - start, "initrd", sizeof "initrd");
-        else
-            log_err("initrd ends at %#llx before it starts at %#llx", (unsigned long long)end,
-                    (unsigned long long)start);
-    }
+    if (rec->module_count == 0)
+        record_initrd(v, (unsigned)chosen, rec);
 }
 
 err_t fdt_read_record(const struct fdt_view *v, struct boot_record *rec)
@@ -265,6 +278,20 @@ err_t fdt_read_record(const struct fdt_view *v, struct boot_record *rec)
     record_memory(v, rec);
     record_chosen(v, rec);
     return rec->range_count != 0 ? 0 : -EINVAL;
+}
+
+void fdt_complete_record(const struct fdt_view *v, struct boot_record *rec)
+{
+    record_reserved(v, rec);
+    record_chosen(v, rec);
+}
+
+bool fdt_is_machine(const struct fdt_view *v)
+{
+    for (unsigned i = 1; i < v->count; i++)
+        if (v->node[i].parent == 0 && strcmp(fdt_name(v, i), "chosen") != 0)
+            return true;
+    return false;
 }
 
 const void *fdt_chosen_get(const struct fdt_view *v, const char *name, size_t *size)

@@ -37,6 +37,16 @@ struct fdt_view {
 err_t __must_check fdt_open(struct fdt_view *v, const void *blob, uint64_t size);
 /* Reads a blob into the record.  Return: 0; -EINVAL: there is no memory in it. */
 err_t __must_check fdt_read_record(const struct fdt_view *v, struct boot_record *rec);
+/* The same for a record whose memory the firmware has listed itself (EFI): adds reserved memory, and
+ * command line and initrd where it has none yet. */
+void fdt_complete_record(const struct fdt_view *v, struct boot_record *rec);
+/* Does it describe more than what the loader has chosen? */
+bool fdt_is_machine(const struct fdt_view *v);
+/*
+ * Makes the blob of at most `room` readable bytes this machine's: the record names it, its console is
+ * started, its seeds are used.  Context: parsers, once.  Return: the view; NULL: it is broken.
+ */
+const struct fdt_view *fdt_boot_adopt(struct boot_record *rec, paddr_t fdt, uint64_t room);
 
 /* Look-ups; a node is given by its index in the view. */
 err_t __must_check fdt_find(const struct fdt_view *v, const char *compatible, unsigned nth,

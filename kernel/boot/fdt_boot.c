@@ -11,6 +11,7 @@
 #include <boot/hardware.h>
 
 #include <arch/early.h>
+#include <core/hardware.h>
 #include <core/log.h>
 #include <core/random.h>
 #include <dev/serial/earlycon.h>
@@ -53,6 +54,21 @@ static void earlycon_start(void)
         }
 }
 
+const struct fdt_view *fdt_boot_adopt(struct boot_record *rec, paddr_t fdt, uint64_t room)
+{
+    if (fdt_open(&tree, phys_to_virt(fdt), MIN(room, (uint64_t)FDT_SIZE_MAX)) != 0) {
+        log_err("the device tree at %#llx is broken", (unsigned long long)fdt);
+        tree.count = 0;
+        return NULL;
+    }
+    rec->fdt = fdt;
+    rec->fdt_size = tree.size;
+    rec->fdt_is_machine = fdt_is_machine(&tree);
+    earlycon_start();
+    seeds_use();
+    return &tree;
+}
+
 /* The boot code mapped 2 MiB from the blob's start on, wherever it is. */
 static err_t fdt_parse(const struct loader_handoff *h, struct boot_record *rec)
 {
@@ -62,25 +78,21 @@ static err_t fdt_parse(const struct loader_handoff *h, struct boot_record *rec)
         log_err("the loader gave no device tree");
         return -EINVAL;
     }
-    if (fdt_open(&tree, phys_to_virt(h->info), FDT_SIZE_MAX) != 0) {
-        log_err("the device tree at %#llx is broken", (unsigned long long)h->info);
+    if (!fdt_boot_adopt(rec, h->info, FDT_SIZE_MAX))
         return -EINVAL;
-    }
-    rec->fdt = h->info;
-    rec->fdt_size = tree.size;
-    earlycon_start();
-    seeds_use();
     err = fdt_read_record(&tree, rec);
     for (unsigned i = 0; i < rec->range_count; i++)
         if (rec->ranges[i].kind == MEM_USABLE)
-            early_ram_map(rec->ranges[i].start, rec->ranges[i].size);
+            (void)early_ram_map(rec->ranges[i].start, rec->ranges[i].size);
     return err;
 }
 BOOT_PROTOCOL(fdt, LOADER_LINUX_FDT, fdt_parse);
 
 static err_t fdt_hardware(const struct loader_handoff *h, struct boot_record *rec, struct hw_draft *d)
 {
-    return tree.count != 0 ? fdt_read_hardware(&tree, d) : -ENODEV;
+    if (tree.count == 0 || !rec->fdt_is_machine || d->info->source == HW_FROM_ACPI)
+        return -ENODEV;
+    return fdt_read_hardware(&tree, d);
 }
 HARDWARE_SOURCE(fdt, HW_RANK_FDT, fdt_hardware);
 
@@ -129,8 +141,8 @@ static const struct device_tree_service service = {
 
 static err_t fdt_start(struct subsystem *self)
 {
-    if (tree.count == 0)
-        return -ENODEV;
+    if (tree.count == 0 || hardware()->source != HW_FROM_FDT)
+        return -ENODEV; /* drivers go by ACPI */
     return service_publish_device_tree("fdt", &service, 100, PRIV_DRIVER);
 }
 

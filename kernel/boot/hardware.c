@@ -336,20 +336,36 @@ static const struct hardware_source *source_next(const struct hardware_source *a
     return best;
 }
 
-/* acpi=off, numa=off; other values are not Devine's, nor is it Linux's habit to complain. */
-static bool param_off(const char *name)
+static bool param_is(const char *name, const char *wanted)
 {
     const char *value = params_find(name);
 
-    return value && strcmp(value, "off") == 0;
+    return value && strcmp(value, wanted) == 0;
 }
 
-static err_t set_switch(const char *value)
+/* A device tree comes first where it describes the machine, unless ACPI is asked for. */
+static bool acpi_wanted(const struct boot_record *rec)
+{
+    if (param_is("acpi", "off"))
+        return false;
+    return !rec->fdt_is_machine || param_is("acpi", "force") || param_is("acpi", "on");
+}
+
+static err_t set_acpi(const char *value)
+{
+    bool known = value && (strcmp(value, "off") == 0 || strcmp(value, "force") == 0 ||
+                           strcmp(value, "on") == 0);
+
+    return known ? 0 : -EINVAL;
+}
+PARAM(acpi, "off: ACPI's tables are not read; force, on: also where a device tree describes the machine",
+      set_acpi);
+
+static err_t set_numa(const char *value)
 {
     return value && strcmp(value, "off") == 0 ? 0 : -EINVAL;
 }
-PARAM(acpi, "off: ACPI's tables are not read", set_switch);
-PARAM(numa, "off: all memory is one node", set_switch);
+PARAM(numa, "off: all memory is one node", set_numa);
 
 static void log_cpus(const struct hardware_info *info)
 {
@@ -398,6 +414,9 @@ static void log_chips(const struct hardware_info *info)
     if (info->arch_timer.virt_irq)
         log_debug("timer       interrupts %u (physical) and %u (virtual)",
                   info->arch_timer.phys_irq, info->arch_timer.virt_irq);
+    if (info->console.compatible)
+        log_debug("console     at %#llx  interrupt %u  %s", (unsigned long long)info->console.addr,
+                  info->console.irq, info->console.compatible);
     if (info->hpet)
         log_debug("HPET        at %#llx", (unsigned long long)info->hpet);
     if (info->pm_timer.space != HW_SPACE_NONE)
@@ -411,8 +430,8 @@ void hardware_find(const struct loader_handoff *h, struct boot_record *rec)
     static struct hw_draft draft;
 
     hw_draft_init(&draft, &info, cpu_current()->hw_id);
-    draft.use_acpi = !param_off("acpi");
-    draft.use_numa = !param_off("numa");
+    draft.use_acpi = acpi_wanted(rec);
+    draft.use_numa = !param_is("numa", "off");
     for (const struct hardware_source *s = source_next(NULL); s; s = source_next(s))
         if (s->read(h, rec, &draft) == 0)
             log_debug("described by %s", s->name);

@@ -229,13 +229,13 @@ bool record_check(const struct boot_record *rec)
     return true;
 }
 
-/* Is [start, start + size) usable memory from end to end? */
-static bool is_usable(const struct boot_record *rec, paddr_t start, uint64_t size)
+/* Is [start, start + size) memory of the kinds (bits) from end to end? */
+static bool is_of_kinds(const struct boot_record *rec, paddr_t start, uint64_t size, unsigned kinds)
 {
     for (unsigned i = 0; i < rec->range_count && size; i++) {
         const struct mem_range *r = &rec->ranges[i];
 
-        if (r->kind != MEM_USABLE || start < r->start || start >= range_end(r))
+        if (!(kinds & BIT(r->kind)) || start < r->start || start >= range_end(r))
             continue;
         uint64_t here = MIN(size, range_end(r) - start);
 
@@ -243,6 +243,11 @@ static bool is_usable(const struct boot_record *rec, paddr_t start, uint64_t siz
         size -= here;
     }
     return size == 0;
+}
+
+static bool is_usable(const struct boot_record *rec, paddr_t start, uint64_t size)
+{
+    return is_of_kinds(rec, start, size, BIT(MEM_USABLE));
 }
 
 /* --- texts and modules ------------------------------------------------------------------------- */
@@ -406,6 +411,13 @@ void record_init(struct boot_record *rec, const struct loader_handoff *h)
 const void *record_map(const struct loader_handoff *h, paddr_t pa, uint64_t size)
 {
     if (pa < h->early_start || pa >= h->early_end || size > h->early_end - pa)
+        return NULL;
+    return phys_to_virt(pa);
+}
+
+const void *record_map_ram(const struct boot_record *rec, paddr_t pa, uint64_t size)
+{
+    if (!rec->ram_mapped || size == 0 || !is_of_kinds(rec, pa, size, RECORD_RAM_KINDS))
         return NULL;
     return phys_to_virt(pa);
 }

@@ -39,6 +39,10 @@ err_t __must_check boot_parse(const struct loader_handoff *h, struct boot_record
 void record_init(struct boot_record *rec, const struct loader_handoff *h);
 /* Loader memory [pa, pa + size) through the early direct map; NULL when it is not wholly inside. */
 const void *record_map(const struct loader_handoff *h, paddr_t pa, uint64_t size);
+/* The same through the RAM of a record whose parser has mapped it all (ram_mapped). */
+#define RECORD_RAM_KINDS                                                                           \
+    (BIT(MEM_USABLE) | BIT(MEM_LOADER) | BIT(MEM_FIRMWARE) | BIT(MEM_ACPI) | BIT(MEM_NVS))
+const void *record_map_ram(const struct boot_record *rec, paddr_t pa, uint64_t size);
 
 /* Adds a memory range.  Ends beyond 2^52 are clipped; where ranges overlap the least usable kind
  * wins.  When the table is full the highest usable memory is given up: lost, never invented. */

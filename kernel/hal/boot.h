@@ -100,6 +100,8 @@ struct boot_record {
     paddr_t rsdp; /* 0: none */
     paddr_t fdt; /* 0: none */
     uint64_t fdt_size;
+    bool fdt_is_machine; /* it describes more than what the loader has chosen */
+    bool ram_mapped; /* the early direct map covers all RAM, with ACPI's: RECORD_RAM_KINDS */
     struct boot_framebuffer fb; /* width 0: none */
     paddr_t low_page; /* x86_64: a reserved page below 1 MiB, where CPUs start; 0: none */
 };

@@ -129,6 +129,13 @@ struct hw_pci_host {
     uint32_t irq_count;
 };
 
+struct hw_console { /* the serial line that ACPI names; a device tree is asked by the driver */
+    const char *compatible; /* as device trees call it; NULL: none */
+    paddr_t addr;
+    uint32_t irq; /* of the GIC; 0: none said */
+    uint32_t hz; /* of its clock; 0: not said, so it stays at the rate that the firmware set */
+};
+
 struct hw_address { /* ACPI generic address structure */
     enum { HW_SPACE_NONE, HW_SPACE_MEMORY, HW_SPACE_IO } space;
     uint64_t addr;
@@ -180,6 +187,7 @@ struct hardware_info {
     /* arm64 */
     struct hw_gic gic;
     struct hw_arch_timer arch_timer;
+    struct hw_console console;
 
     struct hw_pci_host pci_hosts[HW_PCI_HOSTS_MAX];
     uint32_t pci_host_count;

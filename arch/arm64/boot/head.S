@@ -8,6 +8,8 @@
  *     TTBR1  DIRECT_BASE, 1 GiB blocks: the GiBs that hold image and FDT
  *            KERNEL_BASE, 2 MiB blocks: the image
  * Everything up to the jump to virtual_entry is position independent.
+ * The image is an EFI application, too: then efi/stub.c runs first and comes to efi_handoff_entry
+ * with x0 = its hand-off instead of the FDT.
  * Further CPUs begin at secondary_entry, or wait in `park` until boot/secondary.c calls them by their
  * affinity; they take the same way, with the kernel's final tables for TTBR1.
  * Invariants: (1) with the MMU off all memory is Device: only aligned accesses; (2) what was
@@ -18,28 +20,81 @@
 
 #define BLOCK_NORMAL 0x701 /* block, AttrIndx 0, inner shareable, accessed; EL1 read-write-execute */
 #define TABLE_BITS 3
+#define PE_ALIGN 4096
+#define PE_TEXT 4096 /* what lies before is called headers */
 
     .section .head.text, "ax"
     .globl image_head
     .hidden image_head
 image_head:
+    .inst 0xfa405a4d /* "MZ" to a PE loader; to the CPU: ccmp x18, #0, #0xd, pl */
     b entry
-    .long 0
     .quad 0 /* text_offset: at a 2 MiB boundary */
     .quad __image_bytes
     .quad 0xa /* little endian, 4 KiB pages, anywhere in RAM */
     .quad 0, 0, 0
     .ascii "ARM\x64"
-    .long 0
+    .long pe_header - image_head
 
-/* x21 = FDT, x20 = physical start of the image, x19 = own affinity */
+/* The same as an EFI application (Microsoft's PE specification): file and memory have the same offsets. */
+pe_header:
+    .ascii "PE\0\0"
+    .short 0xaa64 /* ARM64 */
+    .short 3 /* sections */
+    .long 0, 0, 0
+    .short pe_sections - pe_optional
+    .short 0x206 /* executable, no line numbers, no debug information */
+pe_optional:
+    .short 0x20b /* PE32+ */
+    .byte 0, 0
+    .long pe_text_bytes, pe_rodata_bytes, 0
+    .long pe_entry
+    .long PE_TEXT
+    .quad 0 /* image base: any */
+    .long PE_ALIGN, PE_ALIGN /* sections in memory, in the file */
+    .short 0, 0 /* of the operating system */
+    .short 1, 1 /* of the image: takes an initrd by LoadFile2 (how GRUB 2.12 tells) */
+    .short 0, 0 /* of the subsystem */
+    .long 0
+    .long __image_bytes
+    .long PE_TEXT /* headers */
+    .long 0
+    .short 10 /* EFI application */
+    .short 0x100 /* no page is written and executed */
+    .quad 0, 0, 0, 0
+    .long 0
+    .long 6 /* directories: none filled */
+    .quad 0, 0, 0, 0, 0, 0
+pe_sections:
+    .ascii ".text\0\0\0"
+    .long pe_text_bytes, PE_TEXT, pe_text_bytes, PE_TEXT
+    .long 0, 0, 0
+    .long 0x60000020 /* code, read, execute */
+    .ascii ".rodata\0"
+    .long pe_rodata_bytes, pe_rodata, pe_rodata_bytes, pe_rodata
+    .long 0, 0, 0
+    .long 0x40000040 /* data, read */
+    .ascii ".data\0\0\0"
+    .long pe_data_bytes, pe_data, pe_data_file_bytes, pe_data
+    .long 0, 0, 0
+    .long 0xc0000040 /* data, read, write */
+
+/* From efi/leave.S: x0 = struct efi_handoff. */
+    .globl efi_handoff_entry
+    .hidden efi_handoff_entry
+efi_handoff_entry:
+    mov x23, #ENTERED_BY_EFI
+    b 1f
+
+/* x21 = FDT or hand-off, x23 = which, x20 = physical start of the image, x19 = own affinity */
 entry:
-    mov x21, x0
+    mov x23, #ENTERED_BY_LINUX
+1:  mov x21, x0
     mrs x22, CurrentEL
     cmp x22, #(2 << 2)
-    b.ne 1f
+    b.ne 2f
     bl drop_to_el1
-1:  adr_l x20, image_head
+2:  adr_l x20, image_head
     tst x20, #0x1fffff
     b.ne park
     msr DAIFSet, #15
@@ -298,6 +353,7 @@ virtual_entry:
     mov x0, x21
     mov x1, x20
     mov x2, x22
+    mov x3, x23
     bl arch_start
 
 /* x22 = the record's place in cpu_starts */

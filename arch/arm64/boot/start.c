@@ -3,6 +3,7 @@
  * Purpose: the first C on the boot CPU: its records, and what kmain is told.
  * Context: early tables, boot stack, interrupts off.
  */
+#include <arch/asm.h>
 #include <arch/mm.h>
 #include <hal/boot.h>
 #include <hal/cpu.h>
@@ -32,22 +33,23 @@ static void boot_cpu_init(void)
     hal_cpu_init(&boot_cpu);
 }
 
-__noreturn void arch_start(paddr_t fdt, paddr_t image, uint64_t current_el)
+/* `info`: the FDT, or the EFI stub's hand-off; head.S has mapped 2 MiB from there on. */
+__noreturn void arch_start(paddr_t info, paddr_t image, uint64_t current_el, uint64_t entered_by)
 {
     paddr_t first = ALIGN_DOWN(image, GiB);
     struct loader_handoff h = {
-        .protocol = LOADER_LINUX_FDT,
-        .info = fdt,
+        .protocol = entered_by == ENTERED_BY_EFI ? LOADER_EFI : LOADER_LINUX_FDT,
+        .info = info,
         .image_start = image,
         .image_end = image + (uint64_t)(__image_end - __image_start),
         .early_start = first,
     };
 
     h.early_end = ALIGN_UP(h.image_end, GiB);
-    /* The FDT's own GiBs are mapped, too: say so when they continue the image's. */
-    if (fdt != 0 && ALIGN_DOWN(fdt, GiB) == h.early_end)
+    /* Its own GiBs are mapped, too: say so when they continue the image's. */
+    if (info != 0 && ALIGN_DOWN(info, GiB) == h.early_end)
         h.early_end += GiB;
-    if (fdt != 0 && ALIGN_DOWN(fdt, GiB) + GiB == h.early_start)
+    if (info != 0 && ALIGN_DOWN(info, GiB) + GiB == h.early_start)
         h.early_start -= GiB;
     image_phys = image;
     booted_at_el2 = current_el >> 2 == 2;

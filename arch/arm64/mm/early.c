@@ -36,16 +36,19 @@ volatile void *early_device_map(paddr_t pa)
     return (volatile void *)(EARLY_DEVICE_VA + pa % PAGE_SIZE);
 }
 
-void early_ram_map(paddr_t start, uint64_t size)
+bool early_ram_map(paddr_t start, uint64_t size)
 {
     pte_t *root = phys_to_virt(kernel_space.root);
     paddr_t end = MIN(start + size, DIRECT_END - DIRECT_BASE);
+    bool all = end == start + size;
 
     for (paddr_t pa = ALIGN_DOWN(start, GiB); pa < end; pa += GiB) {
         pte_t *table = table_below(&root[MMU_INDEX(DIRECT_BASE + pa, 3)]);
         pte_t *e = table != NULL ? &table[MMU_INDEX(DIRECT_BASE + pa, 2)] : NULL;
 
+        all = all && e != NULL;
         if (e != NULL && !pte_present(pte_load(e)))
             pte_store(e, pte_make(pa, MMU_READ | MMU_WRITE | MMU_GLOBAL, 2));
     }
+    return all;
 }

@@ -77,6 +77,17 @@ static err_t image_map_all(struct hal_space *s)
     return err;
 }
 
+/* What of the direct map memory of a kind gets; 0: it is none of ours.  ACPI's tables are read later. */
+static unsigned kind_prot(enum mem_kind kind)
+{
+    switch (kind) {
+    case MEM_USABLE: return MMU_READ | MMU_WRITE | MMU_GLOBAL;
+    case MEM_ACPI:
+    case MEM_NVS: return MMU_READ | MMU_GLOBAL;
+    default: return 0;
+    }
+}
+
 static err_t direct_map_all(struct hal_space *s, const struct boot_record *rec)
 {
     static const unsigned rw = MMU_READ | MMU_WRITE | MMU_GLOBAL;
@@ -84,8 +95,9 @@ static err_t direct_map_all(struct hal_space *s, const struct boot_record *rec)
                            MMU_READ | MMU_GLOBAL);
 
     for (unsigned i = 0; err == 0 && i < rec->range_count; i++)
-        if (rec->ranges[i].kind == MEM_USABLE)
-            err = direct_map(s, rec->ranges[i].start, rec->ranges[i].size, rw);
+        if (kind_prot(rec->ranges[i].kind) != 0)
+            err = direct_map(s, rec->ranges[i].start, rec->ranges[i].size,
+                             kind_prot(rec->ranges[i].kind));
     if (err == 0)
         err = direct_map(s, image_phys, (uint64_t)(__image_end - __image_start), rw);
     for (unsigned i = 0; err == 0 && i < rec->module_count; i++)

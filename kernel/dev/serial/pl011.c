@@ -4,12 +4,13 @@
  *
  * Model: output waits for room in the transmit FIFO.  Input comes by interrupt (FIFO filling up, or
  * bytes standing in it for 32 bit times) and goes to whoever set_input() named.  Before the driver
- * starts, boot/fdt.c may have started the early console on the same registers; the driver takes
+ * starts, boot/ may have started the early console on the same registers; the driver takes
  * its place.
  * Locking: that of serial.c.
  */
 #define LOG_TAG "pl011"
 #include <arch/early.h>
+#include <core/hardware.h>
 #include <core/irq.h>
 #include <core/log.h>
 #include <dev/device_tree.h>
@@ -17,6 +18,7 @@
 #include <dev/serial/serial.h>
 #include <hal/io.h>
 #include <hal/mmu.h>
+#include <lib/string.h>
 #include <mm/vmap.h>
 #include <svc/console.h>
 #include <svc/subsystem.h>
@@ -116,6 +118,7 @@ static void early_start(paddr_t pa)
     serial_early_start(&line);
 }
 EARLYCON(pl011, "arm,pl011", early_start);
+EARLYCON(sbsa, "arm,sbsa-uart", early_start);
 
 /* --- the driver --- */
 
@@ -138,43 +141,68 @@ static void line_init(uint32_t hz)
         (void)mmio_read32(registers + UART_DR);
 }
 
+struct found {
+    paddr_t start;
+    unsigned irq; /* 0: none */
+    bool edge;
+    uint32_t hz;
+};
+
 /* The line that the loader calls the console, else the first. */
-static err_t line_find(struct subsystem *self, struct device_node *node, uint32_t *hz)
+static err_t tree_find(const struct device_tree_service *tree, struct found *f)
+{
+    struct device_node node;
+    bool found = false;
+    paddr_t preferred = tree->stdout();
+
+    for (unsigned i = 0; !found && tree->find("arm,pl011", i, &node) == 0; i++)
+        found = node.reg_count != 0 && node.reg[0].start == preferred;
+    if (!found && (tree->find("arm,pl011", 0, &node) != 0 || node.reg_count == 0))
+        return -ENODEV;
+    f->start = node.reg[0].start;
+    f->irq = node.irq_count != 0 ? node.irq[0] : 0;
+    f->edge = node.irq_edge & 1;
+    f->hz = tree->clock_hz(&node);
+    return 0;
+}
+
+/* ACPI's console; the smaller kin of SBSA has the same registers where it has any. */
+static err_t acpi_find_line(struct found *f)
+{
+    const struct hw_console *c = &hardware()->console;
+
+    if (!c->compatible ||
+        (strcmp(c->compatible, "arm,pl011") != 0 && strcmp(c->compatible, "arm,sbsa-uart") != 0))
+        return -ENODEV;
+    *f = (struct found){ .start = c->addr, .irq = c->irq, .hz = c->hz };
+    return 0;
+}
+
+static err_t line_find(struct subsystem *self, struct found *f)
 {
     const struct device_tree_service *tree;
-    bool found = false;
-    paddr_t preferred;
 
-    if (service_find_device_tree(self, &tree) != 0)
-        return -ENODEV;
-    preferred = tree->stdout();
-    for (unsigned i = 0; !found && tree->find("arm,pl011", i, node) == 0; i++)
-        found = node->reg_count != 0 && node->reg[0].start == preferred;
-    if (!found && (tree->find("arm,pl011", 0, node) != 0 || node->reg_count == 0))
-        return -ENODEV;
-    *hz = tree->clock_hz(node);
-    return 0;
+    return service_find_device_tree(self, &tree) == 0 ? tree_find(tree, f) : acpi_find_line(f);
 }
 
 static err_t pl011_start(struct subsystem *self)
 {
-    struct device_node node;
     volatile uint8_t *mapped;
-    uint32_t hz;
-    err_t err = line_find(self, &node, &hz);
+    struct found f;
+    err_t err = line_find(self, &f);
 
     if (err != 0)
         return err;
-    mapped = vmap_device(node.reg[0].start, UART_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
+    mapped = vmap_device(f.start, UART_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
     if (mapped == NULL)
         return -ENOMEM;
     serial_early_stop();
     registers = mapped;
-    line_init(hz);
-    if (node.irq_count != 0 && irq_chip() != NULL) {
+    line_init(f.hz);
+    if (f.irq != 0 && irq_chip() != NULL) {
         if (irq_chip()->configure != NULL)
-            (void)irq_chip()->configure(node.irq[0], (node.irq_edge & 1) != 0); /* or it stays level */
-        err = irq_register(node.irq[0], "ttyAMA0", on_interrupt, NULL);
+            (void)irq_chip()->configure(f.irq, f.edge); /* or it stays level */
+        err = irq_register(f.irq, "ttyAMA0", on_interrupt, NULL);
         if (err != 0)
             return err;
         pl011_throttle(false);
@@ -182,7 +210,7 @@ static err_t pl011_start(struct subsystem *self)
     return service_publish_console("ttyAMA0", &console, 100, PRIV_DRIVER);
 }
 
-static const char *const needs[] = { "device_tree", "?gic", NULL };
+static const char *const needs[] = { "?device_tree", "?gic", NULL };
 static struct subsystem pl011_subsystem = {
     .name = "pl011", .privilege = PRIV_DRIVER, .needs = needs, .early_init = pl011_start
 };
