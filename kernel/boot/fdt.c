@@ -227,6 +227,23 @@ static void record_reserved(const struct fdt_view *v, struct boot_record *rec)
             record_regs(v, i, rec, MEM_RESERVED);
 }
 
+/* U-Boot reserves the initrd, too, which is ours to free: what lies before and behind it stays reserved. */
+static void reserve_around_initrd(struct boot_record *rec, uint64_t start, uint64_t size)
+{
+    const struct boot_module *m = &rec->modules[0];
+
+    if (rec->module_count == 0 || !range_fits(start, size, UINT64_MAX) ||
+        !ranges_overlap(start, size, m->start, m->size)) {
+        record_add_range(rec, start, size, MEM_RESERVED, 0);
+        return;
+    }
+    if (start < m->start)
+        record_add_range(rec, start, m->start - start, MEM_RESERVED, 0);
+    if (start + size > m->start + m->size)
+        record_add_range(rec, m->start + m->size, start + size - (m->start + m->size), MEM_RESERVED,
+                         0);
+}
+
 static void record_memory(const struct fdt_view *v, struct boot_record *rec)
 {
     int n = fdt_num_mem_rsv(v->blob);
@@ -239,7 +256,7 @@ static void record_memory(const struct fdt_view *v, struct boot_record *rec)
         uint64_t start, size;
 
         if (fdt_get_mem_rsv(v->blob, i, &start, &size) == 0)
-            record_add_range(rec, start, size, MEM_RESERVED, 0);
+            reserve_around_initrd(rec, start, size);
     }
 }
 
@@ -275,8 +292,8 @@ static void record_chosen(const struct fdt_view *v, struct boot_record *rec)
 
 err_t fdt_read_record(const struct fdt_view *v, struct boot_record *rec)
 {
-    record_memory(v, rec);
     record_chosen(v, rec);
+    record_memory(v, rec);
     return rec->range_count != 0 ? 0 : -EINVAL;
 }
 

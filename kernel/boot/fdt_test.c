@@ -85,6 +85,79 @@ KTEST(fdt, record)
     kfree(blob);
 }
 
+/* What GRUB makes where the firmware has no tree, and U-Boot's reservation of the initrd. */
+static void chosen_build(void *blob)
+{
+    fdt_create(blob, BLOB_SIZE);
+    fdt_add_reservemap_entry(blob, 0x47fff000, 0x14000);
+    fdt_finish_reservemap(blob);
+    fdt_begin_node(blob, "");
+    fdt_begin_node(blob, "chosen");
+    fdt_property_string(blob, "bootargs", "quiet");
+    fdt_property_u64(blob, "linux,initrd-start", 0x48000000);
+    fdt_property_u64(blob, "linux,initrd-end", 0x48012345);
+    fdt_end_node(blob);
+    fdt_end_node(blob);
+    fdt_finish(blob);
+}
+
+KTEST(fdt, only_chosen)
+{
+    void *blob = kzalloc(BLOB_SIZE);
+    struct boot_record *rec = kzalloc(sizeof *rec);
+    struct fdt_view *v = kzalloc(sizeof *v);
+
+    KTEST_REQUIRE(blob != NULL && rec != NULL && v != NULL);
+    chosen_build(blob);
+    KTEST_EQ(fdt_open(v, blob, BLOB_SIZE), 0);
+    KTEST_TRUE(!fdt_is_machine(v));
+    record_empty(rec);
+    record_set_cmdline(rec, "debug", 5);
+    fdt_complete_record(v, rec);
+    KTEST_STR_EQ(rec->cmdline, "debug");
+    KTEST_EQ(rec->range_count, 0); /* EFI's own map says what is reserved */
+    KTEST_EQ(rec->module_count, 1);
+    record_empty(rec);
+    record_add_module(rec, 0x50000000, 4096, NULL, 0);
+    fdt_complete_record(v, rec);
+    KTEST_STR_EQ(rec->cmdline, "quiet");
+    KTEST_EQ(rec->module_count, 1);
+    KTEST_EQ(rec->modules[0].start, 0x50000000);
+    blob_build(blob);
+    KTEST_EQ(fdt_open(v, blob, BLOB_SIZE), 0);
+    KTEST_TRUE(fdt_is_machine(v));
+    kfree(v);
+    kfree(rec);
+    kfree(blob);
+}
+
+KTEST(fdt, an_initrd_that_is_reserved)
+{
+    void *blob = kzalloc(BLOB_SIZE);
+    struct boot_record *rec = kzalloc(sizeof *rec);
+    struct fdt_view *v = kzalloc(sizeof *v);
+
+    KTEST_REQUIRE(blob != NULL && rec != NULL && v != NULL);
+    chosen_build(blob);
+    KTEST_EQ(fdt_open(v, blob, BLOB_SIZE), 0);
+    record_empty(rec);
+    rec->image_start = 0x40200000;
+    rec->image_end = 0x40400000;
+    record_add_range(rec, 0x40000000, 0x10000000, MEM_USABLE, 0);
+    KTEST_EQ(fdt_read_record(v, rec), 0);
+    KTEST_EQ(record_finish(rec), 0);
+    KTEST_EQ(rec->module_count, 1);
+    KTEST_EQ(rec->range_count, 5);
+    KTEST_EQ(rec->ranges[1].start, 0x47fff000);
+    KTEST_EQ(rec->ranges[1].size, 0x1000);
+    KTEST_EQ(rec->ranges[2].kind, MEM_USABLE);
+    KTEST_EQ(rec->ranges[3].start, 0x48012345);
+    KTEST_EQ(rec->ranges[3].kind, MEM_RESERVED);
+    kfree(v);
+    kfree(rec);
+    kfree(blob);
+}
+
 KTEST(fdt, lookups)
 {
     void *blob = kzalloc(BLOB_SIZE);

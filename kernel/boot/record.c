@@ -250,6 +250,13 @@ static bool is_usable(const struct boot_record *rec, paddr_t start, uint64_t siz
     return is_of_kinds(rec, start, size, BIT(MEM_USABLE));
 }
 
+const void *record_map_ram(const struct boot_record *rec, paddr_t pa, uint64_t size)
+{
+    if (!rec->ram_mapped || size == 0 || !is_of_kinds(rec, pa, size, RECORD_RAM_KINDS))
+        return NULL;
+    return phys_to_virt(pa);
+}
+
 /* --- texts and modules ------------------------------------------------------------------------- */
 
 /* Copies at most max bytes up to a NUL, control bytes as spaces.  Return: whether all fitted. */
@@ -411,13 +418,6 @@ void record_init(struct boot_record *rec, const struct loader_handoff *h)
 const void *record_map(const struct loader_handoff *h, paddr_t pa, uint64_t size)
 {
     if (pa < h->early_start || pa >= h->early_end || size > h->early_end - pa)
-        return NULL;
-    return phys_to_virt(pa);
-}
-
-const void *record_map_ram(const struct boot_record *rec, paddr_t pa, uint64_t size)
-{
-    if (!rec->ram_mapped || size == 0 || !is_of_kinds(rec, pa, size, RECORD_RAM_KINDS))
         return NULL;
     return phys_to_virt(pa);
 }
