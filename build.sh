@@ -3,7 +3,8 @@
 #
 # Purpose: build the kernel.
 # Usage: ./build.sh x86_64|arm64|host [--clang] [--debug] [ninja's arguments, e.g. objects]
-# Result: build/x86_64/kernel.elf; build/arm64/kernel.elf and Image; build/host/devine-host.
+# Result: build/x86_64/kernel.elf and kernel-limine.elf (for loaders of the Limine protocol); build/arm64/kernel.elf
+#   and Image; build/host/devine-host.
 
 set -euo pipefail
 . "$(dirname "$0")/scripts/lib.sh"
@@ -29,5 +30,8 @@ mkdir -p build
 exec 8>"build/$preset.lock"
 flock 8 # one build in a folder at a time; held until ninja ends
 [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >&2
-[ $# -gt 0 ] || set -- kernel
+if [ $# -eq 0 ]; then
+    set -- kernel
+    [ ! -d "arch/$arch/limine" ] || set -- kernel kernel-limine
+fi
 exec ninja -C "build/$preset" "$@"

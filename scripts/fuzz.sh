@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: CC0-1.0
 #
 # Purpose: run a parser under libFuzzer with ASan and UBSan on the host.
-# Usage: scripts/fuzz.sh elf|initramfs|acpi|madt|srat|fdt|virtio SECONDS [libFuzzer's arguments]
+# Usage: scripts/fuzz.sh NAME SECONDS [libFuzzer's arguments], NAME being that of a tests/fuzz/fuzz_NAME.c
 # It begins with tests/fuzz/corpus/NAME; what it adds is in build/fuzz/NAME.  A finding is written there as
 # crash-*, and the status is not 0.
 
@@ -23,8 +23,9 @@ case $name in
         sources=("${hardware[@]}" kernel/boot/fdt{,_hardware,_pci}.c)
         libraries=(build/deps/amd64/libfdt-dev/usr/lib/*/libfdt.a)
         ;;
+    multiboot2 | limine) sources=(kernel/boot/{"$name",efi_map,record}.c) ;;
     virtio) sources=(kernel/dev/virtio/ring.c) ;;
-    *) die "usage: scripts/fuzz.sh elf|initramfs|acpi|madt|srat|fdt|virtio SECONDS" ;;
+    *) die "usage: scripts/fuzz.sh NAME SECONDS; names: $(cd "$ROOT/tests/fuzz" && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//' | xargs)" ;;
 esac
 shift $(($# < 2 ? $# : 2))
 command -v clang >/dev/null || die "needs clang with its run-time library (Debian: clang, libclang-rt-14-dev)"

@@ -33,9 +33,9 @@ static unsigned kind_rank(enum mem_kind kind)
     case MEM_PERSISTENT: return 3;
     case MEM_ACPI: return 4;
     case MEM_NVS: return 5;
-    case MEM_RUNTIME: return 6;
-    case MEM_FRAMEBUFFER: return 7;
-    case MEM_RESERVED: return 8;
+    case MEM_RESERVED: return 6;
+    case MEM_RUNTIME: return 7;
+    case MEM_FRAMEBUFFER: return 8;
     default: return 9;
     }
 }
@@ -422,15 +422,64 @@ const void *record_map(const struct loader_handoff *h, paddr_t pa, uint64_t size
     return phys_to_virt(pa);
 }
 
+static uint64_t usable_bytes(const struct boot_record *rec)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < rec->range_count; i++)
+        if (rec->ranges[i].kind == MEM_USABLE)
+            sum += rec->ranges[i].size;
+    return sum;
+}
+
+/* The kernel runs there: it is memory, and not free for anybody else, whatever a map says. */
+static void image_claim(struct boot_record *rec)
+{
+    const struct mem_range image = { .kind = MEM_USABLE };
+    bool done = false;
+
+    sweep.count = 0;
+    for (unsigned i = 0; i < rec->range_count; i++) {
+        const struct mem_range *r = &rec->ranges[i];
+
+        sweep_emit(r->start, MIN(range_end(r), rec->image_start), r);
+        if (!done && range_end(r) > rec->image_start) {
+            sweep_emit(rec->image_start, rec->image_end, &image);
+            done = true;
+        }
+        sweep_emit(MAX(r->start, rec->image_end), range_end(r), r);
+    }
+    if (!done)
+        sweep_emit(rec->image_start, rec->image_end, &image);
+    sweep_trim();
+    sweep_commit(rec);
+}
+
+static err_t image_check(struct boot_record *rec)
+{
+    uint64_t size = rec->image_end - rec->image_start;
+
+    if (rec->image_start >= rec->image_end || rec->image_end > PADDR_LIMIT)
+        return -EINVAL;
+    if (!is_usable(rec, rec->image_start, size)) {
+        log_warn("the memory map does not call the kernel's memory at %#llx-%#llx usable: it is",
+                 (unsigned long long)rec->image_start, (unsigned long long)rec->image_end);
+        image_claim(rec);
+    }
+    if (is_usable(rec, rec->image_start, size) && usable_bytes(rec) > size)
+        return 0;
+    log_err("the loader describes no usable memory beside the kernel's");
+    return -EINVAL;
+}
+
 err_t record_finish(struct boot_record *rec)
 {
+    err_t err;
+
     record_reclaim(rec);
-    if (rec->image_start >= rec->image_end ||
-        !is_usable(rec, rec->image_start, rec->image_end - rec->image_start)) {
-        log_err("the kernel at %#llx-%#llx does not lie in memory that the loader describes",
-                (unsigned long long)rec->image_start, (unsigned long long)rec->image_end);
-        return -EINVAL;
-    }
+    err = image_check(rec);
+    if (err)
+        return err;
     modules_check(rec);
     framebuffer_check(rec);
     return 0;

@@ -68,7 +68,8 @@ err_t __must_check record_set_framebuffer(struct boot_record *rec,
 void record_reclaim(struct boot_record *rec);
 /* Is [start, start + size) usable memory without kernel and modules? */
 bool record_is_free(const struct boot_record *rec, paddr_t start, uint64_t size);
-/* Reclaims, and leaves out modules and a framebuffer that lie where they cannot.  Return: 0; -EINVAL: no usable memory, or the image is not inside it. */
+/* Reclaims, and leaves out modules and a framebuffer that lie where they cannot.  The kernel's
+ * own memory is usable whatever the maps say.  Return: 0; -EINVAL: no usable memory beside it. */
 err_t __must_check record_finish(struct boot_record *rec);
 /* The invariants of a finished record: sorted, no overlap, no empty range, no equal neighbours. */
 bool record_check(const struct boot_record *rec);

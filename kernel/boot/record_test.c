@@ -46,6 +46,31 @@ KTEST(boot_record, reserved_wins_in_any_order)
     }
 }
 
+/* A map that covers the kernel: the kernel's memory stays its own, the rest is believed. */
+KTEST(boot_record, a_map_over_the_kernel)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        record_init(&rec, &handoff);
+        record_add_range(&rec, 16 * MiB, 16 * MiB, MEM_USABLE, 0);
+        if (i == 1)
+            record_add_range(&rec, 0, 8 * MiB, MEM_RESERVED, 0);
+        if (i == 2) {
+            record_add_range(&rec, 3 * MiB, 8 * KiB, MEM_BAD, 0);
+            record_add_range(&rec, 0, 3 * MiB, MEM_USABLE, 0);
+        }
+        KTEST_REQUIRE(record_finish(&rec) == 0);
+        KTEST_TRUE(record_check(&rec));
+        KTEST_TRUE(range_is(rec.range_count - 1, 16 * MiB, 32 * MiB, MEM_USABLE));
+        if (i == 0)
+            KTEST_TRUE(range_is(0, 2 * MiB, 4 * MiB, MEM_USABLE));
+        if (i == 1)
+            KTEST_TRUE(range_is(1, 2 * MiB, 4 * MiB, MEM_USABLE) &&
+                       range_is(2, 4 * MiB, 8 * MiB, MEM_RESERVED));
+        if (i == 2)
+            KTEST_TRUE(range_is(0, 0, 4 * MiB, MEM_USABLE));
+    }
+}
+
 KTEST(boot_record, covers_several)
 {
     record_init(&rec, &handoff);

@@ -5,6 +5,8 @@
  * Model: PVH (QEMU -kernel; Xen's pvh.h) and Multiboot2 (GRUB; specification 2.0, 3.2) both enter
  * with paging off and flat segments.  The code runs wherever it was loaded: it finds out by a call
  * and addresses everything relative to that.  The image may be moved by multiples of 2 MiB.
+ * A loader that is in long mode (the entry program of the Limine protocol) jumps to the image's first
+ * byte, which leads to boot_long and back to the 32-bit way: one set of page tables serves all.
  * Registers: %esi loader protocol, %edi its record, %ebp the load address of the link base.
  */
 #include <arch/asm.h>
@@ -15,6 +17,7 @@
 #define NOTE_PHYS32_ENTRY 18
 #define PROTOCOL_PVH 0 /* enum loader_protocol */
 #define PROTOCOL_MULTIBOOT2 1
+#define MB2_OPTIONAL 1
 
 #define PAGE_TABLE 0x003 /* present, writable */
 #define PAGE_LARGE 0x083 /* and 2 MiB */
@@ -27,6 +30,7 @@
 #define CR0_PG (1 << 31)
 #define CR4_PAE (1 << 5)
 #define CR4_PGE (1 << 7)
+#define CR4_PCIDE (1 << 17)
 #define CR4_OSFXSR (1 << 9)
 #define CR4_OSXMMEXCPT (1 << 10)
 #define EFER_LME_NXE 0x900
@@ -36,16 +40,35 @@
 
 #define PHYS(sym) ((sym) - KERNEL_BASE)
 
-    .section .boot.header, "a"
+    .section .boot.header, "ax"
+/* As in the header of an arm64 Image: code, then offset from 2 MiB and size in memory. */
+    .code64
+    jmp boot_long
+    .balign 8
+    .quad 0
+    .quad __image_size
+
     .balign 8
 header:
     .long MB2_MAGIC, 0, header_end - header, 0x100000000 - (MB2_MAGIC + 0 + (header_end - header))
     .balign 8
+    .short 1, MB2_OPTIONAL /* what it should tell: command line, loader, modules, memory, */
+    .long header_wishes_end - header_wishes + 8 /* framebuffer, EFI, ACPI, load address */
+header_wishes:
+    .long 1, 2, 3, 4, 6, 8, 12, 14, 15, 17, 21
+header_wishes_end:
+    .balign 8
     .short 3, 0 /* entry address */
     .long 12, PHYS(boot_multiboot2)
     .balign 8
+    .short 5, MB2_OPTIONAL /* a framebuffer, if there can be one; the size is but a wish */
+    .long 20, 1024, 768, 32
+    .balign 8
     .short 6, 0 /* modules on page borders */
     .long 8
+    .balign 8
+    .short 10, 0 /* the image can be moved: to the lowest place */
+    .long 24, IMAGE_OFFSET, 0xffffffff, 0x200000, 1
     .balign 8
     .short 0, 0
     .long 8
@@ -58,7 +81,38 @@ header_end:
     .quad PHYS(boot_pvh)
 
     .section .boot.text, "ax"
+/*
+ * From a loader in long mode: %esi protocol, %edi its record; the first 4 GiB are mapped at 0 and the
+ * image runs there.  Leaves long mode.
+ */
+    .code64
+boot_long:
+    cli
+    cld
+    leaq boot_stack_top(%rip), %rsp
+    movq %cr4, %rax
+    andl $~CR4_PCIDE, %eax /* else paging cannot be turned off: SDM 3A, 4.10.1 */
+    movq %rax, %cr4
+    leaq boot_gdt(%rip), %rax
+    movq %rax, boot_gdt_pointer + 2(%rip)
+    lgdt boot_gdt_pointer(%rip)
+    leaq boot_short(%rip), %rax
+    pushq $ASM_BOOT_CS32
+    pushq %rax
+    lretq
+
     .code32
+boot_short:
+    movl $ASM_KERNEL_DS, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    movl %cr0, %eax
+    andl $~CR0_PG, %eax
+    movl %eax, %cr0
+    movl %edi, %ebx
+    jmp boot32
+
     .globl boot_pvh
     .hidden boot_pvh
 boot_pvh:
@@ -238,7 +292,7 @@ text_no_long_mode:
 text_no_sse2:
     .asciz "devine: this CPU has no SSE2\r\n"
 text_moved:
-    .asciz "devine: loaded at an address that is not a multiple of 2 MiB from 1 MiB\r\n"
+    .asciz "devine: loaded at an address that is not a multiple of 2 MiB\r\n"
 
     .section .data.page, "aw"
     .balign 8
@@ -246,6 +300,7 @@ boot_gdt:
     .quad 0, 0
     .quad 0x00af9b000000ffff /* KERNEL_CS */
     .quad 0x00cf93000000ffff /* KERNEL_DS */
+    .quad 0x00cf9b000000ffff /* BOOT_CS32 */
 boot_gdt_pointer:
     .short boot_gdt_pointer - boot_gdt - 1
     .quad 0

@@ -31,6 +31,7 @@
 
 #define ASM_KERNEL_CS 0x10
 #define ASM_KERNEL_DS 0x18
+#define ASM_BOOT_CS32 0x20 /* while booting: flat 32-bit code */
 #define ASM_USER_DS 0x2b
 #define ASM_USER_CS 0x33
 #define ASM_IST_STACK_SIZE 8192

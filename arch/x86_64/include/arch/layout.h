@@ -33,7 +33,7 @@
 #define VMAP_END LAYOUT_UL(0xffffc08000000000)
 #define KERNEL_BASE LAYOUT_UL(0xffffff0000000000)
 #define RECURSIVE_SLOT LAYOUT_UL(511)
-#define IMAGE_OFFSET LAYOUT_UL(0x100000) /* of the image from KERNEL_BASE, and its load address */
+#define IMAGE_OFFSET LAYOUT_UL(0x200000) /* of the image from KERNEL_BASE, and its load address */
 #define IMAGE_MAX LAYOUT_UL(0x4000000) /* what the boot code maps of it */
 #define RECURSIVE_BASE LAYOUT_UL(0xffffff8000000000)
 

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: CC0-1.0
+/* Purpose: the Limine protocol's responses into the boot record, on every architecture. */
+#pragma once
+
+#include <boot/record.h>
+#include <hal/limine.h>
+
+/* Return: 0; -EINVAL: no such record, or it names no usable memory.  Whatever else makes no sense is
+ * left out with a line that names the feature and the entry or address. */
+err_t __must_check limine_parse(const struct loader_handoff *h, struct boot_record *rec);
