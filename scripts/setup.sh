@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: CC0-1.0
 #
 # Purpose: install the Debian packages that building and running (default), testing or debugging need.
-# Usage: scripts/setup.sh [build] [run-x86_64] [run-arm64] [test] [debug]
+# Usage: scripts/setup.sh [build] [run-x86_64] [run-arm64] [image-x86_64] [test] [debug]
 # Says what is missing before it installs it; does nothing when all is there. Where apt does not exist it
 # names the tools, and goes on if they are there.
 
@@ -41,14 +41,24 @@ need_test() {
     need libc6-dev-arm64-cross /usr/aarch64-linux-gnu/include/stdio.h
     need clang clang
     need lld ld.lld
+    need_image
+    need_image_x86_64
+    need ovmf /usr/share/OVMF/OVMF_CODE_4M.fd
+}
+
+need_image() {
     need grub-common grub-mkrescue
-    need grub-pc-bin /usr/lib/grub/i386-pc
     need mtools mformat
     need xorriso xorriso
     need bochs bochs
     need bochs-term /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so
     need bochsbios /usr/share/bochs/BIOS-bochs-latest
     need vgabios /usr/share/bochs/VGABIOS-lgpl-latest
+}
+
+need_image_x86_64() {
+    need grub-pc-bin /usr/lib/grub/i386-pc
+    need grub-efi-amd64-bin /usr/lib/grub/x86_64-efi
 }
 
 [ $# -gt 0 ] || set -- build
@@ -58,8 +68,9 @@ for what in "$@"; do
         run-x86_64) need qemu-system-x86 qemu-system-x86_64 ;;
         run-arm64) need qemu-system-arm qemu-system-aarch64 ;;
         test) need_test ;;
+        image-x86_64) need_image && need_image_x86_64 ;;
         debug) need gdb-multiarch gdb-multiarch ;;
-        *) die "unknown group '$what' (build, run-x86_64, run-arm64, test, debug)" ;;
+        *) die "unknown group '$what' (build, run-x86_64, run-arm64, image-x86_64, test, debug)" ;;
     esac
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

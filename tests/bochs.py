@@ -22,6 +22,7 @@ megs: 256
 cpu: model=corei7_haswell_4770, count={cpus}, ips=20000000, reset_on_triple_fault=0
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+vga: extension=none
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path={image}, status=inserted
 boot: cdrom

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 from archive import Archive
-from harness import BUILD, ROOT, SLOW, Context, Failure, Machine, Shell, expect_equal, expect_match, parse_ktap, test
+from harness import BUILD, ROOT, SLOW, Context, Failure, Machine, expect_equal, expect_match, parse_ktap, test
 from suite_programs import INIT
 
 GRUB = """set timeout=0
@@ -27,18 +27,6 @@ def image_make(name, kernel, initrd, entry=GRUB):
     subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", image, folder], check=True,
                    capture_output=True)
     return image
-
-
-@test("GRUB boots the same file from a CD by Multiboot2", archs=("x86_64",), kernels=("devine",))
-def grub(ctx):
-    image = image_make("devine", ctx.kernel_path(), BUILD / "x86_64/initramfs.cpio")
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "256", "-display", "none", "-nic", "none",
-               "-serial", "mon:stdio", "-cdrom", str(image), "-boot", "d"]
-    with Shell(ctx, name="grub", command=command) as sh:
-        expect_match("FROM=grub", sh.output("cat /proc/cmdline"))
-        sh.check("ls /bin/busybox", "/bin/busybox\n")
-        sh.send("poweroff -f\n")
-        expect_equal(sh.expect_exit(60), 0, "QEMU's status")
 
 
 # What one process asks of the other needs an interrupt from CPU to CPU each time. No MWAIT: Bochs's MONITOR flushes

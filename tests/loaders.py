@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: CC0-1.0
+"""Purpose: boot one machine by many loaders and compare what the kernel says of it in /proc/boot.
+
+Model: a record is a dictionary of facts. Memory becomes one list, framebuffers aside; of a module, its size, place and
+name are facts of their own. Two records agree when they differ in nothing but what the protocol itself makes different,
+and that is listed by name, with the reason.
+"""
+import os
+import pathlib
+import re
+import subprocess
+
+from harness import BUILD, LOGS, ROOT, Failure, Shell, expect_equal
+
+PAGE = 4096
+
+# What a loader decides or cannot know; {fact: why}.
+LOADER = {"loader": "its name", "loader-version": "and version", "protocol": "the protocol's name"}
+PLACES = {"module.000.place": "the loader puts the initramfs where it likes", "module.000.name": "PVH has no names",
+          "framebuffer": "PVH sets no mode", "memory.framebuffer": "so it has no such memory"}
+MULTIBOOT2 = {**LOADER, **PLACES, "rsdp": "the tag holds a copy, which the kernel keeps"}
+LIMINE = {**LOADER, **PLACES, "boot-time": "only Limine tells", "firmware": "only Limine tells of a BIOS",
+          "rsdp": "found by the loader itself"}
+
+
+def facts(text):
+    """The facts of a /proc/boot."""
+    found, memory, screens = {}, [], []
+    for line in text.replace("\r", "").strip().split("\n"):
+        key, colon, value = line.partition(": ")
+        if not colon:
+            key, value = line.rstrip(":"), ""
+        if key.startswith("memory."):
+            start, end, kind, node = re.fullmatch(r"(0x\w+)-(0x\w+) (\S+) node (\d+)", value).groups()
+            (screens if kind == "framebuffer" else memory).append((int(start, 16), int(end, 16), kind, int(node)))
+        elif key.startswith("module."):
+            start, end, name = re.fullmatch(r"(0x\w+)-(0x\w+) (.*)", value).groups()
+            found[key + ".size"] = int(end, 16) - int(start, 16)
+            found[key + ".place"], found[key + ".name"] = start, name
+        elif key in found:
+            raise Failure(f"/proc/boot has {key} twice:\n{text}")
+        else:
+            found[key] = value
+    keys = [line.partition(":")[0] for line in text.replace("\r", "").strip().split("\n")]
+    if keys != sorted(keys):
+        raise Failure(f"/proc/boot is not sorted:\n{text}")
+    found["memory"], found["memory.framebuffer"] = whole_pages(memory), screens
+    return found
+
+
+def whole_pages(memory):
+    """Usable memory in whole pages: some protocols cut off the rest."""
+    kept = []
+    for start, end, kind, node in memory:
+        if kind == "usable":
+            start, end = -(-start // PAGE) * PAGE, end // PAGE * PAGE
+        if start < end:
+            kept.append((start, end, kind, node))
+    return kept
+
+
+def expect_same(reference, record, allowed, only=None):
+    """Fails unless the records agree but for `allowed`; `only` says which facts are looked at (all)."""
+    wrong = []
+    for key in sorted({*reference, *record}):
+        if key in allowed or (only and not only(key)):
+            continue
+        if reference.get(key) != record.get(key):
+            wrong.append(f"{key} is {record.get(key)}\n    and should be {reference.get(key)}")
+    if wrong:
+        raise Failure("the records differ:\n" + "\n".join(wrong))
+
+
+def record(ctx, name, command):
+    """Boots by `command`, does what a person would do first, and turns the machine off; returns the facts."""
+    with Shell(ctx, name=name, command=[str(word) for word in command], boot_timeout=240) as sh:
+        text = sh.output("cat /proc/boot")
+        sh.check("ls /bin/busybox; seq 1 1000 | sort -rn | tail -n 1", "/bin/busybox\n1\n")
+        sh.send("poweroff -f\n")
+        expect_equal(sh.expect_exit(60), 0, "QEMU's status")
+    return facts(text)
+
+
+def image(ctx, name="devine.iso", **env):
+    """Makes an image by scripts/image.sh; returns its path."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    path = LOGS / f"{ctx.arch}-{name}"
+    done = subprocess.run([ROOT / "scripts/image.sh", ctx.arch], env={**os.environ, "LIMINE": "", "OUT": str(path), **env},
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise Failure(f"image.sh failed:\n{done.stdout[-3000:]}")
+    return path
+
+
+def limine_release():
+    """The folder that LIMINE names, or None."""
+    folder = os.environ.get("LIMINE")
+    return pathlib.Path(folder) if folder else None
+
+
+def cdrom(path):
+    return ["-cdrom", path]
+
+
+def disk(path):
+    """As a disk; what is written is forgotten."""
+    return ["-drive", f"file={path},format=raw,if=ide,snapshot=on"]
+
+
+INITRAMFS = {arch: BUILD / arch / "initramfs.cpio" for arch in ("x86_64", "arm64")}

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: CC0-1.0
+"""Purpose: the boot matrix: the same machine by every loader, with the same shell and the same record."""
+import shutil
+import subprocess
+
+from harness import BUILD, LOGS, ROOT, Cases, Failure, expect_equal, test
+from loaders import INITRAMFS, LIMINE, MULTIBOOT2, cdrom, disk, expect_same, image, limine_release, record
+
+CONSOLE = "console=tty0 console=ttyS0"
+OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+# One machine for all: two CPUs in two nodes.
+MACHINE = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-m", "256", "-smp", "2",
+           "-object", "memory-backend-ram,id=a,size=128M", "-object", "memory-backend-ram,id=b,size=128M",
+           "-numa", "node,memdev=a,cpus=0", "-numa", "node,memdev=b,cpus=1",
+           "-display", "none", "-nic", "none", "-serial", "mon:stdio", "-no-reboot"]
+LOADER_FLAGS = ["-O2", "-ffreestanding", "-fno-pie", "-no-pie", "-mgeneral-regs-only", "-mno-red-zone", "-fno-stack-protector",
+                "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns", "-nostdlib",
+                "-static", "-Wall", "-Wextra", "-Werror", "-Wl,-Ttext-segment=0x4000000", "-Wl,--build-id=none",
+                "-Wl,-z,noexecstack", "-Wl,-e,start"]
+
+
+def direct(kernel, append=CONSOLE):
+    """QEMU's own loader."""
+    return [*MACHINE, "-kernel", kernel, "-initrd", INITRAMFS["x86_64"], "-append", append]
+
+
+def uefi(name):
+    """The firmware's arguments; its variables are a fresh copy."""
+    variables = LOGS / f"{name}-vars.fd"
+    shutil.copy(OVMF[1], variables)
+    return ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF[0]}", "-drive", f"if=pflash,format=raw,file={variables}"]
+
+
+def test_loader(ctx):
+    """tests/limine, with the Limine protocol's executable inside; returns its path."""
+    path = LOGS / "limine-test.elf"
+    done = subprocess.run(["gcc", *LOADER_FLAGS, f'-DPROGRAM="{BUILD / "x86_64/kernel-limine.elf"}"', "-o", path,
+                           ROOT / "tests/limine/start.S", ROOT / "tests/limine/loader.c"], capture_output=True, text=True)
+    if done.returncode:
+        raise Failure(done.stderr)
+    return path
+
+
+def rows_bios(ctx, iso, reference):
+    """{row: function} of what a BIOS can boot."""
+    loader = test_loader(ctx)
+    rows = {
+        "GRUB from a CD": lambda: expect_same(reference, record(ctx, "grub cd", [*MACHINE, *cdrom(iso)]), MULTIBOOT2),
+        "GRUB from a disk": lambda: expect_same(reference, record(ctx, "grub disk", [*MACHINE, *disk(iso)]), MULTIBOOT2),
+        "Limine protocol, test loader":
+            lambda: expect_same(reference, record(ctx, "limine test", direct(loader)), LIMINE),
+        "Limine protocol, low memory taken": lambda: moved(ctx, reference, loader),
+    }
+    if limine_release():
+        # The file is passed as it is; the loader's own low memory may move the page where CPUs start.
+        allowed = {**LIMINE, "module.000.size": "compressed", "memory": "see tests/loaders.py", "kernel": "where there is room"}
+        ours = image(ctx, "limine.iso", LIMINE=str(limine_release()))
+        for kind, drive in (("CD", cdrom), ("disk", disk)):
+            rows[f"Limine on BIOS from a {kind}"] = lambda kind=kind, drive=drive: expect_same(
+                reference, record(ctx, f"limine bios {kind}", [*MACHINE, *drive(ours)]), allowed)
+    return rows
+
+
+def moved(ctx, reference, loader):
+    """The image runs where there is room: from 16 MiB on."""
+    append = CONSOLE + " loader=high"
+    found = record(ctx, "limine high", direct(loader, append))
+    start, end = (int(word, 16) for word in found["kernel"].split("-"))
+    low, high = (int(word, 16) for word in reference["kernel"].split("-"))
+    expect_equal((start, end - start), (16 << 20, high - low), "place and size of the kernel")
+    expect_equal(found["command-line"], append, "command line")
+    expect_same(reference, found, {**LIMINE, "kernel": "moved", "memory": "less of it", "command-line": "with our word"})
+
+
+def rows_uefi(ctx, iso, reference):
+    """{row: function} of what UEFI can boot: all like the first of them, whose hardware is like the reference's."""
+    first = {}
+
+    def compare(name, drive, allowed, only=None):
+        found = record(ctx, name, [*MACHINE, *uefi(name.replace(" ", "-")), *drive])
+        expect_equal(found["firmware"], "efi64", "firmware")
+        expect_equal(found["efi-system-table"].startswith("0x"), True, "there is a system table")
+        expect_equal(found["framebuffer"].startswith("0x"), True, "there is a framebuffer")
+        # UEFI describes memory in its own way, and its tables lie elsewhere: only the hardware is the same.
+        expect_same(reference, found, {}, lambda key: key.startswith("hardware.") or key == "command-line")
+        if first:
+            expect_same(first, found, allowed, only)
+        else:
+            first.update(found)
+
+    boot_order = {"memory": "the firmware's own drivers take more or less of it", "efi-system-table": "so it moves",
+                  "rsdp": "so does this", "module.000.place": "and this"}
+    rows = {"GRUB on UEFI from a CD": lambda: compare("uefi cd", cdrom(iso), boot_order),
+            "GRUB on UEFI from a disk": lambda: compare("uefi disk", disk(iso), boot_order)}
+    if limine_release():
+        ours = image(ctx, "limine.iso", LIMINE=str(limine_release()))
+        allowed = {**LIMINE, **boot_order, "module.000.size": "compressed", "kernel": "where there is room"}
+        rows["Limine on UEFI from a CD"] = lambda: compare("limine uefi", cdrom(ours), allowed)
+    return rows
+
+
+def run_rows(rows):
+    """Runs all; returns Cases. A row that fails is tried once more: a starved QEMU is no verdict."""
+    verdicts = Cases()
+    for name, row in rows.items():
+        for _ in range(2):
+            try:
+                row()
+                verdicts[name] = None
+                break
+            except Failure as failure:
+                verdicts[name] = failure
+    return verdicts
+
+
+@test("boot matrix", archs=("x86_64",), kernels=("devine",))
+def matrix(ctx):
+    iso = image(ctx)
+    reference = record(ctx, "pvh", direct(ctx.kernel_path()))
+    expect_equal(reference["protocol"], "pvh", "protocol")
+    expect_equal(reference["hardware.cpu.001"], "id 0x1 node 1 start sipi", "the second CPU")
+    return run_rows({"PVH": lambda: None, **rows_bios(ctx, iso, reference), **rows_uefi(ctx, iso, reference)})
