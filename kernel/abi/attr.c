@@ -6,6 +6,7 @@
 #include <abi/syscalls_gen.h>
 
 #include <abi/paths.h>
+#include <fs/block.h>
 #include <fs/notify.h>
 #include <fs/fdtable.h>
 #include <lib/string.h>
@@ -334,7 +335,8 @@ long sys_fdatasync(int fd)
 
 long sys_sync(void)
 {
-    return 0; /* no file system keeps dirty pages */
+    (void)block_sync_all(); /* sync(2) never fails; fsync tells of errors */
+    return 0;
 }
 
 long sys_syncfs(int fd)
@@ -344,7 +346,7 @@ long sys_syncfs(int fd)
     if (!f.file)
         return -EBADF;
     fd_put(f);
-    return 0;
+    return block_sync_all(); /* file systems keep nothing: what there is to write is devices' */
 }
 
 long sys_sync_file_range(int fd, off_t offset, off_t n, unsigned flags)
@@ -360,6 +362,8 @@ long sys_sync_file_range(int fd, off_t offset, off_t n, unsigned flags)
     unsigned mode = f.file->inode->mode;
     if (!S_ISREG(mode) && !S_ISDIR(mode) && !S_ISLNK(mode) && !S_ISBLK(mode))
         err = -ESPIPE;
+    else if (S_ISBLK(mode) && f.file->ops->fsync && flags != 0)
+        err = f.file->ops->fsync(f.file); /* more than is asked for */
     fd_put(f);
     return err;
 }

@@ -200,7 +200,39 @@ long sys_madvise(vaddr_t addr, size_t length, int advice)
 
 /* ---- msync, mincore ------------------------------------------------------------------------ */
 
-/* All files live in memory: there is nothing to write, only to check. */
+/* The file of the first mapping in [*at, end) whose pages lie somewhere else, too; with a reference.  NULL:
+ * there is none.  *at becomes the mapping's end. */
+static struct file *file_to_sync(struct space *s, vaddr_t *at, vaddr_t end)
+{
+    struct file *found = NULL;
+    struct region *r;
+
+    rwlock_read(&s->lock);
+    for (r = space_find(s, *at); r != NULL && r->start < end && found == NULL; r = region_next(r)) {
+        *at = r->end;
+        if ((r->flags & VM_SHARED) && r->file != NULL && r->object != NULL && r->object->pager != NULL &&
+            r->object->pager->tracks_dirty) {
+            found = r->file;
+            file_get(found);
+        }
+    }
+    rwlock_read_done(&s->lock);
+    return found;
+}
+
+static err_t sync_mapped(struct space *s, vaddr_t at, vaddr_t end)
+{
+    struct file *f;
+    err_t err = 0;
+
+    while (err == 0 && at < end && (f = file_to_sync(s, &at, end)) != NULL) {
+        err = f->ops->fsync != NULL ? f->ops->fsync(f) : 0;
+        file_put(f);
+    }
+    return err;
+}
+
+/* Most files live in memory: there is nothing to write.  Those of block devices do not. */
 long sys_msync(vaddr_t addr, size_t length, int flags)
 {
     size_t bytes = ALIGN_UP(length, PAGE_SIZE);
@@ -228,7 +260,7 @@ long sys_msync(vaddr_t addr, size_t length, int flags)
         at = r->end;
     }
     rwlock_read_done(&s->lock);
-    return err;
+    return err == 0 && (flags & MS_SYNC) ? sync_mapped(s, addr, end) : err;
 }
 
 long sys_mincore(vaddr_t addr, size_t length, unsigned char __user *vec)

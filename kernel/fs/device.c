@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: character devices: which driver stands behind a number, and their nodes in /dev.
+ * Purpose: character devices: which driver stands behind a number; nodes in /dev, those of block devices, too.
  * Model: a hash of numbers.  Opening a device's inode looks the driver up and hands the opening over
  * to it.  devtmpfs is a tmpfs that the kernel keeps from boot; every device that registers gets its
  * node there, those that came earlier when devtmpfs starts.
@@ -10,6 +10,7 @@
 #include <fs/device.h>
 
 #include <core/log.h>
+#include <fs/blockdev.h>
 #include <fs/internal.h>
 #include <fs/procfs.h>
 #include <lib/string.h>
@@ -20,8 +21,8 @@
 
 struct chrdev {
     struct chrdev *next; /* device_mutex */
-    unsigned dev, mode;
-    const struct file_ops *ops;
+    unsigned dev, mode; /* S_IFCHR or S_IFBLK, and permissions */
+    const struct file_ops *ops; /* of character devices */
     void *data;
     char name[];
 };
@@ -35,11 +36,11 @@ static struct chrdev **bucket_of(unsigned dev)
     return &buckets[(DEV_MAJOR(dev) * 31 + DEV_MINOR(dev)) % DEVICE_BUCKETS];
 }
 
-static struct chrdev *chrdev_find_locked(unsigned dev)
+static struct chrdev *chrdev_find_locked(unsigned dev, unsigned type)
 {
     struct chrdev *c = *bucket_of(dev);
 
-    while (c && c->dev != dev)
+    while (c && (c->dev != dev || (c->mode & S_IFMT) != type))
         c = c->next;
     return c;
 }
@@ -61,20 +62,20 @@ static err_t node_make(const struct chrdev *c)
         if (err != 0 && err != -EEXIST)
             return err;
     }
-    err = path_mknod(&root, AT_FDCWD, c->name, S_IFCHR | 0600, c->dev);
+    err = path_mknod(&root, AT_FDCWD, c->name, (c->mode & S_IFMT) | 0600, c->dev);
     if (err != 0)
         return err;
     struct path p; /* the mode as it was asked for, whatever the umask */
     err = path_lookup_from(&root, AT_FDCWD, c->name, 0, &p);
     if (err != 0)
         return err;
-    p.dentry->inode->mode = S_IFCHR | (c->mode & S_PERMISSIONS);
+    p.dentry->inode->mode = c->mode;
     path_put(&p);
     return 0;
 }
 
-err_t chrdev_register(const char *name, unsigned dev, unsigned mode, const struct file_ops *ops,
-                      void *data)
+static err_t device_register(const char *name, unsigned dev, unsigned mode, const struct file_ops *ops,
+                             void *data)
 {
     size_t n = strlen(name) + 1;
     struct chrdev *c = kzalloc(sizeof *c + n);
@@ -88,7 +89,7 @@ err_t chrdev_register(const char *name, unsigned dev, unsigned mode, const struc
     c->data = data;
     memcpy(c->name, name, n);
     mutex_lock(&device_mutex);
-    if (chrdev_find_locked(dev)) {
+    if (chrdev_find_locked(dev, mode & S_IFMT)) {
         err = -EBUSY;
     } else if (!dev_mount || (err = node_make(c)) == 0) {
         c->next = *bucket_of(dev);
@@ -100,12 +101,23 @@ err_t chrdev_register(const char *name, unsigned dev, unsigned mode, const struc
     return err;
 }
 
-void chrdev_unregister(unsigned dev)
+err_t chrdev_register(const char *name, unsigned dev, unsigned mode, const struct file_ops *ops,
+                      void *data)
+{
+    return device_register(name, dev, S_IFCHR | (mode & S_PERMISSIONS), ops, data);
+}
+
+err_t blkdev_node_add(const char *name, unsigned dev, unsigned mode)
+{
+    return device_register(name, dev, S_IFBLK | (mode & S_PERMISSIONS), NULL, NULL);
+}
+
+static void device_unregister(unsigned dev, unsigned type)
 {
     struct chrdev **link = bucket_of(dev), *c;
 
     mutex_lock(&device_mutex);
-    while (*link && (*link)->dev != dev)
+    while (*link && ((*link)->dev != dev || ((*link)->mode & S_IFMT) != type))
         link = &(*link)->next;
     c = *link;
     if (c) {
@@ -122,10 +134,20 @@ void chrdev_unregister(unsigned dev)
     kfree(c);
 }
 
+void chrdev_unregister(unsigned dev)
+{
+    device_unregister(dev, S_IFCHR);
+}
+
+void blkdev_node_remove(unsigned dev)
+{
+    device_unregister(dev, S_IFBLK);
+}
+
 static err_t chrdev_open(struct inode *inode, struct file *f)
 {
     mutex_lock(&device_mutex);
-    struct chrdev *c = chrdev_find_locked(inode->rdev);
+    struct chrdev *c = chrdev_find_locked(inode->rdev, S_IFCHR);
     if (c) {
         f->ops = c->ops;
         f->data = c->data;
@@ -143,7 +165,7 @@ static err_t no_device_open(struct inode *inode, struct file *f)
     return -ENXIO;
 }
 
-/* Behind block devices, sockets' names and the like; also what an opening has that failed. */
+/* Behind sockets' names and the like; also what an opening has that failed. */
 const struct file_ops no_device_ops = { .open = no_device_open };
 
 static void show_devices(struct textbuf *out, void *arg)
@@ -154,7 +176,7 @@ static void show_devices(struct textbuf *out, void *arg)
     mutex_lock(&device_mutex);
     for (unsigned b = 0; b < DEVICE_BUCKETS; b++)
         for (struct chrdev *c = buckets[b]; c; c = c->next)
-            if (DEV_MAJOR(c->dev) < 512)
+            if (DEV_MAJOR(c->dev) < 512 && S_ISCHR(c->mode))
                 seen[DEV_MAJOR(c->dev) / 64] |= 1ull << DEV_MAJOR(c->dev) % 64;
     for (unsigned major = 0; major < 512; major++) {
         if (!(seen[major / 64] >> major % 64 & 1))
@@ -163,7 +185,7 @@ static void show_devices(struct textbuf *out, void *arg)
         size_t length = 0;
         for (unsigned b = 0; b < DEVICE_BUCKETS && !name; b++)
             for (struct chrdev *c = buckets[b]; c && !name; c = c->next)
-                if (DEV_MAJOR(c->dev) == major)
+                if (DEV_MAJOR(c->dev) == major && S_ISCHR(c->mode))
                     name = c->name;
         for (length = strlen(name); length > 1 && name[length - 1] >= '0' && name[length - 1] <= '9';)
             length--;
@@ -176,6 +198,7 @@ static void show_devices(struct textbuf *out, void *arg)
     }
     mutex_unlock(&device_mutex);
     text_printf(out, "\nBlock devices:\n");
+    block_majors_show(out);
 }
 PROC_FILE(devices, "devices", 0444, show_devices);
 

@@ -24,3 +24,8 @@ static inline unsigned dev_decode(uint64_t e)
 err_t __must_check chrdev_register(const char *name, unsigned dev, unsigned mode,
                                    const struct file_ops *ops, void *data);
 void chrdev_unregister(unsigned dev);
+
+/* The node in /dev of a block device; who stands behind a number is fs/blockdev.c's to know.
+ * Return: 0, -EBUSY, -ENOMEM. */
+err_t __must_check blkdev_node_add(const char *name, unsigned dev, unsigned mode);
+void blkdev_node_remove(unsigned dev);

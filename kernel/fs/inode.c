@@ -79,10 +79,13 @@ void inode_special(struct inode *i, unsigned rdev)
     case S_IFCHR:
         i->fops = &chrdev_default_ops;
         break;
+    case S_IFBLK:
+        i->fops = &blkdev_default_ops;
+        break;
     case S_IFIFO:
         i->fops = &fifo_ops;
         break;
-    default: /* block devices and sockets: nobody is behind them */
+    default: /* sockets: nobody is behind them */
         i->fops = &no_device_ops;
     }
 }

@@ -167,7 +167,7 @@ bool dir_emit_dots(struct file *f, struct dir_context *ctx);
 off_t dir_seek(struct file *f, off_t offset, int whence);
 
 /* ---- others ---- */
-extern const struct file_ops chrdev_default_ops, fifo_ops, no_device_ops;
+extern const struct file_ops chrdev_default_ops, blkdev_default_ops, fifo_ops, no_device_ops;
 void flock_release_file(struct file *f); /* flock(2) and OFD locks at the last close */
 void flock_release_table(struct file *f, const struct fdtable *t); /* POSIX locks, at each close */
 void flock_free(struct inode *i);

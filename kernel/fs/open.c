@@ -78,7 +78,7 @@ static unsigned open_fmode(const struct inode *i, const struct file_ops *ops, un
 {
     unsigned fmode = ((flags & O_ACCMODE) + 1) & (FMODE_READ | FMODE_WRITE);
 
-    if (S_ISREG(i->mode) || S_ISDIR(i->mode))
+    if (S_ISREG(i->mode) || S_ISDIR(i->mode) || S_ISBLK(i->mode))
         return fmode | FMODE_SHARED_POS | FMODE_PREAD;
     return fmode | (ops->seek ? FMODE_PREAD : 0) | FMODE_STREAM;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: files of /proc about devices: consoles, drivers of terminals, disks (there are none).
+ * Purpose: files of /proc about devices: consoles, drivers of terminals.
  * Source: proc(5), Documentation/admin-guide/serial-console; the texts are Linux 6.1's.
  */
 #include <fs/procfs.h>
@@ -13,12 +13,6 @@
 
 #include <linux/stat.h>
 
-/* What Linux shows on a machine without disks: not even a heading. */
-static void show_nothing(struct textbuf *out, void *arg)
-{
-}
-PROC_FILE(partitions, "partitions", 0444, show_nothing);
-PROC_FILE(diskstats, "diskstats", 0444, show_nothing);
 
 #define EMPTY_DIRECTORY(id, path_)                                                                 \
     static const struct pseudo_entry pseudo_##id = {                                               \

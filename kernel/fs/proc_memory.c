@@ -6,6 +6,7 @@
  * in Linux's words: it cannot be dropped.
  * Source: proc(5), Documentation/filesystems/proc.
  */
+#include <fs/blockdev.h>
 #include <fs/procfs.h>
 
 #include <fs/internal.h>
@@ -17,7 +18,7 @@
 #include <vm/object.h>
 
 struct memory_use { /* pages */
-    uint64_t total, free, available, cached, slab, reclaimable, stacks, tables;
+    uint64_t total, free, available, buffers, cached, slab, reclaimable, stacks, tables;
 };
 
 static void memory_use_get(struct memory_use *m)
@@ -26,12 +27,14 @@ static void memory_use_get(struct memory_use *m)
 
     m->total = frame_total();
     m->free = frame_free_count();
+    m->buffers = cache_pages();
     m->cached = object_pages_total();
+    m->cached -= MIN(m->cached, m->buffers);
     m->slab = heap_frames();
     m->reclaimable = MIN(dentry_cache_unused() * sizeof(struct dentry) / PAGE_SIZE, m->slab);
     m->stacks = vmap_stacks() * (KERNEL_STACK_SIZE / PAGE_SIZE);
     m->tables = frame_tables();
-    m->available = m->free + m->reclaimable;
+    m->available = m->free + m->reclaimable + m->buffers - MIN(m->buffers, object_dirty_total());
     m->available -= MIN(m->available, reserve);
 }
 
@@ -44,12 +47,12 @@ static void show_meminfo(struct textbuf *out, void *arg)
     format_kib(out, "MemTotal", m.total);
     format_kib(out, "MemFree", m.free);
     format_kib(out, "MemAvailable", m.available);
-    format_kib(out, "Buffers", 0);
+    format_kib(out, "Buffers", m.buffers);
     format_kib(out, "Cached", m.cached);
     format_kib(out, "SwapCached", 0);
     format_kib(out, "SwapTotal", 0);
     format_kib(out, "SwapFree", 0);
-    format_kib(out, "Dirty", 0);
+    format_kib(out, "Dirty", object_dirty_total());
     format_kib(out, "Writeback", 0);
     format_kib(out, "Shmem", m.cached);
     format_kib(out, "KReclaimable", m.reclaimable);
@@ -81,8 +84,8 @@ static void show_vmstat(struct textbuf *out, void *arg)
     } all[] = {
         { "nr_free_pages", m.free },
         { "nr_page_table_pages", m.tables },
-        { "nr_file_pages", m.cached },
-        { "nr_dirty", 0 },
+        { "nr_file_pages", m.cached + m.buffers },
+        { "nr_dirty", object_dirty_total() },
         { "nr_writeback", 0 },
         { "nr_shmem", m.cached },
         { "nr_slab_reclaimable", m.reclaimable },

@@ -251,7 +251,7 @@ static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
     uint64_t in_node = index % RADIX_SLOTS, entered = 0;
     unsigned before = 0, after = 1;
 
-    if (region_private(f->r))
+    if (region_private(f->r) || (!f->write && region_tracks_dirty(f->r)))
         entry = pte_protect(entry, region_prot(f->r) & ~MMU_WRITE);
     if (!f->write && f->r->object->height > 0) {
         uint64_t in_group = (f->addr >> PAGE_SHIFT) % FAULT_AROUND_PAGES;
@@ -295,6 +295,8 @@ static enum fault_result object_try(struct fault *f, uint64_t index)
     if (index >= object_pages_limit(o)) {
         result = FAULT_SIGBUS;
     } else if (slot != NULL && slot_ready(*slot)) {
+        if (f->write && region_tracks_dirty(f->r))
+            object_slot_dirty(o, slot);
         enter_around(f, slot, index);
         result = FAULT_RESOLVED;
     }
@@ -360,6 +362,24 @@ static enum fault_result fault_absent(struct fault *f)
     return fault_object(f);
 }
 
+/*
+ * The page gets its mark under pt_lock, together with the right.  Writing back takes the mark first, then
+ * removes the entries, then lets the device read: so a write is either in what the device reads, or after
+ * a fault that marks the page again.  The slot holds the entry's frame: entries of a page that goes away
+ * go before it.
+ */
+static void dirty_note(struct fault *f)
+{
+    struct object *o = f->r->object;
+    slot_t *slot;
+
+    spin_lock(&o->lock);
+    slot = object_slot(o, region_index(f->r, f->addr));
+    if (slot != NULL && (*slot & SLOT_PRESENT) && slot_frame(*slot) == pte_addr(f->old))
+        object_slot_dirty(o, slot);
+    spin_unlock(&o->lock);
+}
+
 static enum fault_result fault_write_present(struct fault *f)
 {
     if (region_private(f->r)) {
@@ -368,8 +388,11 @@ static enum fault_result fault_write_present(struct fault *f)
         return promote_present(f);
     }
     spin_lock(&f->s->pt_lock);
-    if (entry_unchanged(f))
+    if (entry_unchanged(f)) {
+        if (region_tracks_dirty(f->r))
+            dirty_note(f);
         entry_store(f, pte_protect(f->old, region_prot(f->r)));
+    }
     spin_unlock(&f->s->pt_lock);
     return FAULT_RESOLVED;
 }

@@ -81,6 +81,13 @@ static inline bool region_private(const struct region *r)
     return !(r->flags & VM_SHARED);
 }
 
+/* Must a page be marked before an entry of r may write it? */
+static inline bool region_tracks_dirty(const struct region *r)
+{
+    return !region_private(r) && r->object != NULL && r->object->pager != NULL &&
+           r->object->pager->tracks_dirty;
+}
+
 /* Rights of an entry below r.  Whatever can be written or executed can be read, as on Linux. */
 static inline unsigned region_prot(const struct region *r)
 {
@@ -192,13 +199,19 @@ void object_policies_free(struct object *o);
 
 /* The slot of `index` or NULL; object->lock held.  Slots of one aligned group of 64 are adjacent. */
 typedef uint64_t slot_t;
-enum { SLOT_PRESENT = 1u << 0, SLOT_BUSY = 1u << 1 };
+enum { SLOT_PRESENT = 1u << 0, SLOT_BUSY = 1u << 1, SLOT_DIRTY = 1u << 2 };
 slot_t *object_slot(struct object *o, uint64_t index);
 /* A frame enters or leaves the tree: its flags belong to the object.  object->lock held. */
 void object_frame_adopt(struct object *o, paddr_t pa);
 void object_frame_disown(paddr_t pa);
 /* Removes the entries for one page from every mapping. */
 void object_unmap_page(struct object *o, uint64_t index);
+/* The same for pages [from, to). */
+void object_unmap_pages(struct object *o, uint64_t from, uint64_t to);
+void object_pages_count(struct object *o, int64_t change); /* o->pages and the sum; object->lock held */
+/* Marks a page that is there.  object->lock held. */
+void object_slot_dirty(struct object *o, slot_t *slot);
+void object_dirty_count(struct object *o, int64_t change); /* object->lock held */
 static inline bool slot_ready(slot_t s)
 {
     return (s & (SLOT_PRESENT | SLOT_BUSY)) == SLOT_PRESENT;

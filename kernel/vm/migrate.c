@@ -112,14 +112,14 @@ static err_t slot_replace(struct object *o, uint64_t index, paddr_t old, paddr_t
 
     spin_lock(&o->lock);
     slot = object_slot(o, index);
-    if (slot != NULL && *slot == (old | SLOT_PRESENT | SLOT_BUSY)) {
+    if (slot != NULL && (*slot & ~(slot_t)SLOT_DIRTY) == (old | SLOT_PRESENT | SLOT_BUSY)) {
         err = frame_refs(old) == 1 ? 0 : -EBUSY;
         if (err == 0) {
             page_copy(phys_to_virt(new), phys_to_virt(old));
             object_frame_adopt(o, new);
             object_frame_disown(old);
         }
-        *slot = (err == 0 ? new : old) | SLOT_PRESENT;
+        *slot = (err == 0 ? new : old) | SLOT_PRESENT | (*slot & SLOT_DIRTY);
     }
     spin_unlock(&o->lock);
     waitq_wake_all(&o->busy);

@@ -63,6 +63,12 @@ void object_put(struct object *o)
     kfree(o);
 }
 
+void object_pages_count(struct object *o, int64_t change)
+{
+    o->pages += (uint64_t)change;
+    __atomic_fetch_add(&pages_total, (uint64_t)change, __ATOMIC_RELAXED);
+}
+
 /* A frame enters the tree: its flags now belong to the object. */
 void object_frame_adopt(struct object *o, paddr_t pa)
 {
@@ -110,8 +116,7 @@ static err_t slot_fill(struct object *o, uint64_t index, paddr_t pa, unsigned st
     } else if (slot != NULL) {
         object_frame_adopt(o, pa);
         *slot = pa | state;
-        o->pages++;
-        __atomic_fetch_add(&pages_total, 1, __ATOMIC_RELAXED);
+        object_pages_count(o, 1);
         err = 0;
     }
     spin_unlock(&o->lock);
@@ -131,8 +136,7 @@ static void slot_finish(struct object *o, uint64_t index, paddr_t pa, bool ok)
         *slot = pa | SLOT_PRESENT;
     } else if (mine) {
         *slot = 0;
-        o->pages--;
-        __atomic_fetch_sub(&pages_total, 1, __ATOMIC_RELAXED);
+        object_pages_count(o, -1);
         object_frame_disown(pa);
     }
     spin_unlock(&o->lock);
@@ -270,6 +274,11 @@ static void unmap_everywhere(struct object *o, uint64_t from, uint64_t to, unsig
 void object_unmap_page(struct object *o, uint64_t index)
 {
     unmap_everywhere(o, index, index + 1, ZAP_CACHE_ONLY);
+}
+
+void object_unmap_pages(struct object *o, uint64_t from, uint64_t to)
+{
+    unmap_everywhere(o, from, to, ZAP_CACHE_ONLY);
 }
 
 /*

@@ -33,6 +33,11 @@ struct pager {
     err_t (*read_page)(struct object *o, uint64_t index, paddr_t frame);
     /* Last reference is gone: the pager frees what it owns; the object itself is freed by vm/. */
     void (*release)(struct object *o);
+    /* Pages that were written have to be written back: they are marked, and mappings may write only
+     * those that are. */
+    bool tracks_dirty;
+    /* One more page is marked.  lock held: must be short. */
+    void (*dirtied)(struct object *o);
 };
 
 struct object {
@@ -47,6 +52,7 @@ struct object {
     struct mutex maps_lock;
     struct list regions; /* struct region.object_link of all its mappings; maps_lock */
     struct waitq busy;
+    uint64_t dirty; /* marked pages; lock for writers, atomic */
     struct tree policies; /* mbind's, by ranges; lock */
 };
 
@@ -107,3 +113,29 @@ void object_truncate(struct object *o, uint64_t size);
 void object_punch(struct object *o, uint64_t start, uint64_t end);
 /* First index >= from that holds a page (SEEK_DATA), or UINT64_MAX. */
 uint64_t object_next_page(struct object *o, uint64_t from);
+
+/* ---- objects whose pages lie somewhere else, too (object_dirty.c) ---- */
+
+/* First index in [from, to) without a page, being read in or not; `to` when there is none. */
+uint64_t object_next_absent(struct object *o, uint64_t from, uint64_t to);
+/*
+ * Reading ahead without the pager: frames become pages index, index + 1, ..., busy until
+ * object_fill_end(); those who want one wait.  Stops at the first page that is there.  The caller's
+ * references stay the caller's.  Return: how many.
+ */
+unsigned object_fill_begin(struct object *o, uint64_t index, const paddr_t *frame, unsigned n);
+/* They hold what they should (ok), or go away again. */
+void object_fill_end(struct object *o, uint64_t index, const paddr_t *frame, unsigned n, bool ok);
+/* Marks a page, to which the caller has a reference, after writing to it. */
+void object_mark_dirty(struct object *o, uint64_t index);
+/*
+ * Takes marked pages for writing them back: the first run of at most `max` consecutive ones within
+ * [*index, to); *index becomes the first one's.  They are not marked any more, and no mapping can write
+ * them without marking them again.  With references.  May sleep.  Return: how many, 0: there is none.
+ */
+unsigned object_dirty_take(struct object *o, uint64_t *index, uint64_t to, paddr_t *out, unsigned max);
+/* Frees up to `want` pages that are neither marked nor used by anyone, from *hand on and round.  Never
+ * sleeps; nothing when the object's lock is taken.  Return: how many. */
+size_t object_evict(struct object *o, uint64_t *hand, size_t want);
+/* Marked pages of all objects. */
+uint64_t object_dirty_total(void);

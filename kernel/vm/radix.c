@@ -117,6 +117,8 @@ unsigned radix_take(struct object *o, uint64_t *next, uint64_t to, paddr_t *out,
             if (*slot == 0)
                 continue;
             out[n++] = slot_frame(*slot);
+            if (*slot & SLOT_DIRTY)
+                object_dirty_count(o, -1);
             *slot = 0;
             o->pages--;
         }

@@ -129,6 +129,8 @@ static pte_t entry_protected(const struct region *r, pte_t e, unsigned prot)
 {
     if ((prot & MMU_WRITE) && region_private(r) && !entry_exclusive(e))
         prot &= ~MMU_WRITE;
+    if (region_tracks_dirty(r) && !pte_writable(e)) /* the fault marks the page */
+        prot &= ~MMU_WRITE;
     if (pte_special(e))
         prot &= ~MMU_WRITE;
     return pte_protect(e, prot);

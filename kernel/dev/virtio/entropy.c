@@ -136,7 +136,7 @@ static void entropy_free(struct virtio_device *d)
     kfree(e);
 }
 
-static struct virtio_driver entropy_driver = { .driver = VIRTIO_DRIVER("virtio_rng"),
+static struct virtio_driver entropy_driver = { .driver = VIRTIO_DRIVER("virtio_rng", virtio_needs),
                                                .id = VIRTIO_ID_RNG,
                                                .probe = entropy_probe,
                                                .start = entropy_start,

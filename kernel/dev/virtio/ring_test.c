@@ -84,7 +84,7 @@ static void count_free(struct virtio_device *d)
     c.frees++;
 }
 
-static struct virtio_driver driver = { .driver = VIRTIO_DRIVER("ktest-counting"),
+static struct virtio_driver driver = { .driver = VIRTIO_DRIVER("ktest-counting", virtio_needs),
                                        .id = TEST_ID,
                                        .probe = count_probe,
                                        .start = count_start,

@@ -107,9 +107,9 @@ struct virtio_driver {
     void (*config_changed)(struct virtio_device *d); /* interrupt; may be NULL */
 };
 
-/* The first member of a driver: .driver = VIRTIO_DRIVER("virtio_blk"), then REGISTER_VIRTIO_DRIVER. */
-#define VIRTIO_DRIVER(name_)                                                                       \
-    { .subsystem = DRIVER_SUBSYSTEM(name_, virtio_needs), .bus = &virtio_bus,                      \
+/* The first member of a driver: .driver = VIRTIO_DRIVER("virtio_blk", needs), then REGISTER_VIRTIO_DRIVER. */
+#define VIRTIO_DRIVER(name_, needs_)                                                               \
+    { .subsystem = DRIVER_SUBSYSTEM(name_, needs_), .bus = &virtio_bus,                      \
       .match = virtio_match, .probe = virtio_probe, .stop = virtio_stop, .remove = virtio_remove }
 #define REGISTER_VIRTIO_DRIVER(record)                                                             \
     static registry_subsystem_t registry_subsystem_##record REGISTRY_ORDERED                       \

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: CC0-1.0
+#
+# Purpose: fetch Debian's unmodified lsblk, blkid and blockdev with their libraries.
+# Usage: scripts/disk-tools.sh x86_64|arm64
+# Result: build/ARCH/disk-tools, a tree to put into an initramfs.
+
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+arch=${1:-}
+deb=$(debian_arch "$arch")
+out=$ROOT/build/$arch/disk-tools
+packages=(libc6 util-linux libsmartcols1 libblkid1 libmount1 libudev1 libselinux1 libpcre2-8-0)
+mkdir -p "$DEPS"
+exec 9>"$DEPS/lock"
+flock 9
+[ "$out/.complete" -nt "$0" ] && exit 0
+deb_fetch "$deb" "${packages[@]}"
+rm -rf "$out"
+for package in "${packages[@]}"; do
+    for folder in lib lib64 usr/lib; do
+        if [ -d "$DEPS/$deb/$package/$folder" ]; then
+            mkdir -p "$out/$folder"
+            cp -a "$DEPS/$deb/$package/$folder/." "$out/$folder/"
+        fi
+    done
+done
+rm -rf "$out"/usr/lib/*/gconv "$out"/lib/*/gconv "$out"/usr/lib/*/audit "$out"/lib/*/audit
+rm -rf "$out"/usr/lib/locale "$out"/lib/systemd "$out"/usr/lib/systemd
+mkdir -p "$out/usr/bin"
+for tool in bin/lsblk sbin/blkid sbin/blockdev; do
+    cp -a "$DEPS/$deb/util-linux/$tool" "$out/usr/bin/"
+done
+touch "$out/.complete"
