@@ -3,9 +3,11 @@
 """Purpose: run kbench as /init under Linux and under Devine with the same QEMU and print them side by side.
 
 Usage: bench/bench.py x86_64|arm64 [--gate] [--metric NAME]... [--wall]
+       bench/bench.py x86_64|arm64 --metric disk_read [--gate]
 The figures are guest instructions (QEMU's -icount): the same to the last digit from run to run. Linux's are
 kept in build/bench for the version of its package, this kbench and these options. --gate fails unless the
 bounds of bench/README.md hold; --wall measures time instead, of both kernels afresh, in alternating order.
+The metric disk_read is one of its own: a virtio disk read from beginning to end, in time; see bench/disk_read.c.
 """
 import argparse
 import hashlib
@@ -146,6 +148,72 @@ def judge(names, ratios, devine, mean):
     return bad
 
 
+# ---- disk_read --------------------------------------------------------------------------------------------
+
+DISK_MIB = 128
+DISK_BOUND = 0.7  # of Linux's throughput
+DISK_TURNS = 2  # of each kernel, in turn
+DISK_DEVICE = {"x86_64": "virtio-blk-pci", "arm64": "virtio-blk-device"}
+
+
+def disk_initramfs(arch):
+    """Compiles disk_read and packs it as /init, with the modules that Linux needs; returns the path."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    program, modules = OUT / f"disk_read-{arch}", BUILD / f"deps/linux/{arch}/modules"
+    subprocess.run([*COMPILER[arch], "-O2", "-static", "-o", program, ROOT / "bench/disk_read.c"], check=True)
+    archive = Archive().file("init", program.read_bytes()).tree_at("modules", modules)
+    for folder in ("dev", "proc"):
+        archive.directory(folder)
+    path = OUT / f"disk_read-{arch}.cpio"
+    path.write_bytes(archive.dump())
+    return path
+
+
+def disk_image():
+    """A disk of numbers, so that no page is like another."""
+    path = OUT / "disk.img"
+    if not path.exists() or path.stat().st_size != DISK_MIB << 20:
+        path.write_bytes(b"".join(n.to_bytes(8, "little") * 512 for n in range(1, DISK_MIB * 256 + 1)))
+    return path
+
+
+def disk_rounds(arch, kernel, initrd):
+    """Boots `kernel`; returns (KiB/s of each round, the sums)."""
+    disk = ["-drive", f"file={disk_image()},format=raw,if=none,id=disk,readonly=on",
+            "-device", f"{DISK_DEVICE[arch]},drive=disk"]
+    command = [*QEMU[arch], *FLAGS, *disk, "-kernel", str(kernel), "-initrd", str(initrd),
+               "-append", f"console={CONSOLE[arch]} {TUNED}"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=LIMIT_SECONDS, check=False)
+    text = done.stdout.decode("utf-8", "replace")
+    found = re.findall(r"DISK-READ \d+ (\d+) ([0-9a-f]+)", text)
+    if "DISK-READ-DONE" not in text or not found:
+        sys.exit(f"{kernel}: the disk was not read; the last lines:\n" + text[-1500:])
+    return [int(rate) for rate, _ in found], {total for _, total in found}
+
+
+def disk_read(args, image):
+    """Prints both kernels' throughput; fails below the bound, or when they read something else."""
+    initrd, linux = disk_initramfs(args.arch), BUILD / f"deps/linux/{args.arch}/vmlinuz"
+    rates, sums = {linux: [], image: []}, set()
+    for _ in range(DISK_TURNS):
+        for kernel, list_ in rates.items():
+            found, totals = disk_rounds(args.arch, kernel, initrd)
+            list_ += found
+            sums |= totals
+    # The best round: what else the machine does only makes a round worse.
+    ours, theirs = max(rates[image]) / 1024, max(rates[linux]) / 1024
+    print(f"{args.arch}: a disk of {DISK_MIB} MiB read by 1 MiB, MiB/s, the best of {len(rates[image])} rounds")
+    print(f"{'metric':22} {'Linux':>14} {'Devine':>14} {'ratio':>7}")
+    print(f"{'disk_read':22} {theirs:14.0f} {ours:14.0f} {ours / theirs:7.3f}")
+    print(f"{'  median':22} {sorted(rates[linux])[len(rates[linux]) // 2] / 1024:14.0f}"
+          f" {sorted(rates[image])[len(rates[image]) // 2] / 1024:14.0f}")
+    if len(sums) != 1:
+        sys.exit("the kernels read different bytes")
+    if ours / theirs < DISK_BOUND:
+        sys.exit(f"bound: disk_read is below {DISK_BOUND} of Linux's")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("arch", choices=QEMU)
@@ -154,9 +222,12 @@ def main():
     parser.add_argument("--wall", action="store_true")
     parser.add_argument("--kernel", type=pathlib.Path, help="instead of the one that was built")
     args = parser.parse_args()
+    image = args.kernel or BUILD / args.arch / ("kernel.elf" if args.arch == "x86_64" else "Image")
+    if "disk_read" in args.metric:
+        disk_read(args, image)
+        return
     initrd, digest = build_initramfs(args.arch)
     options = " ".join(["-c", *(f"-f {name}" for name in args.metric)])
-    image = args.kernel or BUILD / args.arch / ("kernel.elf" if args.arch == "x86_64" else "Image")
 
     pair = [name for name in TWO_CPUS if any(m in name for m in args.metric or [name])]
     pair_options = " ".join(["-c", *(f"-f {name}" for name in pair)])

@@ -58,6 +58,13 @@ class Archive:
                 self.files[name] = (info.st_mode, data)
         return self
 
+    def tree_at(self, path, root):
+        """Adds the files of one directory of this machine as `path`."""
+        self.directory(path)
+        for file in sorted(pathlib.Path(root).iterdir()):
+            self.file(f"{path}/{file.name}", file.read_bytes(), 0o644)
+        return self
+
     def busybox(self, arch):
         """Adds the static BusyBox as /bin/busybox, and /bin/sh."""
         self.file("bin/busybox", (BUILD / arch / "rootfs/bin/busybox").read_bytes())
