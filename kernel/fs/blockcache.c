@@ -361,6 +361,7 @@ static void cache_update(struct run *w, uint32_t skip, uint32_t bytes)
         if (object_page(&w->d->object, w->index + i, 0, &pa) != 0 || pa == PADDR_NONE)
             continue;
         memcpy((char *)phys_to_virt(pa) + from, (char *)phys_to_virt(w->frame[i]) + from, to - from);
+        object_written(pa, 1);
         frame_put(pa);
     }
 }

@@ -164,6 +164,7 @@ static ssize_t page_write(struct blockdev *d, struct uio *u, uint64_t pos, size_
     if (err != 0)
         return err;
     got = uio_copy_from(u, (char *)phys_to_virt(pa) + pos % PAGE_SIZE, n);
+    object_written(pa, 1);
     object_mark_dirty(&d->object, index);
     frame_put(pa);
     return got ? (ssize_t)got : -EFAULT;
