@@ -74,10 +74,10 @@ long sys_getrusage(int who, struct rusage __user *ru)
     } else if (who == RUSAGE_THREAD) {
         task_usage(task_current(), &sum);
     } else if (who == RUSAGE_CHILDREN) {
-        unsigned long flags = spin_lock_irqsave(&tree_lock);
+        unsigned long flags = brlock_read_irqsave(&tree_lock);
 
         sum = p->children_sum;
-        spin_unlock_irqrestore(&tree_lock, flags);
+        brlock_read_irqrestore(&tree_lock, flags);
     } else {
         return -EINVAL;
     }

@@ -50,12 +50,12 @@ static err_t signal_in(siginfo_t *info, const siginfo_t __user *user, int sig, s
 
 static err_t send(struct process *p, int sig, const siginfo_t *info)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     err_t err = p->state == PROCESS_DEAD ? -ESRCH : signal_permitted(p, sig);
 
     if (!err && sig)
         err = signal_send_process(p, sig, info);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return err;
 }
 
@@ -84,14 +84,14 @@ long sys_pidfd_send_signal(int pidfd, int sig, siginfo_t __user *user, unsigned 
 /* A file of p's first task, with a reference. */
 static struct file *file_of(struct process *p, int fd)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct task *t = list_first_or_null(&p->tasks, struct task, process_link);
     struct fdtable *files = t ? t->actor.files : NULL;
     struct file *f;
 
     if (files)
         fdtable_get(files);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     if (!files)
         return NULL;
     f = fdtable_file(files, fd);

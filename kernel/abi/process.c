@@ -22,7 +22,7 @@ enum which_id { ID_GROUP, ID_SESSION };
 
 static long id_of(pid_t pid, enum which_id which)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct process *p = process_current();
     long id = -ESRCH;
 
@@ -33,7 +33,7 @@ static long id_of(pid_t pid, enum which_id which)
     }
     if (p)
         id = which == ID_GROUP ? p->group->id : p->group->session->id;
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return id;
 }
 

@@ -383,10 +383,10 @@ static bool selection_has(const struct selection *s, struct task *t)
     if (s->which == PRIO_PROCESS)
         return t->id == s->id;
     if (s->which == PRIO_PGRP) {
-        unsigned long flags = spin_lock_irqsave(&tree_lock);
+        unsigned long flags = brlock_read_irqsave(&tree_lock);
 
         has = t->process->group && t->process->group->id == s->id;
-        spin_unlock_irqrestore(&tree_lock, flags);
+        brlock_read_irqrestore(&tree_lock, flags);
         return has;
     }
     c = process_cred_get(t->process);
@@ -417,10 +417,10 @@ static err_t selection_init(struct selection *s, int which, int who)
     if (who == 0 && which == PRIO_PROCESS)
         s->id = task_current()->id;
     if (who == 0 && which == PRIO_PGRP) {
-        unsigned long flags = spin_lock_irqsave(&tree_lock);
+        unsigned long flags = brlock_read_irqsave(&tree_lock);
 
         s->id = process_current()->group->id;
-        spin_unlock_irqrestore(&tree_lock, flags);
+        brlock_read_irqrestore(&tree_lock, flags);
     }
     return 0;
 }

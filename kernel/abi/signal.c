@@ -124,24 +124,24 @@ static err_t check_signal(int sig)
 
 static err_t kill_process(pid_t pid, int sig, const siginfo_t *info)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct task *t = task_find(pid);
     struct process *p = t ? t->process : process_find(pid);
     err_t err = p ? signal_permitted(p, sig) : -ESRCH;
 
     if (!err && sig)
         err = signal_send_process(p, sig, info);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return err;
 }
 
 static err_t kill_group(pid_t pgid, int sig, const siginfo_t *info)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct pgroup *g = pgid ? pgroup_find(pgid) : process_current()->group;
     err_t err = g ? signal_send_group_locked(g, sig, info, true) : -ESRCH;
 
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return err;
 }
 
@@ -163,7 +163,7 @@ long sys_kill(pid_t pid, int sig)
 /* tgid 0: whatever process the task is in. */
 static err_t kill_task(pid_t tgid, pid_t tid, int sig, const siginfo_t *info)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct task *t = task_find(tid);
     err_t err = -ESRCH;
 
@@ -172,7 +172,7 @@ static err_t kill_task(pid_t tgid, pid_t tid, int sig, const siginfo_t *info)
         if (!err && sig)
             err = signal_send_task(t, sig, info);
     }
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return err;
 }
 

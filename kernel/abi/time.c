@@ -128,9 +128,9 @@ long sys_times(struct tms __user *buf)
 
     if (buf) {
         process_usage(p, &own);
-        flags = spin_lock_irqsave(&tree_lock);
+        flags = brlock_read_irqsave(&tree_lock);
         children = p->children_sum;
-        spin_unlock_irqrestore(&tree_lock, flags);
+        brlock_read_irqrestore(&tree_lock, flags);
         t = (struct tms){ .tms_utime = (__kernel_clock_t)(own.user / CLOCK_TICK_NS),
                           .tms_stime = (__kernel_clock_t)(own.system / CLOCK_TICK_NS),
                           .tms_cutime = (__kernel_clock_t)(children.user / CLOCK_TICK_NS),

@@ -16,9 +16,10 @@
  *
  * Of two that meet, one at least sees the other (Dekker).  A reader that meets a writer queues as
  * writers do, so neither side starves the other; the spinlock's fairness is theirs.
- * Locking: reading and writing keep preemption off; nothing sleeps there.  Not for interrupt
- * handlers.  Readers do not nest, and a reader does not become a writer.  In the order of locks both
- * sides are the spinlock, and debug builds check and count them as they do that one.
+ * Locking: reading and writing keep preemption off; nothing sleeps there.  A lock that interrupt
+ * handlers take, either side, is taken with _irqsave everywhere.  Readers do not nest, and a reader
+ * does not become a writer.  In the order of locks both sides are the spinlock, and debug builds check
+ * and count them as they do that one.
  * Source: "big-reader locks" of Linux 2.4 (lib/brlock.c); Dijkstra, EWD 123, for the two words.
  */
 #pragma once
@@ -47,7 +48,7 @@ static inline uint32_t *brlock_word(struct brlock *l)
     return &l->readers[hal_current()->cpu->id].reads;
 }
 
-/* Begins to read.  Context: any but interrupt handlers; the reader must not sleep. */
+/* Begins to read.  Context: any; the reader must not sleep. */
 static inline void brlock_read(struct brlock *l)
 {
     preempt_disable();
@@ -97,4 +98,37 @@ static inline void brlock_write_done(struct brlock *l)
     arch_point();
     __atomic_store_n(&l->writer, 0, __ATOMIC_RELEASE);
     spin_unlock(&l->lock);
+}
+
+static inline unsigned long __must_check brlock_read_irqsave(struct brlock *l)
+{
+    unsigned long flags = hal_irq_save();
+
+    brlock_read(l);
+    return flags;
+}
+
+/* Interrupts are on again before preemption is, as for spinlocks. */
+static inline void brlock_read_irqrestore(struct brlock *l, unsigned long flags)
+{
+    lockrank_release_shared(&l->lock);
+    arch_point();
+    __atomic_store_n(brlock_word(l), 0, __ATOMIC_RELEASE);
+    hal_irq_restore(flags);
+    preempt_enable();
+}
+
+static inline unsigned long __must_check brlock_write_irqsave(struct brlock *l)
+{
+    unsigned long flags = spin_lock_irqsave(&l->lock);
+
+    brlock_exclude(l);
+    return flags;
+}
+
+static inline void brlock_write_irqrestore(struct brlock *l, unsigned long flags)
+{
+    arch_point();
+    __atomic_store_n(&l->writer, 0, __ATOMIC_RELEASE);
+    spin_unlock_irqrestore(&l->lock, flags);
 }

@@ -10,9 +10,10 @@
 #include <lib/types.h>
 
 #define LOCK_RANKS(X)                                                                              \
-    X(LOCK_THREADS)      /* list of all threads */                                                 \
+    X(LOCK_THREADS)      /* all threads: a big-reader lock (brlock.h) */                           \
+    X(LOCK_THREADS_PART) /* a part of their list */                                                \
     X(LOCK_TTY)          /* a terminal's line state */                                             \
-    X(LOCK_PROC_TREE)    /* parents, children, groups, sessions, pid table */                      \
+    X(LOCK_PROC_TREE)    /* parents, children, groups, sessions, ids: a big-reader lock */         \
     X(LOCK_SIGNAL)       /* one process' signal state */                                           \
     X(LOCK_FILES)        /* one file-descriptor table */                                           \
     X(LOCK_FS)           /* dentry hash, mounts, roots: a big-reader lock (brlock.h) */            \

@@ -291,10 +291,10 @@ static err_t link_locked(struct clone_job *j)
 
 static err_t clone_link(struct clone_job *j)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     err_t err = link_locked(j);
 
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     return err;
 }
 
@@ -457,11 +457,11 @@ out_unmake:
 /* Puts *slot of the running task's actor to `own`; the old one is for the caller. */
 static void *exchange(void **slot, void *own)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     void *old = *slot;
 
     *slot = own;
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     return old;
 }
 

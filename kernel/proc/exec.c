@@ -400,7 +400,7 @@ static err_t exec_cred(struct exec *e)
 static void become_leader(struct task *t)
 {
     struct process *p = t->process;
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     unsigned long inner = spin_lock_irqsave(&p->signal_lock);
     pid_t old = t->id;
 
@@ -414,7 +414,7 @@ static void become_leader(struct task *t)
     p->executed = true;
     p->exit_signal = SIGCHLD;
     spin_unlock_irqrestore(&p->signal_lock, inner);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
 }
 
 /* Ends all other tasks. 0; -EAGAIN when this one is being ended itself. */
@@ -459,11 +459,11 @@ static void exec_swap_space(struct task *t, struct exec *e)
     task_leave_user(t);
     vm_file_ops->get(e->file);
     e->space->exe = e->file;
-    flags = spin_lock_irqsave(&tree_lock);
+    flags = brlock_write_irqsave(&tree_lock);
     old = p->space;
     p->space = e->space;
     e->space = NULL;
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     space_activate(p->space);
     process_limits_to_space(p);
     task_vfork_done(t);

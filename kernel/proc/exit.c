@@ -86,17 +86,17 @@ void task_leave_user(struct task *t)
 
 static void exit_files(struct task *t)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     struct fdtable *files = t->actor.files;
     struct fs_context *fs = t->actor.fs;
 
     t->actor.files = NULL;
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     if (files)
         fdtable_put(files);
-    flags = spin_lock_irqsave(&tree_lock);
+    flags = brlock_write_irqsave(&tree_lock);
     t->actor.fs = NULL;
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     if (fs)
         fs_context_put(fs);
 }
@@ -221,7 +221,7 @@ static void exit_tree(struct task *t, int status)
 {
     struct process *p = t->process;
     struct rusage_sum usage;
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     bool last = p->task_count == 1, reaped = false;
 
     task_usage(t, &usage);
@@ -241,7 +241,7 @@ static void exit_tree(struct task *t, int status)
         waitq_wake_all(&p->pidfd_waiters);
     else if (p->exec_task)
         waitq_wake_all(&p->wait_children);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     if (reaped)
         process_put(p); /* the task holds another reference */
 }
@@ -258,7 +258,7 @@ static bool exit_live(struct process *p)
 
 static void exit_space(struct process *p)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     struct space *s = p->space;
 
     p->space = NULL;
@@ -266,7 +266,7 @@ static void exit_space(struct process *p)
         p->own.rss_max = MAX(p->own.rss_max, s->resident_max);
         oom_space_goes();
     }
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     if (!s)
         return;
     space_put(s);
@@ -276,10 +276,16 @@ static void exit_space(struct process *p)
 /* A session's leader gives the terminal up. */
 static void exit_terminal(struct process *p)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
-    struct tty *tty = session_take_tty_locked(p);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    bool leads = p->group->session->id == p->id;
+    struct tty *tty = NULL;
 
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
+    if (leads) {
+        flags = brlock_write_irqsave(&tree_lock);
+        tty = session_take_tty_locked(p);
+        brlock_write_irqrestore(&tree_lock, flags);
+    }
     if (!tty)
         return;
     tty_session_gone(tty, p->id);

@@ -137,7 +137,7 @@ static void set_limits(struct process *p)
 
 static void link_init(struct task *t)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
 
     t->user = user_count_add(0, UINT64_MAX);
     if (pid_alloc_exact(1) || IS_ERR(t->user))
@@ -145,7 +145,7 @@ static void link_init(struct task *t)
     t->id = 1;
     group_join_locked(t->process, group_boot());
     task_link_locked(t);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
 }
 
 static void make_actor(struct task *t)

@@ -105,10 +105,10 @@ static pid_t set_session_locked(struct process *p)
 
 pid_t process_set_session(void)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     pid_t ret = set_session_locked(process_current());
 
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     return ret;
 }
 
@@ -161,9 +161,9 @@ err_t process_set_group(pid_t pid, pid_t pgid)
 
     if (pgid < 0)
         return -EINVAL;
-    flags = spin_lock_irqsave(&tree_lock);
+    flags = brlock_write_irqsave(&tree_lock);
     err = set_group_locked(pid, pgid);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     return err;
 }
 
@@ -202,10 +202,10 @@ static bool has_stopped_locked(const struct pgroup *g)
 
 bool group_is_orphaned(void)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     bool orphaned = orphaned_locked(process_current()->group, NULL);
 
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return orphaned;
 }
 
@@ -233,13 +233,13 @@ struct tty *session_take_tty_locked(struct process *p)
 
 struct tty *process_tty(void)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct process *p = process_current();
     struct tty *tty = p ? p->group->session->tty : NULL;
 
     if (tty)
         tty_get(tty);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return tty;
 }
 
@@ -262,7 +262,7 @@ static bool job_is_leader(void)
 
 static err_t job_attach(struct tty *t, bool steal)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     struct session *s = process_current()->group->session;
     err_t err = s->tty && s->tty != t ? -EPERM : 0;
 
@@ -270,13 +270,13 @@ static err_t job_attach(struct tty *t, bool steal)
         tty_get(t);
         s->tty = t;
     }
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     return err;
 }
 
 static void job_detach_session(pid_t id)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     struct pid_slot *slot = pid_slot(id);
     struct tty *tty = NULL;
 
@@ -284,7 +284,7 @@ static void job_detach_session(pid_t id)
         tty = slot->session->tty;
         slot->session->tty = NULL;
     }
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     if (tty)
         tty_put(tty);
 }
@@ -301,11 +301,11 @@ static err_t job_signal_group(pid_t pgid, int sig)
 
 static bool job_group_in_session(pid_t pgid, pid_t session)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct pgroup *g = pgroup_find(pgid);
     bool in = g && g->session->id == session;
 
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return in;
 }
 

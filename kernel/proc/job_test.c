@@ -44,7 +44,7 @@ static void drop(struct process *p)
 
 KTEST(job, groups_and_sessions_end_with_their_members)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     struct process *leader = member(NULL, NULL), *child;
     pid_t id = leader ? leader->id : 0;
 
@@ -63,12 +63,12 @@ KTEST(job, groups_and_sessions_end_with_their_members)
         KTEST_EQ(pid_alloc_exact(id), 0);
         pid_release(id);
     }
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
 }
 
 KTEST(job, user_counter_enforces_its_limit)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     uid_t uid = 4242;
     struct user_count *u;
 
@@ -85,5 +85,5 @@ KTEST(job, user_counter_enforces_its_limit)
     KTEST_TRUE(user_count_add(uid, 1) == u);
     u->signals = 0;
     user_count_sub(u);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
 }

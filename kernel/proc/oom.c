@@ -183,9 +183,9 @@ static bool oom_wait(void)
 
     if (!frame_short() || (frame_shrink(OOM_SHRINK) && !frame_short()))
         return true;
-    flags = spin_lock_irqsave(&tree_lock);
+    flags = brlock_write_irqsave(&tree_lock);
     dying = oom_step();
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     if (dying && !signal_fatal_pending() &&
         wait_event_deadline(&memory_freed, atomic_load(&deaths) != before,
                             clock_monotonic() + OOM_POLL_NS) != 0)

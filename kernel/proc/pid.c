@@ -9,7 +9,7 @@
 #define SLOTS_PER_PAGE 64 /* as many as a word of the bitmap has bits */
 #define PID_RESERVED 300 /* after the first wrap, small numbers stay with those who have them */
 
-struct spinlock tree_lock = SPINLOCK_INIT(LOCK_PROC_TREE);
+struct brlock tree_lock = BRLOCK_INIT(LOCK_PROC_TREE);
 
 static uint64_t taken[BITMAP_WORDS(PID_MAX)];
 static struct pid_slot *pages[PID_MAX / SLOTS_PER_PAGE];
@@ -125,22 +125,22 @@ struct pgroup *pgroup_find(pid_t pgid)
 
 struct process *process_get(pid_t pid)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct process *p = process_find(pid);
 
     if (p)
         process_ref(p);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return p;
 }
 
 struct task *task_get(pid_t tid)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct task *t = task_find(tid);
 
     if (t)
         thread_get(&t->thread);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return t;
 }

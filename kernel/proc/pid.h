@@ -5,7 +5,7 @@
  * Model: one name space of numbers.  A bitmap says which are taken (next fit, so a number comes back
  * late); a table of pages of slots says by whom: up to a task, a process, a group and a session share
  * one.  A number is free again when its slot is empty.
- * Locking: tree_lock for everything.
+ * Locking: tree_lock for everything: look-ups are its readers.
  */
 #pragma once
 

@@ -6,7 +6,7 @@
 
 KTEST(pid, alloc_is_next_fit)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     pid_t a = pid_alloc(), b = pid_alloc(), c;
 
     KTEST_TRUE(a > 0 && b > a);
@@ -15,12 +15,12 @@ KTEST(pid, alloc_is_next_fit)
     KTEST_TRUE(c > b); /* a freed number does not come back at once */
     pid_release(b);
     pid_release(c);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
 }
 
 KTEST(pid, exact_and_bounds)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
 
     KTEST_EQ(pid_alloc_exact(0), -EINVAL);
     KTEST_EQ(pid_alloc_exact(-1), -EINVAL);
@@ -36,12 +36,12 @@ KTEST(pid, exact_and_bounds)
     KTEST_TRUE(pid_slot(-5) == NULL);
     KTEST_TRUE(pid_slot(PID_MAX) == NULL);
     KTEST_TRUE(task_find(INT_MAX) == NULL);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
 }
 
 KTEST(pid, occupied_number_is_kept)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     pid_t pid = pid_alloc();
     struct session s;
 
@@ -53,5 +53,5 @@ KTEST(pid, occupied_number_is_kept)
     pid_release(pid);
     KTEST_EQ(pid_alloc_exact(pid), 0);
     pid_release(pid);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
 }

@@ -252,7 +252,7 @@ err_t process_set_limit(struct process *p, unsigned resource, const struct rlimi
     if (resource >= RLIM_NLIMITS)
         return -EINVAL;
     r = &p->limits.r[resource];
-    tree = spin_lock_irqsave(&tree_lock); /* keeps p->space */
+    tree = brlock_read_irqsave(&tree_lock); /* keeps p->space */
     flags = spin_lock_irqsave(&p->signal_lock);
     if (old)
         *old = *r;
@@ -264,7 +264,7 @@ err_t process_set_limit(struct process *p, unsigned resource, const struct rlimi
         space_take_limits(p);
     }
     spin_unlock_irqrestore(&p->signal_lock, flags);
-    spin_unlock_irqrestore(&tree_lock, tree);
+    brlock_read_irqrestore(&tree_lock, tree);
     return err;
 }
 
@@ -292,35 +292,35 @@ static void change_user_locked(struct task *t, uid_t uid)
 void task_set_cred(struct task *t, const struct cred *c)
 {
     const struct cred *old = t->actor.cred;
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
 
     if (t->user->uid != c->uid)
         change_user_locked(t, c->uid);
     t->actor.cred = c;
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     cred_put(old);
 }
 
 const struct cred *process_cred_get(struct process *p)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct task *t = p->leader ? p->leader : list_first_or_null(&p->tasks, struct task, process_link);
     const struct cred *c = t ? t->actor.cred : NULL;
 
     if (c)
         cred_get(c);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return c;
 }
 
 struct space *process_space_get(struct process *p)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct space *s = p->space;
 
     if (s)
         space_get(s);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return s;
 }
 
@@ -373,7 +373,7 @@ static uint64_t space_rss(const struct space *s)
 
 void process_usage(struct process *p, struct rusage_sum *out)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct task *t;
 
     *out = p->own;
@@ -385,5 +385,5 @@ void process_usage(struct process *p, struct rusage_sum *out)
     }
     if (p->space)
         out->rss_max = MAX(out->rss_max, MAX(p->space->resident_max, space_rss(p->space)));
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
 }

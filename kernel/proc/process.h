@@ -10,11 +10,13 @@
  * Life: ALIVE -> (last task ends) ZOMBIE -> (parent waits, or ignores SIGCHLD) DEAD, freed with the
  * last reference; each task holds one.  Orphans go to the nearest subreaper, else to process 1.
  * Locking: `tree_lock` (LOCK_PROC_TREE, interrupts off: the terminal signals groups from interrupts)
- * guards parents, children, groups, sessions, ids; process->signal_lock (LOCK_SIGNAL, interrupts off)
- * guards signal state; order: tree, then signal.  The list of tasks changes under both.
+ * guards parents, children, groups, sessions, ids: a big-reader lock, whose readers look things up and
+ * whose writers fork, end and wait; process->signal_lock (LOCK_SIGNAL, interrupts off) guards signal
+ * state; order: tree, then signal.  The list of tasks changes under both.
  */
 #pragma once
 
+#include <core/brlock.h>
 #include <fs/actor.h>
 #include <fs/fdtable.h>
 #include <lib/list.h>
@@ -155,7 +157,7 @@ struct task {
     } restart;
 };
 
-extern struct spinlock tree_lock;
+extern struct brlock tree_lock;
 
 static inline struct task *task_current(void)
 {

@@ -43,7 +43,7 @@ static void node_evict(struct inode *i)
 
 static bool alive(const struct pid_node *n)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     bool ok = n->process->state != PROCESS_DEAD;
 
     if (ok && n->tid) {
@@ -51,7 +51,7 @@ static bool alive(const struct pid_node *n)
 
         ok = t && t->process == n->process;
     }
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return ok;
 }
 
@@ -228,14 +228,14 @@ static err_t task_lookup(struct inode *dir, struct dentry *d)
 /* The smallest id >= from among p's tasks, or 0. */
 static pid_t next_task(struct process *p, pid_t from)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct task *t;
     pid_t best = 0;
 
     list_for_each(t, &p->tasks, process_link)
         if (t->id >= from && (!best || t->id < best))
             best = t->id;
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return best;
 }
 
@@ -262,13 +262,13 @@ const struct file_ops pid_task_dir_ops = { .readdir = task_readdir, .seek = pseu
 
 struct fdtable *pid_files(struct process *p)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct task *t = p->leader ? p->leader : list_first_or_null(&p->tasks, struct task, process_link);
     struct fdtable *files = t ? t->actor.files : NULL;
 
     if (files)
         fdtable_get(files);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return files;
 }
 
@@ -404,21 +404,21 @@ const struct pid_entry pid_fdinfo_entry = { .mode = S_IFREG | 0400, .ops = &text
 
 static pid_t pid_ops_next(pid_t from)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     pid_t pid = pid_next(from);
 
     while (pid && !process_find(pid))
         pid = pid_next(pid + 1);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return pid;
 }
 
 static bool pid_ops_exists(pid_t pid, bool thread_of_any)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     bool found = process_find(pid) || (thread_of_any && task_find(pid));
 
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return found;
 }
 
@@ -435,13 +435,13 @@ static uint64_t pid_ops_committed(void)
     uint64_t pages = 0;
 
     for (pid_t pid = pid_ops_next(1); pid > 0; pid = pid_ops_next(pid + 1)) {
-        unsigned long flags = spin_lock_irqsave(&tree_lock);
+        unsigned long flags = brlock_read_irqsave(&tree_lock);
         const struct process *p = process_find(pid);
 
         if (p && p->space)
             pages += atomic_load_relaxed(&p->space->data_pages) +
                      atomic_load_relaxed(&p->space->stack_pages);
-        spin_unlock_irqrestore(&tree_lock, flags);
+        brlock_read_irqrestore(&tree_lock, flags);
     }
     return pages;
 }

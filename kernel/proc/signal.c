@@ -448,17 +448,17 @@ err_t signal_send_group_locked(struct pgroup *g, int sig, const siginfo_t *info,
 
 err_t signal_send_group(pid_t pgid, int sig, const siginfo_t *info)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct pgroup *g = pgroup_find(pgid);
     err_t err = g ? signal_send_group_locked(g, sig, info, false) : -ESRCH;
 
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return err;
 }
 
 err_t signal_send_all(int sig, const siginfo_t *info)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     err_t result = -ESRCH;
 
     for (pid_t pid = pid_next(2); pid > 0; pid = pid_next(pid + 1)) {
@@ -475,7 +475,7 @@ err_t signal_send_all(int sig, const siginfo_t *info)
         else if (result == -ESRCH)
             result = err;
     }
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
     return result;
 }
 
@@ -555,7 +555,7 @@ err_t signal_permitted(struct process *p, int sig)
 
 void signal_notify_job(struct process *p, int code, int status)
 {
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct process *parent = p->parent;
 
     if (parent) {
@@ -569,7 +569,7 @@ void signal_notify_job(struct process *p, int code, int status)
         spin_unlock_irqrestore(&parent->signal_lock, inner);
         waitq_wake_all(&parent->wait_children);
     }
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_read_irqrestore(&tree_lock, flags);
 }
 
 /* ---- masks and actions --------------------------------------------------------------------- */
@@ -705,12 +705,12 @@ err_t signal_exec_reset(struct task *t)
 
         if (!own)
             return -ENOMEM;
-        flags = spin_lock_irqsave(&tree_lock); /* children and /proc look at it under that one */
+        flags = brlock_write_irqsave(&tree_lock); /* children and /proc look at it under that one */
         inner = spin_lock_irqsave(&p->signal_lock);
         old = p->sighand;
         p->sighand = own;
         spin_unlock_irqrestore(&p->signal_lock, inner);
-        spin_unlock_irqrestore(&tree_lock, flags);
+        brlock_write_irqrestore(&tree_lock, flags);
         sighand_put(old);
     }
     flags = spin_lock_irqsave(&p->signal_lock);

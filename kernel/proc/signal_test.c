@@ -34,9 +34,9 @@ static bool fixture_make(struct fixture *f)
     params.release = f->t->thread.release;
     if (thread_init(&f->t->thread, &params))
         return false;
-    flags = spin_lock_irqsave(&tree_lock);
+    flags = brlock_write_irqsave(&tree_lock);
     f->t->user = user_count_add(4711, UINT64_MAX);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     if (IS_ERR(f->t->user))
         return false;
     list_add_tail(&f->p->tasks, &f->t->process_link);
@@ -53,9 +53,9 @@ static void fixture_free(struct fixture *f)
     f->p->task_count = 0;
     signal_queue_flush(&f->t->pending);
     signal_queue_flush(&f->p->pending);
-    flags = spin_lock_irqsave(&tree_lock);
+    flags = brlock_write_irqsave(&tree_lock);
     user_count_sub(f->t->user);
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     thread_discard(&f->t->thread);
     task_destroy(f->t);
     process_put(f->p);

@@ -116,10 +116,10 @@ static enum look look_locked(struct wait_request *w, struct process *me, struct 
 static enum look look(struct wait_request *w)
 {
     struct process *me = process_current(), *reaped = NULL;
-    unsigned long flags = spin_lock_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     enum look l = look_locked(w, me, &reaped);
 
-    spin_unlock_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     if (reaped)
         process_put(reaped);
     return l;

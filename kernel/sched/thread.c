@@ -4,11 +4,14 @@
  *
  * Model: thread_init() gives a thread everything that can fail (stack, FPU area), so that
  * thread_start() cannot.  The stack goes back at the last switch, the struct with the last reference.
- * Locking: LOCK_THREADS guards the list of all threads; a thread is on it from init to exit.
+ * Locking: the list of all threads is in parts, one for each of a few CPUs, so that forks on
+ * different CPUs do not meet: who changes one reads under threads_lock (LOCK_THREADS) and holds the
+ * part's lock; who goes through all of them is its writer.  A thread is on one from init to exit.
  */
 #define LOG_TAG "sched"
 #include <sched/thread.h>
 
+#include <core/brlock.h>
 #include <core/panic.h>
 #include <lib/atomic.h>
 #include <lib/bitmap.h>
@@ -20,42 +23,72 @@
 
 #define FPU_ALIGN 64ul
 
-static struct spinlock threads_lock = SPINLOCK_INIT(LOCK_THREADS);
-static struct list threads = LIST_INIT(threads);
-static unsigned count; /* threads_lock */
+#define PARTS 16
+
+static struct brlock threads_lock = BRLOCK_INIT(LOCK_THREADS);
+static struct part {
+    struct spinlock lock; /* LOCK_THREADS_PART */
+    struct list threads; /* lock; zeroed: none was ever added */
+    unsigned count; /* lock */
+} __attribute__((aligned(BRLOCK_LINE))) parts[PARTS] = {
+    [0 ... PARTS - 1] = { .lock = SPINLOCK_INIT(LOCK_THREADS_PART) },
+};
 
 static void threads_add(struct thread *t)
 {
-    unsigned long flags = spin_lock_irqsave(&threads_lock);
+    unsigned long flags = brlock_read_irqsave(&threads_lock);
+    struct part *part = &parts[cpu_current()->id % PARTS];
 
-    list_add_tail(&threads, &t->all_link);
-    count++;
-    spin_unlock_irqrestore(&threads_lock, flags);
+    spin_lock(&part->lock);
+    if (!part->threads.next)
+        list_init(&part->threads);
+    list_add_tail(&part->threads, &t->all_link);
+    t->all_part = (unsigned)(part - parts);
+    part->count++;
+    spin_unlock(&part->lock);
+    brlock_read_irqrestore(&threads_lock, flags);
 }
 
 static void threads_remove(struct thread *t)
 {
-    unsigned long flags = spin_lock_irqsave(&threads_lock);
+    unsigned long flags = brlock_read_irqsave(&threads_lock);
+    struct part *part = &parts[t->all_part];
 
+    spin_lock(&part->lock);
     list_del(&t->all_link);
-    count--;
-    spin_unlock_irqrestore(&threads_lock, flags);
+    part->count--;
+    spin_unlock(&part->lock);
+    brlock_read_irqrestore(&threads_lock, flags);
 }
 
 unsigned thread_count(void)
 {
-    return atomic_load_relaxed(&count);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < PARTS; i++)
+        n += atomic_load_relaxed(&parts[i].count);
+    return n;
+}
+
+/* Return: whether `fn` wanted to go on. */
+static bool part_for_each(struct part *part, bool (*fn)(struct thread *t, void *arg), void *arg)
+{
+    struct thread *t;
+
+    if (part->threads.next)
+        list_for_each(t, &part->threads, all_link)
+            if (!fn(t, arg))
+                return false;
+    return true;
 }
 
 void thread_for_each(bool (*fn)(struct thread *t, void *arg), void *arg)
 {
-    unsigned long flags = spin_lock_irqsave(&threads_lock);
-    struct thread *t;
+    unsigned long flags = brlock_write_irqsave(&threads_lock);
 
-    list_for_each(t, &threads, all_link)
-        if (!fn(t, arg))
-            break;
-    spin_unlock_irqrestore(&threads_lock, flags);
+    for (unsigned i = 0; i < PARTS && part_for_each(&parts[i], fn, arg); i++)
+        ;
+    brlock_write_irqrestore(&threads_lock, flags);
 }
 
 static err_t fpu_alloc(struct thread *t)

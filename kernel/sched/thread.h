@@ -86,7 +86,8 @@ struct thread {
     uint32_t fault_disable; /* (own) faults in user copies fail instead of sleeping */
     uint32_t refs; /* atomic */
     char name[16]; /* lock */
-    struct list all_link; /* list of all threads; for gdb and procfs */
+    struct list all_link; /* of its part of all threads; for gdb, too */
+    unsigned all_part; /* constant while it is there */
 
     /* What it waits for, for /proc/PID/wchan and the debugger; (own) */
     const void *wait_on;

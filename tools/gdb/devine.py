@@ -55,7 +55,10 @@ def current_thread():
 
 def all_threads():
     """Every thread, from the list of all."""
-    return list_items(gdb.parse_and_eval("'thread.c'::threads"), "struct thread", "all_link")
+    parts = gdb.parse_and_eval("'thread.c'::parts")
+    first, last = parts.type.range()
+    used = (parts[i]["threads"] for i in range(first, last + 1))
+    return [t for head in used if int(head["next"]) for t in list_items(head, "struct thread", "all_link")]
 
 
 def thread_named(argument):
