@@ -45,6 +45,7 @@ suite() {
 for arch in x86_64 arm64 host; do
     check "build: $arch" "$ROOT/build.sh" "$arch"
 done
+check "build: x86_64, debug" "$ROOT/build.sh" x86_64 --debug # for lock statistics
 suite python3 "$ROOT/tests/run.py"
 
 echo "$passed passed, $failed failed"
