@@ -25,6 +25,7 @@ case $name in
         ;;
     multiboot2 | limine) sources=(kernel/boot/{"$name",efi_map,record}.c) ;;
     virtio) sources=(kernel/dev/virtio/ring.c) ;;
+    pci) sources=(kernel/dev/bus/pci_{config,scan,place,host,irq}.c kernel/core/hardware.c kernel/lib/fmt.c) ;;
     *) die "usage: scripts/fuzz.sh NAME SECONDS; names: $(cd "$ROOT/tests/fuzz" && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//' | xargs)" ;;
 esac
 shift $(($# < 2 ? $# : 2))

@@ -11,12 +11,13 @@ set -euo pipefail
 arch=${1:-}
 deb=$(debian_arch "$arch")
 out=$ROOT/build/$arch/pci-tools
-packages=(libc6 pciutils libpci3 libkmod2 libudev1 zlib1g liblzma5 libzstd1 libssl3 pci.ids util-linux libsmartcols1 libselinux1 libpcre2-8-0)
+packages=(libc6 pciutils libpci3 libkmod2 libudev1 zlib1g liblzma5 libzstd1 libssl3 util-linux libsmartcols1 libselinux1 libpcre2-8-0)
 mkdir -p "$DEPS"
 exec 9>"$DEPS/lock"
 flock 9
 [ "$out/.complete" -nt "$0" ] && exit 0
 deb_fetch "$deb" "${packages[@]}"
+deb_fetch amd64 pci.ids # the same for all
 rm -rf "$out"
 for package in "${packages[@]}"; do
     for folder in lib lib64 usr/lib; do
@@ -30,7 +31,7 @@ rm -rf "$out"/usr/lib/*/gconv "$out"/lib/*/gconv "$out"/usr/lib/*/audit "$out"/l
 rm -rf "$out"/usr/lib/locale "$out"/lib/systemd "$out"/usr/lib/systemd "$out"/usr/lib/*/ossl-modules "$out"/usr/lib/*/engines-3
 rm -f "$out"/usr/lib/*/libssl.so*
 mkdir -p "$out/usr/bin" "$out/usr/share/misc"
-cp -aL "$DEPS/$deb/pci.ids/usr/share/misc/pci.ids" "$out/usr/share/misc/"
+cp -aL "$DEPS/amd64/pci.ids/usr/share/misc/pci.ids" "$out/usr/share/misc/"
 for tool in pciutils/usr/bin/lspci pciutils/usr/bin/setpci util-linux/usr/bin/lscpu util-linux/usr/bin/lsmem; do
     cp -a "$DEPS/$deb/$tool" "$out/usr/bin/"
 done

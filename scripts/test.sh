@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: CC0-1.0
 #
 # Purpose: install what is missing, build all three architectures, and run every test.
-# Usage: scripts/test.sh
+# Usage: scripts/test.sh [--nightly]
+#   --nightly: 50 random machines, not 6.
 # Result: the last line is `N passed, N failed`; fails when any test failed or none ran.
 
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
+case ${1:-} in
+    --nightly) export TEST_NIGHTLY=1 ;;
+    ?*) die "usage: scripts/test.sh [--nightly]" ;;
+esac
 "$ROOT/scripts/setup.sh" build test debug || exit 1
 mkdir -p "$ROOT/build/tests"
 export TEST_SLOW=${TEST_SLOW:-2} # other work may share the machine

@@ -19,7 +19,7 @@
 #include <core/smp.h>
 #include <core/spinlock.h>
 
-#define ACTIONS_MAX 96
+#define ACTIONS_MAX 512
 
 struct action {
     struct action *next; /* atomic */
@@ -42,6 +42,7 @@ static uint32_t boot_counts[SLOT_COUNT];
 static struct spinlock irq_lock = SPINLOCK_INIT(LOCK_IRQ);
 static struct action actions[ACTIONS_MAX]; /* irq_lock */
 static const struct irqchip *chip; /* set once */
+static void (*watch)(unsigned irq, bool used); /* set once */
 
 void irq_chip_set(const struct irqchip *c)
 {
@@ -54,6 +55,19 @@ void irq_chip_set(const struct irqchip *c)
 const struct irqchip *irq_chip(void)
 {
     return atomic_load(&chip);
+}
+
+void irq_watch(void (*fn)(unsigned irq, bool used))
+{
+    atomic_store(&watch, fn);
+}
+
+static void watcher_tell(unsigned irq, bool used)
+{
+    void (*fn)(unsigned irq, bool used) = atomic_load(&watch);
+
+    if (fn != NULL)
+        fn(irq, used);
 }
 
 static struct action *action_alloc(void)
@@ -81,6 +95,7 @@ err_t irq_register(unsigned irq, const char *name, irq_handler_fn fn, void *arg)
 {
     const struct irqchip *c = irq_chip();
     unsigned long flags;
+    bool first;
     err_t err;
 
     if (irq >= IRQ_MAX || fn == NULL)
@@ -88,11 +103,15 @@ err_t irq_register(unsigned irq, const char *name, irq_handler_fn fn, void *arg)
     if (c == NULL)
         return -ENODEV;
     flags = spin_lock_irqsave(&irq_lock);
+    first = lines[irq].first == NULL;
     err = register_locked(irq, (struct action){ .fn = fn, .arg = arg, .name = name });
     spin_unlock_irqrestore(&irq_lock, flags);
-    if (err == 0)
-        c->unmask(irq);
-    return err;
+    if (err != 0)
+        return err;
+    c->unmask(irq);
+    if (first)
+        watcher_tell(irq, true);
+    return 0;
 }
 
 void irq_unregister(unsigned irq, irq_handler_fn fn, void *arg)
@@ -119,6 +138,8 @@ void irq_unregister(unsigned irq, irq_handler_fn fn, void *arg)
     while (atomic_load(&lines[irq].active) != 0)
         hal_relax();
     atomic_store(&a->fn, NULL);
+    if (last)
+        watcher_tell(irq, false);
 }
 
 /* --- dispatch ---------------------------------------------------------------------------------- */

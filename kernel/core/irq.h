@@ -11,7 +11,9 @@
 #include <lib/types.h>
 #include <hal/smp.h>
 
-#define IRQ_MAX 1024
+#define IRQ_LINES 1024 /* wired ones are below */
+#define IRQ_MSI IRQ_LINES /* the first of those that are messages and have no line */
+#define IRQ_MAX 1536
 #define IRQ_IPI IRQ_MAX /* IRQ_IPI + enum ipi: what claim() says of one */
 
 struct cpu;
@@ -48,6 +50,9 @@ const struct irqchip *irq_chip(void);
 /* Adds a handler and unmasks the line.  Return: 0, -EINVAL, -ENOMEM, -ENODEV (no chip). */
 err_t __must_check irq_register(unsigned irq, const char *name, irq_handler_fn fn, void *arg);
 void irq_unregister(unsigned irq, irq_handler_fn fn, void *arg);
+/* Who wants to know when a line gets its first handler and loses its last (/proc/irq); one, for ever.
+ * fn runs in the thread that registers, without locks: from then on registering may sleep. */
+void irq_watch(void (*fn)(unsigned irq, bool used));
 /* A handler says that its device did not raise this interrupt.  A line of which all say so
  * IRQ_STORM times in a row is masked for good, with one log line. */
 #define IRQ_STORM 10000

@@ -273,9 +273,10 @@ static err_t store_affinity_list(const char *text, size_t n, void *arg)
 static err_t line_files_add(unsigned irq)
 {
     struct pseudo_file mask = { .mode = 0644, .show = show_affinity, .store = store_affinity,
-                                .arg = (void *)(uintptr_t)irq };
+                                .arg = (void *)(uintptr_t)irq, .removable = true };
     struct pseudo_file list = { .mode = 0644, .show = show_affinity_list,
-                                .store = store_affinity_list, .arg = (void *)(uintptr_t)irq };
+                                .store = store_affinity_list, .arg = (void *)(uintptr_t)irq,
+                                .removable = true };
     char path[40];
     err_t err;
 
@@ -289,7 +290,24 @@ static err_t line_files_add(unsigned irq)
     return pseudo_add("proc", &list);
 }
 
-/* For the lines that have a handler now, and can go to any CPU. */
+static void line_files_remove(unsigned irq)
+{
+    char path[40];
+
+    fmt_snprintf(path, sizeof path, "irq/%u", irq);
+    pseudo_remove("proc", path);
+}
+
+/* Of a line that can go to any CPU. */
+static void line_changed(unsigned irq, bool used)
+{
+    if (!used)
+        line_files_remove(irq);
+    else if (irq_route(irq, irq_routed_to(irq)) == 0)
+        (void)line_files_add(irq);
+}
+
+/* For the lines that have a handler now, and can go to any CPU; later ones as they come. */
 static err_t proc_irq_start(struct subsystem *self)
 {
     const struct irqchip *chip = irq_chip();
@@ -299,6 +317,7 @@ static err_t proc_irq_start(struct subsystem *self)
 
     if (!chip)
         return -ENODEV;
+    irq_watch(line_changed);
     for (unsigned i = 0; i < IRQ_MAX && !err; i++)
         if (irq_info(i, &count, &name) && *name && irq_route(i, 0) == 0)
             err = line_files_add(i);

@@ -11,6 +11,7 @@
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/heap.h>
+#include <svc/sysfs.h>
 
 /* What an expression prints to `out` equals the text. */
 #define EXPECT_TEXT(call, text)                                                                    \
@@ -230,4 +231,88 @@ KTEST(procfs, kmsg_is_used_up)
     KTEST_EQ(drain(buf, 7), whole); /* in parts */
     KTEST_EQ(kmsg_unread(), 0);
     kfree(buf);
+}
+
+/* ---- files that come and go ---- */
+
+static unsigned released;
+
+static ssize_t sysfs_test_show(void *arg, char *out, size_t size)
+{
+    memcpy(out, arg, 3);
+    return 3;
+}
+
+static ssize_t sysfs_test_read(void *arg, void *buf, size_t n, uint64_t offset, bool privileged)
+{
+    if (offset >= 8)
+        return 0;
+    n = MIN(n, 8 - (size_t)offset);
+    memset(buf, privileged ? 'p' : 'u', n);
+    return (ssize_t)n;
+}
+
+static void sysfs_test_release(void *arg)
+{
+    released++;
+}
+
+static err_t sysfs_open(const struct path *root, const char *name, struct file **out)
+{
+    struct path p;
+    err_t err = path_lookup_from(root, AT_FDCWD, name, 0, &p);
+
+    if (err)
+        return err;
+    err = file_open_path(&p, O_RDONLY, out);
+    path_put(&p);
+    return err;
+}
+
+KTEST(sysfs, files_come_and_go)
+{
+    const struct filesystem *fs = filesystem_find("sysfs");
+    const struct sysfs_service *sysfs;
+    struct mount *m;
+    struct file *text, *binary, *gone;
+    char buf[16];
+
+    released = 0;
+    KTEST_REQUIRE(fs && service_find_sysfs(NULL, &sysfs) == 0);
+    KTEST_REQUIRE(mount_create(fs, "sysfs", 0, NULL, &m) == 0);
+    struct path root = { m, m->root };
+    struct sysfs_file file = { .path = "ktest/dir/text", .mode = 0444, .show = sysfs_test_show,
+                               .arg = (void *)"yes", .release = sysfs_test_release };
+    struct sysfs_file bytes = { .path = "ktest/dir/bytes", .mode = 0444, .read = sysfs_test_read,
+                                .size = 8, .release = sysfs_test_release };
+    KTEST_EQ(sysfs->add(&file), 0);
+    KTEST_EQ(sysfs->add(&file), -EEXIST);
+    KTEST_EQ(sysfs->add(&bytes), 0);
+    file.path = "ktest/dir/text/below";
+    KTEST_EQ(sysfs->add(&file), -ENOTDIR);
+    KTEST_REQUIRE(sysfs_open(&root, "ktest/dir/text", &text) == 0);
+    KTEST_REQUIRE(sysfs_open(&root, "ktest/dir/bytes", &binary) == 0);
+    KTEST_EQ(file_read_at(binary, buf, sizeof buf, 5), 3);
+    KTEST_EQ(buf[0], 'p');
+    KTEST_EQ(file_read_at(binary, buf, sizeof buf, 8), 0);
+    sysfs->remove("ktest/no/such");
+    sysfs->remove("devices/system/cpu"); /* not removable */
+    KTEST_EQ(sysfs_open(&root, "devices/system/cpu/online", &gone), 0);
+    file_put(gone);
+    sysfs->remove("ktest");
+    KTEST_EQ(sysfs_open(&root, "ktest/dir/text", &gone), -ENOENT);
+    KTEST_EQ(released, 0);
+    KTEST_EQ(file_read_at(text, buf, sizeof buf, 0), 3);
+    file.path = "ktest/dir/text"; /* and again, while the old one is open */
+    KTEST_EQ(sysfs->add(&file), 0);
+    KTEST_REQUIRE(sysfs_open(&root, "ktest/dir/text", &gone) == 0);
+    file_put(gone);
+    file_put(text);
+    KTEST_EQ(released, 1);
+    file_put(binary);
+    KTEST_EQ(released, 2);
+    sysfs->remove("ktest/dir/text");
+    KTEST_EQ(released, 3);
+    sysfs->remove("ktest");
+    mount_put(m);
 }

@@ -238,7 +238,7 @@ static void bars_claim(struct pci_device *p)
 {
     for (unsigned n = 0; n <= PCI_ROM; n++) {
         struct pci_bar *b = &p->bars[n];
-        uint64_t at = b->size ? bar_read(p, n) : 0;
+        uint64_t at = b->size && b->claim.size == 0 ? bar_read(p, n) : 0;
 
         if (at == 0 || at % b->size != 0)
             continue;

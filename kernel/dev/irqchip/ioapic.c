@@ -46,8 +46,7 @@ static struct line {
     uint8_t pin, vector; /* vector 0: never unmasked */
     uint8_t target; /* APIC id */
     uint32_t entry; /* lower half, without the vector */
-} lines[LAPIC_IRQ_FIRST]; /* ioapic_lock */
-static unsigned vector_next = LAPIC_VECTOR_LINES; /* ioapic_lock */
+} lines[IRQ_LINES]; /* ioapic_lock */
 
 PARAM(noapic, "leave the I/O APICs alone: interrupts come from the 8259A", NULL);
 
@@ -82,11 +81,8 @@ static bool vector_assign(struct line *l, unsigned irq)
 {
     if (l->vector)
         return true;
-    if (vector_next == LAPIC_VECTOR_LINES_END)
-        return false;
-    l->vector = (uint8_t)vector_next++;
-    atomic_store(&lapic_vector_irq[l->vector], (int16_t)irq);
-    return true;
+    l->vector = lapic_vector_alloc(irq);
+    return l->vector != 0;
 }
 
 static void ioapic_mask(unsigned irq)
@@ -94,6 +90,8 @@ static void ioapic_mask(unsigned irq)
     struct line *l = line_find(irq);
     unsigned long flags;
 
+    if (lapic_is_message(irq))
+        lapic_msi_mask(irq, true);
     if (!l)
         return;
     flags = spin_lock_irqsave(&ioapic_lock);
@@ -109,7 +107,9 @@ static void ioapic_unmask(unsigned irq)
     bool assigned;
 
     if (!l) {
-        if (irq < LAPIC_IRQ_FIRST)
+        if (lapic_is_message(irq))
+            lapic_msi_mask(irq, false);
+        else if (irq < IRQ_LINES)
             log_warn("line %u is connected to no I/O APIC", irq);
         return;
     }
@@ -135,6 +135,8 @@ static err_t ioapic_route(unsigned irq, struct cpu *cpu)
     struct line *l = line_find(irq);
     unsigned long flags;
 
+    if (lapic_is_message(irq))
+        return lapic_msi_route(irq, cpu);
     if (!l || cpu->hw_id > TARGET_MAX)
         return -EINVAL;
     flags = spin_lock_irqsave(&ioapic_lock);

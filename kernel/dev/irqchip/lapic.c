@@ -264,6 +264,23 @@ __hot int lapic_claim(unsigned vector)
     return likely(irq >= 0) ? irq : claim_stray((uint8_t)vector);
 }
 
+uint8_t lapic_vector_alloc(unsigned irq)
+{
+    for (unsigned v = LAPIC_VECTOR_LINES; v < LAPIC_VECTOR_LINES_END; v++) {
+        int16_t none = -1;
+
+        if (atomic_cas(&lapic_vector_irq[v], &none, (int16_t)irq))
+            return (uint8_t)v;
+    }
+    return 0;
+}
+
+/* One that is on its way is a stray from now on. */
+void lapic_vector_free(uint8_t vector)
+{
+    atomic_store(&lapic_vector_irq[vector], (int16_t)-1);
+}
+
 const char *lapic_label(unsigned irq)
 {
     return irq == LAPIC_IRQ_TIMER ? "LOC" : irq == LAPIC_IRQ_ERROR ? "APE" : NULL;
@@ -273,12 +290,23 @@ static const struct irqchip *pic; /* behind LINT0; constant after start */
 
 static void wire_mask(unsigned irq)
 {
-    pic->mask(irq);
+    if (lapic_is_message(irq))
+        lapic_msi_mask(irq, true);
+    else
+        pic->mask(irq);
 }
 
 static void wire_unmask(unsigned irq)
 {
-    pic->unmask(irq);
+    if (lapic_is_message(irq))
+        lapic_msi_mask(irq, false);
+    else
+        pic->unmask(irq);
+}
+
+static err_t wire_route(unsigned irq, struct cpu *cpu)
+{
+    return lapic_is_message(irq) ? lapic_msi_route(irq, cpu) : cpu->id == 0 ? 0 : -EINVAL;
 }
 
 static int wire_claim(unsigned vector)
@@ -288,7 +316,7 @@ static int wire_claim(unsigned vector)
 
 static void wire_end(unsigned irq)
 {
-    if (irq < LAPIC_IRQ_FIRST)
+    if (irq < IRQ_LINES)
         pic->end(irq);
     else
         lapic_eoi();
@@ -302,6 +330,7 @@ static const struct irqchip wire = {
     .end = wire_end,
     .ipi = lapic_ipi,
     .start_cpu = lapic_start_cpu,
+    .route = wire_route,
     .label = lapic_label,
 };
 

@@ -4,7 +4,8 @@
  *
  * Model: interrupt vectors, highest priority last:
  *     0x20-0x2f  8259A          0xf0  timer                    0xfe  error
- *     0x30-0xef  I/O APIC       0xf1  IPIs, by enum ipi        0xff  spurious
+ *     0x30-0xef  I/O APICs,     0xf1  IPIs, by enum ipi        0xff  spurious
+ *                messages
  */
 #pragma once
 
@@ -40,8 +41,18 @@ void lapic_wire_cut(void);
 /* Is the vector waiting to be delivered to the calling CPU? */
 bool lapic_requested(unsigned vector);
 
-/* Line of each vector, -1: none.  An I/O APIC's driver fills its own part. */
+/* Line of each vector, -1: none. */
 extern int16_t lapic_vector_irq[256];
+/* A vector of LAPIC_VECTOR_LINES and up for an interrupt, on all CPUs; 0: all are taken.  Any context. */
+uint8_t lapic_vector_alloc(unsigned irq);
+void lapic_vector_free(uint8_t vector);
+static inline bool lapic_is_message(unsigned irq)
+{
+    return irq >= IRQ_MSI && irq < LAPIC_IRQ_FIRST;
+}
+/* Of messages; see struct irqchip. */
+void lapic_msi_mask(unsigned irq, bool masked);
+err_t lapic_msi_route(unsigned irq, struct cpu *cpu);
 /* struct irqchip's, for chips in front of local APICs. */
 int lapic_claim(unsigned vector);
 void lapic_ipi(struct cpu *cpu, enum ipi ipi);
