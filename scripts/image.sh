@@ -17,6 +17,7 @@ arch=${1:-}
 debian_arch "$arch" >/dev/null
 OUT=${OUT:-$ROOT/build/$arch/devine.iso}
 stage=$ROOT/build/$arch/iso
+grub_folder=/usr/lib/grub
 
 # What each architecture brings: `console` and the files of the loader's menu.
 kernel_x86_64() {
@@ -36,15 +37,41 @@ CFG
 
 grub_x86_64=(i386-pc x86_64-efi)
 
+# Both terminals, as the BIOS's is the screen alone.
+terminal_x86_64() {
+    cat <<CFG
+serial --unit=0 --speed=115200
+terminal_input console serial
+terminal_output console serial
+CFG
+}
+
+kernel_arm64() {
+    console="console=tty0 console=ttyAMA0"
+    say "building the kernel"
+    build_quietly arm64
+    cp "$ROOT/build/arm64/Image" "$stage/boot/Image"
+    deb_fetch arm64 grub-efi-arm64-bin # Debian has it for arm64 machines alone
+    grub_folder=$DEPS/arm64/grub-efi-arm64-bin/usr/lib/grub
+}
+
+menu_arm64() {
+    cat <<CFG
+    linux /boot/Image $parameters
+    initrd /boot/initramfs.cpio.gz
+CFG
+}
+
+grub_arm64=(arm64-efi)
+terminal_arm64() { :; } # the firmware's console is the serial line, too
+
 # GRUB: its own tool makes the hybrid image for all the platforms that are installed.
 grub_config() {
     cat <<CFG
 set timeout=1
 set default=0
 insmod all_video
-serial --unit=0 --speed=115200
-terminal_input console serial
-terminal_output console serial
+$("terminal_$arch")
 menuentry "Devine" {
 $("menu_$arch")
 }
@@ -53,13 +80,14 @@ CFG
 
 image_grub() {
     local -n platforms=grub_$arch
-    local platform
+    local platform folder=()
     for platform in "${platforms[@]}"; do
-        [ -d "/usr/lib/grub/$platform" ] || die "GRUB for $platform is not installed: run scripts/setup.sh image-$arch"
+        [ -d "$grub_folder/$platform" ] || die "GRUB for $platform is not installed: run scripts/setup.sh image-$arch"
     done
     mkdir -p "$stage/boot/grub"
     grub_config >"$stage/boot/grub/grub.cfg"
-    grub-mkrescue --locales= --fonts= --themes= -o "$OUT.tmp" "$stage" >"$ROOT/build/$arch/image.log" 2>&1 ||
+    [ ${#platforms[@]} -gt 1 ] || folder=(-d "$grub_folder/${platforms[0]}")
+    grub-mkrescue "${folder[@]}" --locales= --fonts= --themes= -o "$OUT.tmp" "$stage" >"$ROOT/build/$arch/image.log" 2>&1 ||
         { cat "$ROOT/build/$arch/image.log" >&2; die "grub-mkrescue failed"; }
 }
 

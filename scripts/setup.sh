@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: CC0-1.0
 #
 # Purpose: install the Debian packages that building and running (default), testing or debugging need.
-# Usage: scripts/setup.sh [build] [run-x86_64] [run-arm64] [image-x86_64] [test] [debug]
+# Usage: scripts/setup.sh [build] [run-x86_64] [run-arm64] [image-x86_64] [image-arm64] [test] [debug]
 # Says what is missing before it installs it; does nothing when all is there. Where apt does not exist it
 # names the tools, and goes on if they are there.
 
@@ -43,6 +43,8 @@ need_test() {
     need lld ld.lld
     need_image
     need_image_x86_64
+    need qemu-efi-aarch64 /usr/share/qemu-efi-aarch64/QEMU_EFI.fd
+    need u-boot-qemu /usr/lib/u-boot/qemu_arm64/u-boot.bin
     need ovmf /usr/share/OVMF/OVMF_CODE_4M.fd
 }
 
@@ -69,8 +71,9 @@ for what in "$@"; do
         run-arm64) need qemu-system-arm qemu-system-aarch64 ;;
         test) need_test ;;
         image-x86_64) need_image && need_image_x86_64 ;;
+        image-arm64) need_image ;;
         debug) need gdb-multiarch gdb-multiarch ;;
-        *) die "unknown group '$what' (build, run-x86_64, run-arm64, image-x86_64, test, debug)" ;;
+        *) die "unknown group '$what' (build, run-x86_64, run-arm64, image-x86_64, image-arm64, test, debug)" ;;
     esac
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

@@ -10,7 +10,7 @@ import pathlib
 import re
 import subprocess
 
-from harness import BUILD, LOGS, ROOT, Failure, Shell, expect_equal
+from harness import BUILD, LOGS, ROOT, Cases, Failure, Shell, expect_equal
 
 PAGE = 4096
 
@@ -90,6 +90,20 @@ def image(ctx, name="devine.iso", **env):
     if done.returncode:
         raise Failure(f"image.sh failed:\n{done.stdout[-3000:]}")
     return path
+
+
+def run_rows(rows):
+    """Runs all; returns Cases. A row that fails is tried once more: a starved QEMU is no verdict."""
+    verdicts = Cases()
+    for name, row in rows.items():
+        for _ in range(2):
+            try:
+                row()
+                verdicts[name] = None
+                break
+            except Failure as failure:
+                verdicts[name] = failure
+    return verdicts
 
 
 def limine_release():

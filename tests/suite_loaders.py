@@ -3,8 +3,8 @@
 import shutil
 import subprocess
 
-from harness import BUILD, LOGS, ROOT, Cases, Failure, expect_equal, test
-from loaders import INITRAMFS, LIMINE, MULTIBOOT2, cdrom, disk, expect_same, image, limine_release, record
+from harness import BUILD, LOGS, ROOT, Failure, expect_equal, test
+from loaders import INITRAMFS, LIMINE, MULTIBOOT2, cdrom, disk, expect_same, image, limine_release, record, run_rows
 
 CONSOLE = "console=tty0 console=ttyS0"
 OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
@@ -97,20 +97,6 @@ def rows_uefi(ctx, iso, reference):
         allowed = {**LIMINE, **boot_order, "module.000.size": "compressed", "kernel": "where there is room"}
         rows["Limine on UEFI from a CD"] = lambda: compare("limine uefi", cdrom(ours), allowed)
     return rows
-
-
-def run_rows(rows):
-    """Runs all; returns Cases. A row that fails is tried once more: a starved QEMU is no verdict."""
-    verdicts = Cases()
-    for name, row in rows.items():
-        for _ in range(2):
-            try:
-                row()
-                verdicts[name] = None
-                break
-            except Failure as failure:
-                verdicts[name] = failure
-    return verdicts
 
 
 @test("boot matrix", archs=("x86_64",), kernels=("devine",))

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: CC0-1.0
+"""Purpose: the boot matrix of arm64: one machine, started in every way that there is, with the same shell and the same
+record but for what the protocol itself brings.
+
+Model: the reference is QEMU's own loader (Image, FDT in x0). Who starts by EFI describes memory in more detail, but no
+less of it, and gets the hardware from ACPI, where it must be the same.
+"""
+import shutil
+
+from harness import BUILD, Shell, expect_equal, expect_match, test
+from loaders import INITRAMFS, PLACES, cdrom, expect_same, facts, image, record, run_rows
+
+FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
+U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
+RAM = (0x40000000, 0x50000000)
+CONSOLE = "console=tty0 console=ttyAMA0"
+MACHINE = ["qemu-system-aarch64", "-accel", "tcg", "-machine", "virt,gic-version=2", "-cpu", "cortex-a72", "-m", "256",
+           "-smp", "2", "-display", "none", "-nic", "none", "-no-reboot", "-serial", "mon:stdio"]
+
+PLACED = {"kernel": "the loader puts it where it likes", "device-tree": "and its copy of the tree",
+          "module.000.place": "and the initramfs"}
+EFI = {**PLACED, **PLACES, "device-tree": "none, or what GRUB chose", "hardware.source": "ACPI instead of a device tree",
+       "memory": "listed in more detail, with parts of the firmware's", "rsdp": "ACPI's", "boot-time": "only EFI tells",
+       "efi-system-table": "EFI's", "firmware": "only EFI tells", "loader": "the firmware's name", "protocol": "another"}
+
+
+def folder_disk(name, files):
+    """A folder with `files` {path: content or a file to copy} as a FAT disk."""
+    folder = BUILD / "tests" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    for path, content in files.items():
+        path = folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            path.write_bytes(content.encode())
+        else:
+            shutil.copy(content, path)
+    return virtio(f"fat:{folder}")
+
+
+def virtio(path):
+    return ["-drive", f"file={path},format=raw,if=virtio,readonly=on"]
+
+
+def size_of(text):
+    """The size of `0x..-0x..`."""
+    start, end = text.split("-")
+    return int(end, 16) - int(start, 16)
+
+
+def expect_memory(memory):
+    """All RAM is listed, whatever for, and nearly all is usable."""
+    at = RAM[0]
+    for start, end, _, _ in sorted(memory):
+        if start <= at < end:
+            at = end
+    expect_equal(at >= RAM[1], True, f"RAM is listed up to {at:#x} in {memory}")
+    usable = sum(end - start for start, end, kind, _ in memory if kind == "usable")
+    expect_equal(usable > 0.9 * (RAM[1] - RAM[0]), True, f"{usable:#x} bytes are usable")
+    expect_equal({"usable", "acpi", "runtime"} - {kind for _, _, kind, _ in memory}, set(), "kinds that are missing")
+
+
+def by_efi(ctx, reference, name, arguments, line, **allowed):
+    """Boots by EFI and compares; `line` is the command line that this way ends in."""
+    found = record(ctx, name, [*MACHINE, "-bios", FIRMWARE, *arguments])
+    expect_equal((found["protocol"], found["firmware"], found["hardware.source"]), ("efi", "efi64", "acpi"))
+    expect_equal(found["command-line"], line, "command line")
+    expect_equal(size_of(found["kernel"]), size_of(reference["kernel"]), "size of the kernel")
+    expect_equal(int(found["boot-time"]) > 1700000000, True, f"{found['boot-time']} is a date")
+    expect_memory(found["memory"])
+    expect_same(reference, found, {**EFI, "command-line": "compared above", **allowed})
+
+
+def by_u_boot(ctx, reference, disk):
+    """U-Boot's distro boot finds the menu on the disk, and ends in booti."""
+    found = record(ctx, "u-boot", [*MACHINE, "-bios", U_BOOT, *disk])
+    expect_equal(size_of(found["kernel"]), size_of(reference["kernel"]), "size of the kernel")
+    expect_same(reference, found, PLACED)
+
+
+@test("boot matrix", archs=("arm64",), kernels=("devine",))
+def matrix(ctx):
+    kernel, initramfs, iso = ctx.kernel_path(), INITRAMFS["arm64"], image(ctx)
+    typed = f"Image {CONSOLE} initrd=/initramfs.cpio"
+    disk = folder_disk("arm64-disk", {
+        "Image": kernel, "initramfs.cpio": initramfs, "startup.nsh": f"fs0:\r\n{typed}\r\n",
+        "extlinux/extlinux.conf": f"label devine\n kernel /Image\n initrd /initramfs.cpio\n append {CONSOLE}\n"})
+    packed = {"module.000.size": "compressed"}
+    chosen = f"BOOT_IMAGE=/boot/Image {CONSOLE}"
+    reference = record(ctx, "direct", [*MACHINE, "-kernel", kernel, "-initrd", initramfs, "-append", CONSOLE])
+    expect_equal((reference["protocol"], reference["hardware.source"]), ("linux-fdt", "fdt"))
+    expect_equal(reference["hardware.cpu.001"], "id 0x1 node 0 start psci", "the second CPU")
+    return run_rows({
+        "Image": lambda: None,
+        "U-Boot, booti from a disk": lambda: by_u_boot(ctx, reference, disk),
+        "UEFI's shell from a disk": lambda: by_efi(ctx, reference, "uefi shell", disk, typed),
+        "GRUB on UEFI from a CD": lambda: by_efi(ctx, reference, "grub cd", cdrom(iso), chosen, **packed),
+        "GRUB on UEFI from a disk": lambda: by_efi(ctx, reference, "grub disk", virtio(iso), chosen, **packed),
+    })
+
+
+@test("UEFI's boot manager: entered at EL2, GICv3, 4 CPUs; then with a device tree and a screen", archs=("arm64",),
+      kernels=("devine",))
+def uefi_manager(ctx):
+    start = ["-bios", FIRMWARE, "-kernel", str(ctx.kernel_path()), "-initrd", str(INITRAMFS["arm64"]), "-append", CONSOLE]
+    screen = r"^0x\w+ 800x600 pitch 3200 bpp 32 red 16:8 green 8:8 blue 0:8$"
+    for machine, source, tables, more, shown in (("virt,gic-version=3,virtualization=on", "acpi", 0, (), "^none$"),
+                                                 ("virt,acpi=off", "fdt", 1, ("-device", "ramfb"), screen)):
+        command = [*MACHINE, "-machine", machine, "-smp", "4", *more, *start]
+        with Shell(ctx, name=f"uefi {source}", command=command, boot_timeout=240) as sh:
+            found = facts(sh.output("cat /proc/boot"))
+            expect_equal(found["hardware.source"], source, "hardware.source")
+            expect_equal(found["command-line"], f"{CONSOLE} initrd=initrd", "command line")
+            expect_match(shown, found["framebuffer"])
+            expect_equal(sh.output("nproc"), "4\n")
+            expect_equal(sh.run("ls /sys/firmware/acpi/tables/APIC")[1], tables, "status of ls")
+            sh.send("poweroff -f\n")
+            expect_equal(sh.expect_exit(60), 0, "QEMU's status")
