@@ -50,7 +50,7 @@ kernel_arm64() {
     console="console=tty0 console=ttyAMA0"
     say "building the kernel"
     build_quietly arm64
-    cp "$ROOT/build/arm64/Image" "$stage/boot/Image"
+    cp "$ROOT/build/arm64/Image" "$ROOT/build/arm64/kernel-limine.elf" "$stage/boot/"
     deb_fetch arm64 grub-efi-arm64-bin # Debian has it for arm64 machines alone
     grub_folder=$DEPS/arm64/grub-efi-arm64-bin/usr/lib/grub
 }

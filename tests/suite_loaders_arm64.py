@@ -6,9 +6,10 @@ Model: the reference is QEMU's own loader (Image, FDT in x0). Who starts by EFI 
 less of it, and gets the hardware from ACPI, where it must be the same.
 """
 import shutil
+import subprocess
 
-from harness import BUILD, Shell, expect_equal, expect_match, test
-from loaders import INITRAMFS, PLACES, cdrom, expect_same, facts, image, record, run_rows
+from harness import BUILD, LOGS, ROOT, Failure, Shell, expect_equal, expect_match, test
+from loaders import INITRAMFS, LOADER, PLACES, cdrom, expect_same, facts, image, limine_release, record, run_rows
 
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
@@ -22,6 +23,25 @@ PLACED = {"kernel": "the loader puts it where it likes", "device-tree": "and its
 EFI = {**PLACED, **PLACES, "device-tree": "none, or what GRUB chose", "hardware.source": "ACPI instead of a device tree",
        "memory": "listed in more detail, with parts of the firmware's", "rsdp": "ACPI's", "boot-time": "only EFI tells",
        "efi-system-table": "EFI's", "firmware": "only EFI tells", "loader": "the firmware's name", "protocol": "another"}
+LIMINE = {**LOADER, **PLACED, "boot-time": "only Limine tells", "module.000.name": "its path"}
+TEST_LOADER = ROOT / "tests/limine/arm64"
+LOADER_FLAGS = ["-O2", "-ffreestanding", "-fno-pie", "-no-pie", "-mgeneral-regs-only", "-mstrict-align", "-fno-stack-protector",
+                "-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns", "-nostdlib", "-static", "-Wall",
+                "-Wextra", "-Werror", f"-Wl,-T,{TEST_LOADER}/loader.ld", "-Wl,--build-id=none", "-Wl,-z,noexecstack",
+                "-Wl,--no-warn-rwx-segments"]
+
+
+def test_loader():
+    """tests/limine/arm64, with the Limine protocol's executable inside; returns the path of its Image."""
+    elf, flat = LOGS / "arm64-limine-test.elf", LOGS / "arm64-limine-test.bin"
+    program = BUILD / "arm64/kernel-limine.elf"
+    for command in (["aarch64-linux-gnu-gcc", *LOADER_FLAGS, f'-DPROGRAM="{program}"', "-o", elf,
+                     TEST_LOADER / "start.S", TEST_LOADER / "loader.c"],
+                    ["aarch64-linux-gnu-objcopy", "-O", "binary", elf, flat]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise Failure(done.stderr)
+    return flat
 
 
 def folder_disk(name, files):
@@ -71,6 +91,20 @@ def by_efi(ctx, reference, name, arguments, line, **allowed):
     expect_same(reference, found, {**EFI, "command-line": "compared above", **allowed})
 
 
+def direct(kernel):
+    """QEMU's own loader."""
+    return [*MACHINE, "-kernel", kernel, "-initrd", INITRAMFS["arm64"], "-append", CONSOLE]
+
+
+def by_limine(ctx, reference, release):
+    """A release of Limine, on UEFI."""
+    iso = image(ctx, "limine.iso", LIMINE=str(release))
+    found = record(ctx, "limine uefi", [*MACHINE, "-bios", FIRMWARE, *cdrom(iso)])
+    expect_equal((found["protocol"], found["firmware"], found["hardware.source"]), ("limine", "efi64", "acpi"))
+    expect_memory(found["memory"])
+    expect_same(reference, found, {**EFI, **LIMINE, "module.000.size": "compressed"})
+
+
 def by_u_boot(ctx, reference, disk):
     """U-Boot's distro boot finds the menu on the disk, and ends in booti."""
     found = record(ctx, "u-boot", [*MACHINE, "-bios", U_BOOT, *disk])
@@ -87,16 +121,21 @@ def matrix(ctx):
         "extlinux/extlinux.conf": f"label devine\n kernel /Image\n initrd /initramfs.cpio\n append {CONSOLE}\n"})
     packed = {"module.000.size": "compressed"}
     chosen = f"BOOT_IMAGE=/boot/Image {CONSOLE}"
-    reference = record(ctx, "direct", [*MACHINE, "-kernel", kernel, "-initrd", initramfs, "-append", CONSOLE])
+    reference = record(ctx, "direct", direct(kernel))
     expect_equal((reference["protocol"], reference["hardware.source"]), ("linux-fdt", "fdt"))
     expect_equal(reference["hardware.cpu.001"], "id 0x1 node 0 start psci", "the second CPU")
-    return run_rows({
+    rows = {
         "Image": lambda: None,
         "U-Boot, booti from a disk": lambda: by_u_boot(ctx, reference, disk),
         "UEFI's shell from a disk": lambda: by_efi(ctx, reference, "uefi shell", disk, typed),
         "GRUB on UEFI from a CD": lambda: by_efi(ctx, reference, "grub cd", cdrom(iso), chosen, **packed),
         "GRUB on UEFI from a disk": lambda: by_efi(ctx, reference, "grub disk", virtio(iso), chosen, **packed),
-    })
+        "Limine protocol, test loader":
+            lambda: expect_same(reference, record(ctx, "limine test", direct(test_loader())), LIMINE),
+    }
+    if limine_release():
+        rows["Limine on UEFI from a CD"] = lambda: by_limine(ctx, reference, limine_release())
+    return run_rows(rows)
 
 
 @test("UEFI's boot manager: entered at EL2, GICv3, 4 CPUs; then with a device tree and a screen", archs=("arm64",),

@@ -29,30 +29,6 @@ static void ram_map(struct boot_record *rec)
     rec->ram_mapped = true;
 }
 
-/* How much of the record's RAM follows from `pa` on, in steps; no more than an FDT may have. */
-static uint64_t room_at(const struct boot_record *rec, paddr_t pa)
-{
-    uint64_t room = 0;
-
-    while (room < FDT_SIZE_MAX && record_map_ram(rec, pa + room, PAGE_SIZE - (pa + room) % PAGE_SIZE))
-        room += PAGE_SIZE - (pa + room) % PAGE_SIZE;
-    return room;
-}
-
-static void tree_read(struct boot_record *rec, paddr_t fdt)
-{
-    uint64_t room = fdt % 8 == 0 ? room_at(rec, fdt) : 0;
-    const struct fdt_view *tree;
-
-    if (room == 0) {
-        log_warn("there is no device tree at %#llx", (unsigned long long)fdt);
-        return;
-    }
-    tree = fdt_boot_adopt(rec, fdt, room);
-    if (tree)
-        fdt_complete_record(tree, rec);
-}
-
 /* The boot code mapped 2 MiB from the hand-off on, wherever it is. */
 static err_t efi_start(const struct loader_handoff *h, struct boot_record *rec)
 {
@@ -64,7 +40,7 @@ static err_t efi_start(const struct loader_handoff *h, struct boot_record *rec)
     random_add(hand.seed, hand.seed_size, hand.seed_size * 8);
     ram_map(rec);
     if (hand.fdt != 0)
-        tree_read(rec, hand.fdt);
+        fdt_boot_complete(rec, hand.fdt);
     return 0;
 }
 BOOT_PROTOCOL(efi, LOADER_EFI, efi_start);

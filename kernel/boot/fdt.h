@@ -47,6 +47,8 @@ bool fdt_is_machine(const struct fdt_view *v);
  * started, its seeds are used.  Context: parsers, once.  Return: the view; NULL: it is broken.
  */
 const struct fdt_view *fdt_boot_adopt(struct boot_record *rec, paddr_t fdt, uint64_t room);
+/* The same for a tree that lies in the record's RAM (ram_mapped), and then fdt_complete_record(). */
+void fdt_boot_complete(struct boot_record *rec, paddr_t fdt);
 
 /* Look-ups; a node is given by its index in the view. */
 err_t __must_check fdt_find(const struct fdt_view *v, const char *compatible, unsigned nth,

@@ -69,6 +69,19 @@ const struct fdt_view *fdt_boot_adopt(struct boot_record *rec, paddr_t fdt, uint
     return &tree;
 }
 
+void fdt_boot_complete(struct boot_record *rec, paddr_t fdt)
+{
+    uint64_t room = fdt % 8 == 0 ? record_ram_room(rec, fdt, FDT_SIZE_MAX) : 0;
+    const struct fdt_view *view = NULL;
+
+    if (room != 0)
+        view = fdt_boot_adopt(rec, fdt, room);
+    else
+        log_warn("there is no device tree at %#llx", (unsigned long long)fdt);
+    if (view)
+        fdt_complete_record(view, rec);
+}
+
 /* The boot code mapped 2 MiB from the blob's start on, wherever it is. */
 static err_t fdt_parse(const struct loader_handoff *h, struct boot_record *rec)
 {

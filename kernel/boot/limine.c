@@ -42,9 +42,16 @@ static paddr_t physical(const struct parse *p, uint64_t addr)
     return addr >= p->from.hhdm ? addr - p->from.hhdm : addr;
 }
 
+static const void *reach(const struct parse *p, paddr_t pa, uint64_t n)
+{
+    const void *at = record_map(p->h, pa, n);
+
+    return at ? at : record_map_ram(p->rec, pa, n);
+}
+
 static bool copy_in(const struct parse *p, uint64_t addr, void *out, size_t n)
 {
-    const void *from = addr ? record_map(p->h, physical(p, addr), n) : NULL;
+    const void *from = addr ? reach(p, physical(p, addr), n) : NULL;
 
     if (from)
         memcpy(out, from, n);
@@ -68,10 +75,13 @@ static const char *text_at(const struct parse *p, uint64_t addr, size_t *max)
     paddr_t pa = physical(p, addr);
 
     *max = 0;
-    if (addr == 0 || pa < p->h->early_start || pa >= p->h->early_end)
+    if (addr == 0)
         return NULL;
-    *max = MIN(p->h->early_end - pa, (uint64_t)BOOT_CMDLINE_MAX);
-    return record_map(p->h, pa, *max);
+    if (pa >= p->h->early_start && pa < p->h->early_end)
+        *max = MIN(p->h->early_end - pa, (uint64_t)BOOT_CMDLINE_MAX);
+    else
+        *max = record_ram_room(p->rec, pa, BOOT_CMDLINE_MAX);
+    return *max != 0 ? reach(p, pa, *max) : NULL;
 }
 
 /* --- lists ------------------------------------------------------------------------------------- */
@@ -97,7 +107,7 @@ static uint64_t count_of(struct parse *p, enum limine_feature f, const struct li
     return ENTRIES_MAX;
 }
 
-static enum mem_kind kind_of(uint64_t type)
+enum mem_kind limine_kind(uint64_t type)
 {
     static const enum mem_kind kinds[] = { MEM_USABLE, MEM_RESERVED, MEM_ACPI, MEM_NVS, MEM_BAD,
                                            MEM_LOADER, MEM_LOADER, MEM_FRAMEBUFFER };
@@ -117,7 +127,7 @@ static err_t read_memmap(struct parse *p)
         for (uint64_t i = 0; i < count; i++) {
             if (!entry_read(p, LIMINE_MEMMAP, &list, i, &r, sizeof(r)))
                 continue;
-            record_add_range(p->rec, r.start, r.size, kind_of(r.type), 0);
+            record_add_range(p->rec, r.start, r.size, limine_kind(r.type), 0);
             usable = usable || (r.size > 0 && r.type == LIMINE_MEM_USABLE);
         }
     }
@@ -257,7 +267,7 @@ static void read_efi_memmap(struct parse *p)
 
     if (!response(p, LIMINE_EFI_MEMMAP, &m, sizeof(m)) || m.addr == 0)
         return;
-    map = m.size <= EFI_MEMMAP_MAX ? record_map(p->h, physical(p, m.addr), m.size) : NULL;
+    map = m.size <= EFI_MEMMAP_MAX ? reach(p, physical(p, m.addr), m.size) : NULL;
     if (!map) {
         complain(p, LIMINE_EFI_MEMMAP, m.addr, "out of reach");
         return;

@@ -8,3 +8,5 @@
 /* Return: 0; -EINVAL: no such record, or it names no usable memory.  Whatever else makes no sense is
  * left out with a line that names the feature and the entry or address. */
 err_t __must_check limine_parse(const struct loader_handoff *h, struct boot_record *rec);
+/* What the protocol's types of memory are to us. */
+enum mem_kind limine_kind(uint64_t type);

@@ -472,6 +472,20 @@ static err_t image_check(struct boot_record *rec)
     return -EINVAL;
 }
 
+uint64_t record_ram_room(const struct boot_record *rec, paddr_t pa, uint64_t max)
+{
+    uint64_t room = 0;
+
+    while (room < max) {
+        uint64_t step = MIN(PAGE_SIZE - (pa + room) % PAGE_SIZE, max - room);
+
+        if (!record_map_ram(rec, pa + room, step))
+            break;
+        room += step;
+    }
+    return room;
+}
+
 err_t record_finish(struct boot_record *rec)
 {
     err_t err;

@@ -43,6 +43,8 @@ const void *record_map(const struct loader_handoff *h, paddr_t pa, uint64_t size
 #define RECORD_RAM_KINDS                                                                           \
     (BIT(MEM_USABLE) | BIT(MEM_LOADER) | BIT(MEM_FIRMWARE) | BIT(MEM_ACPI) | BIT(MEM_NVS))
 const void *record_map_ram(const struct boot_record *rec, paddr_t pa, uint64_t size);
+/* How many bytes from `pa` on record_map_ram() would map, `max` at most. */
+uint64_t record_ram_room(const struct boot_record *rec, paddr_t pa, uint64_t max);
 
 /* Adds a memory range.  Ends beyond 2^52 are clipped; where ranges overlap the least usable kind
  * wins.  When the table is full the highest usable memory is given up: lost, never invented. */

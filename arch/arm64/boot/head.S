@@ -8,8 +8,8 @@
  *     TTBR1  DIRECT_BASE, 1 GiB blocks: the GiBs that hold image and FDT
  *            KERNEL_BASE, 2 MiB blocks: the image
  * Everything up to the jump to virtual_entry is position independent.
- * The image is an EFI application, too: then efi/stub.c runs first and comes to efi_handoff_entry
- * with x0 = its hand-off instead of the FDT.
+ * The image is an EFI application, too: then efi/stub.c runs first and comes here with x0 = its
+ * hand-off instead of the FDT; so does the Limine protocol's entry program.
  * Further CPUs begin at secondary_entry, or wait in `park` until boot/secondary.c calls them by their
  * affinity; they take the same way, with the kernel's final tables for TTBR1.
  * Invariants: (1) with the MMU off all memory is Device: only aligned accesses; (2) what was
@@ -79,22 +79,14 @@ pe_sections:
     .long 0, 0, 0
     .long 0xc0000040 /* data, read, write */
 
-/* From efi/leave.S: x0 = struct efi_handoff. */
-    .globl efi_handoff_entry
-    .hidden efi_handoff_entry
-efi_handoff_entry:
-    mov x23, #ENTERED_BY_EFI
-    b 1f
-
-/* x21 = FDT or hand-off, x23 = which, x20 = physical start of the image, x19 = own affinity */
+/* x21 = FDT or hand-off, x20 = physical start of the image, x19 = own affinity */
 entry:
-    mov x23, #ENTERED_BY_LINUX
-1:  mov x21, x0
+    mov x21, x0
     mrs x22, CurrentEL
     cmp x22, #(2 << 2)
-    b.ne 2f
+    b.ne 1f
     bl drop_to_el1
-2:  adr_l x20, image_head
+1:  adr_l x20, image_head
     tst x20, #0x1fffff
     b.ne park
     msr DAIFSet, #15
@@ -170,6 +162,7 @@ affinity_read:
 drop_to_el1:
     mov x0, #(1 << 31) /* HCR_EL2.RW: EL1 is AArch64, nothing else is trapped */
     msr hcr_el2, x0
+    isb /* the layout of what follows depends on HCR_EL2.E2H, which a loader may have set */
     mrs x0, cnthctl_el2
     orr x0, x0, #3 /* physical counter and timer for EL1 */
     msr cnthctl_el2, x0
@@ -353,7 +346,6 @@ virtual_entry:
     mov x0, x21
     mov x1, x20
     mov x2, x22
-    mov x3, x23
     bl arch_start
 
 /* x22 = the record's place in cpu_starts */

@@ -3,11 +3,13 @@
  * Purpose: the first C on the boot CPU: its records, and what kmain is told.
  * Context: early tables, boot stack, interrupts off.
  */
-#include <arch/asm.h>
 #include <arch/mm.h>
 #include <hal/boot.h>
 #include <hal/cpu.h>
+#include <hal/efi.h>
+#include <hal/limine.h>
 #include <hal/upcall.h>
+#include <lib/string.h>
 
 static struct cpu boot_cpu;
 static struct hal_context boot_context;
@@ -33,12 +35,25 @@ static void boot_cpu_init(void)
     hal_cpu_init(&boot_cpu);
 }
 
-/* `info`: the FDT, or the EFI stub's hand-off; head.S has mapped 2 MiB from there on. */
-__noreturn void arch_start(paddr_t info, paddr_t image, uint64_t current_el, uint64_t entered_by)
+/* Whose record it is: they begin with magic numbers, none of which is an FDT's. */
+static enum loader_protocol protocol_of(paddr_t info)
+{
+    uint64_t magic;
+
+    if (info == 0)
+        return LOADER_LINUX_FDT;
+    memcpy(&magic, phys_to_virt(info), sizeof magic);
+    if (magic == EFI_HANDOFF_MAGIC)
+        return LOADER_EFI;
+    return magic == LIMINE_HANDOFF_MAGIC ? LOADER_LIMINE : LOADER_LINUX_FDT;
+}
+
+/* `info`: the FDT, or the hand-off of EFI or Limine; head.S has mapped 2 MiB from there on. */
+__noreturn void arch_start(paddr_t info, paddr_t image, uint64_t current_el)
 {
     paddr_t first = ALIGN_DOWN(image, GiB);
     struct loader_handoff h = {
-        .protocol = entered_by == ENTERED_BY_EFI ? LOADER_EFI : LOADER_LINUX_FDT,
+        .protocol = protocol_of(info),
         .info = info,
         .image_start = image,
         .image_end = image + (uint64_t)(__image_end - __image_start),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: the image as an EFI application (UEFI 2.10): from efi_main, which the PE header of
- * boot/head.S names, to efi_handoff_entry there.
+ * boot/head.S names, to the image's first instruction.
  *
  * Model: while the firmware's services are there: command line, initramfs, framebuffer, tables, time
  * and random numbers are read into one struct efi_handoff, and the image is copied to a 2 MiB
@@ -18,7 +18,7 @@
 #define MAP_SLACK 32 /* descriptors more than there are before its buffer is allocated */
 #define LEAVE_TRIES 16
 
-extern char image_head[], efi_handoff_entry[], __bss_start[], __image_end[];
+extern char image_head[], __bss_start[], __image_end[];
 efi_status efi_main(efi_handle image, const struct efi_system_table *system);
 
 static const struct efi_guid loaded_image_guid = {
@@ -221,8 +221,7 @@ static efi_status kernel_start(struct stub *s)
         status = services_leave(s, hand);
     if (status != EFI_SUCCESS)
         return status;
-    efi_leave(place + (uint64_t)(efi_handoff_entry - image_head), (uint64_t)hand, place,
-              place + (uint64_t)(__image_end - image_head));
+    efi_leave(place, (uint64_t)hand, place, place + (uint64_t)(__image_end - image_head));
 }
 
 efi_status efi_main(efi_handle image, const struct efi_system_table *system)

@@ -21,10 +21,6 @@
 #define START_STACK 16
 #define START_CONTEXT 24
 
-/* Which entry of boot/head.S was taken. */
-#define ENTERED_BY_LINUX 0
-#define ENTERED_BY_EFI 1
-
 #define ESR_EC_SHIFT 26
 #define ESR_EC_SVC64 0x15
 
