@@ -255,3 +255,20 @@ KTEST(boot_record, unknown_protocol)
     h.protocol = (enum loader_protocol)99;
     KTEST_EQ(boot_parse(&h, &rec), -ENOENT);
 }
+
+KTEST(boot_record, ram_that_is_mapped)
+{
+    record_init(&rec, &handoff);
+    record_add_range(&rec, 1 * MiB, 1 * MiB, MEM_USABLE, 0);
+    record_add_range(&rec, 2 * MiB, 8192, MEM_ACPI, 0);
+    record_add_range(&rec, 2 * MiB + 8192, 4096, MEM_RESERVED, 0);
+    KTEST_TRUE(record_map_ram(&rec, 1 * MiB, 16) == NULL);
+    rec.ram_mapped = true;
+    KTEST_TRUE(record_map_ram(&rec, 1 * MiB, 1 * MiB + 8192) == phys_to_virt(1 * MiB));
+    KTEST_TRUE(record_map_ram(&rec, 1 * MiB, 1 * MiB + 8193) == NULL);
+    KTEST_TRUE(record_map_ram(&rec, 1 * MiB, 0) == NULL);
+    KTEST_TRUE(record_map_ram(&rec, 1 * MiB, UINT64_MAX) == NULL);
+    KTEST_EQ(record_ram_room(&rec, 2 * MiB - 5, 64 * KiB), 8197);
+    KTEST_EQ(record_ram_room(&rec, 2 * MiB - 5, 100), 100);
+    KTEST_EQ(record_ram_room(&rec, 2 * MiB + 8192, 100), 0);
+}
