@@ -6,7 +6,7 @@ Model: x86_64 is tested as q35 (configuration space in memory, messages) and as 
 GICv2 (messages to its frame) and a GICv3. One boot of each does all.
 """
 import pci_view
-from harness import Board, Context, expect_equal, expect_match, test
+from harness import Board, Context, Failure, expect_equal, expect_match, test
 from qmp import Monitor
 
 DEVICES = {
@@ -53,7 +53,7 @@ def check_rescan(shell, ours):
     bridge = next(name for name in sorted(ours) if ours[name].get("buses", (0, 0, 0))[2] > ours[name].get("buses", (0, 0, 0))[1])
     below = [name for name in ours if bridge in ours[name]["path"] and name != bridge]
     if len(below) < 3:
-        raise AssertionError(f"{bridge} has {below} below it")
+        raise Failure(f"{bridge} has {below} below it")
     shell.output(f"echo 1 >/sys/bus/pci/devices/{bridge}/remove; echo 1 >/sys/bus/pci/devices/0000:00:06.3/remove")
     left = sorted(shell.output("ls /sys/bus/pci/devices").split())
     expect_equal(left, sorted(set(ours) - {bridge, "0000:00:06.3"} - set(below)), "what is left after a removal")
@@ -75,7 +75,7 @@ def check_driver(shell, ours, kind):
         shell.check(f"cat {folder}/interrupts", f"{kind} 3\n")
     irq = int(shell.output(f"cat {folder}/irq"))
     if irq == 0:
-        raise AssertionError("no interrupt")
+        raise Failure("no interrupt")
     shell.output(f"echo 2 >/proc/irq/{irq}/smp_affinity && echo 7 >{folder}/interrupt && echo 8 >{folder}/interrupt")
     expect_match(rf"^\s*{irq}:\s+\d+\s+[1-9]\d*\s.*edu", shell.output("cat /proc/interrupts"), "the second CPU's interrupts")
     shell.output(f"echo 1 >/proc/irq/{irq}/smp_affinity")
@@ -95,6 +95,29 @@ def check_unbind(shell, ours):
     shell.output(f"exec 5<&- 6>&-; echo 1 >/sys/bus/pci/rescan; echo 9 >{folder}/interrupt && echo 4 >{folder}/dma")
     shell.output("for i in 1 2 3 4 5 6 7 8 9 10; do "
                  f"echo 1 >{folder}/remove && echo 1 >/sys/bus/pci/rescan && echo 5 >{folder}/interrupt || break; done; test $i = 10", 60)
+
+
+def check_restart(shell, ours):
+    """The driver is stopped and started while its devices are used; nothing is lost, and they work."""
+    names = [name for name in sorted(ours) if ours[name]["id"] == (0x1234, 0x11E8)]
+    shell.put("/tmp/use", "".join(f"(while [ ! -e /tmp/stop ]; do echo 3 >/sys/bus/pci/devices/{name}/dma; "
+                                  f"echo 4 >/sys/bus/pci/devices/{name}/interrupt; done) 2>/dev/null &\n" for name in names))
+    shell.put("/tmp/restart", "i=0; while [ $i -lt $1 ]; do echo restart >/proc/subsystems/edu/control || exit 1; i=$((i + 1)); done")
+    shell.output("sh /tmp/restart 10")
+    used = "awk '/^heap_bytes/ { h = $2 } /^frames_free/ { print h, $2 }' /proc/counters"
+    for _ in range(3):  # what a cache keeps, it keeps once
+        before = [int(n) for n in shell.output(used).split()]
+        shell.output("sh /tmp/restart 50", 120)
+        after = [int(n) for n in shell.output(used).split()]
+        if after[0] <= before[0] and after[1] >= before[1]:
+            break
+    else:
+        raise Failure(f"50 restarts of the driver: heap and frames were {before}, are {after}")
+    shell.run("rm -f /tmp/stop; . /tmp/use")
+    shell.output("sh /tmp/restart 30", 120)
+    shell.run("touch /tmp/stop; wait", 120)
+    for name in names:
+        shell.output(f"echo 9 >/sys/bus/pci/devices/{name}/interrupt && echo 4 >/sys/bus/pci/devices/{name}/dma")
 
 
 def check_config(shell, ours):
@@ -124,6 +147,7 @@ def run(ctx, which):
             check_rescan(shell, ours)
             check_driver(shell, ours, kind)
             check_unbind(shell, ours)
+            check_restart(shell, ours)
             check_config(shell, ours)
             check_views(shell, monitor)
     finally:

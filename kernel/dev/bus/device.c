@@ -544,6 +544,12 @@ err_t driver_subsystem_start(struct subsystem *self)
     return driver_start(container_of(self, struct driver, subsystem));
 }
 
+err_t driver_subsystem_halt(struct subsystem *self)
+{
+    driver_stop(container_of(self, struct driver, subsystem));
+    return 0;
+}
+
 void driver_subsystem_stop(struct subsystem *self)
 {
     driver_stop(container_of(self, struct driver, subsystem));

@@ -128,13 +128,15 @@ struct driver {
  */
 #define DRIVER_SUBSYSTEM(name_, needs_)                                                            \
     { .name = (name_), .privilege = PRIV_DRIVER, .needs = (needs_),                                \
-      .late_init = driver_subsystem_start, .shutdown = driver_subsystem_stop }
+      .late_init = driver_subsystem_start, .stop = driver_subsystem_halt,                         \
+      .shutdown = driver_subsystem_stop }
 #define REGISTER_DRIVER(record)                                                                    \
     static registry_subsystem_t registry_subsystem_##record REGISTRY_ORDERED                       \
         __attribute__((used, section("registry_subsystem"), aligned(sizeof(void *)))) =            \
             &record.subsystem
 err_t driver_subsystem_start(struct subsystem *self);
-void driver_subsystem_stop(struct subsystem *self);
+err_t driver_subsystem_halt(struct subsystem *self); /* while the machine runs */
+void driver_subsystem_stop(struct subsystem *self); /* as it goes down */
 
 enum device_state { DEVICE_NEW, DEVICE_ADDED, DEVICE_REMOVING, DEVICE_GONE };
 

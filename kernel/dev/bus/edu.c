@@ -42,7 +42,8 @@ struct edu {
     struct pci_device *pci;
     volatile uint8_t *registers;
     struct mutex mutex;
-    struct waitq raised; /* wakes when an interrupt has come */
+    struct waitq raised; /* wakes when an interrupt has come, or none will */
+    bool stopped; /* atomic */
     uint32_t last, count; /* atomic: its value, and how many */
     struct dma_buffer page;
 };
@@ -84,10 +85,11 @@ static err_t interrupt_raise(struct edu *e, uint32_t value)
     if (value == 0)
         return -EINVAL;
     mmio_write32(e->registers + REG_RAISE, value);
-    if (wait_event_deadline(&e->raised, atomic_load(&e->count) != before,
+    if (wait_event_deadline(&e->raised,
+                            atomic_load(&e->count) != before || atomic_load(&e->stopped),
                             clock_monotonic() + TIMEOUT_NS) != 0)
         return -EIO;
-    return atomic_load(&e->last) == value ? 0 : -EIO;
+    return atomic_load(&e->count) != before && atomic_load(&e->last) == value ? 0 : -EIO;
 }
 
 static err_t factorial_start(struct edu *e, uint32_t value)
@@ -252,7 +254,7 @@ static err_t edu_probe(struct device *d)
     return 0;
 }
 
-/* Who waits for an interrupt that now will not come has a time-out. */
+/* No interrupt and no DMA from here on; who waits for one is let go. */
 static void edu_stop(struct device *d)
 {
     struct edu *e = d->driver_data;
@@ -260,6 +262,8 @@ static void edu_stop(struct device *d)
     mmio_write32(e->registers + REG_ACKNOWLEDGE, UINT32_MAX);
     irq_unregister(pci_irq_vector(e->pci, 0), on_interrupt, e);
     pci_master_set(e->pci, false);
+    atomic_store(&e->stopped, true);
+    waitq_wake_all(&e->raised);
 }
 
 static void edu_remove(struct device *d)

@@ -192,32 +192,7 @@ static err_t pci_start(struct subsystem *self)
     return 0;
 }
 
-static struct pci_host *host_take(void)
-{
-    mutex_lock(&pci_mutex);
-    struct pci_host *h = hosts;
-    if (h)
-        hosts = h->next;
-    mutex_unlock(&pci_mutex);
-    return h;
-}
-
-static void pci_stop(struct subsystem *self)
-{
-    struct pci_host *h;
-
-    (void)self;
-    while ((h = host_take()) != NULL) {
-        device_remove(&h->device);
-        mutex_lock(&pci_mutex);
-        pci_host_close(h);
-        mutex_unlock(&pci_mutex);
-        device_put(&h->device);
-    }
-    bus_remove(&pci_bus_type);
-}
-
 static const char *const needs[] = { "devices", "?irqchip", "?gic", "?pci-ports", "?msi", NULL };
 static struct subsystem pci_subsystem = { .name = "pci", .privilege = PRIV_DRIVER, .needs = needs,
-                                          .late_init = pci_start, .shutdown = pci_stop };
+                                          .late_init = pci_start };
 REGISTER_SUBSYSTEM(pci_subsystem);

@@ -159,10 +159,3 @@ struct pci_host *pci_hosts_find(const struct subsystem *who)
     }
     return first ? first : ports_open(who);
 }
-
-void pci_host_close(struct pci_host *host)
-{
-    if (host->ops == &ecam_ops)
-        vmap_unmap_device(host->data, ecam_bytes(host->hw));
-    host->data = NULL;
-}

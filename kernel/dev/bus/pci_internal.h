@@ -127,7 +127,6 @@ void pci_host_init(struct pci_host *host, const struct pci_ops *ops, void *data,
                    const struct hw_pci_host *hw);
 /* Hosts of the machine.  Return: the first, or NULL. */
 struct pci_host *pci_hosts_find(const struct subsystem *who);
-void pci_host_close(struct pci_host *host); /* before its last reference goes */
 
 /* --- pci_scan.c --- */
 

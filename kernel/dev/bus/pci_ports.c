@@ -69,12 +69,6 @@ static err_t ports_start(struct subsystem *self)
     return service_publish_pci_ports("ports", &ops, 100, PRIV_DRIVER);
 }
 
-static void ports_stop(struct subsystem *self)
-{
-    (void)self;
-    service_withdraw_pci_ports("ports");
-}
-
 static struct subsystem ports_subsystem = { .name = "pci-ports", .privilege = PRIV_DRIVER,
-                                            .late_init = ports_start, .shutdown = ports_stop };
+                                            .late_init = ports_start };
 REGISTER_SUBSYSTEM(ports_subsystem);

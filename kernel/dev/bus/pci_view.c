@@ -2,8 +2,7 @@
 /*
  * Purpose: PCI functions in /sys, as lspci reads them.
  * Model: what was read at the scan is shown from memory; `config` is the function itself.  Its reader and
- * writer hold pci_mutex and look whether the device is still in the tree, so that a host that closes
- * has nobody in its registers.
+ * writer hold pci_mutex and look whether the device is still in the tree.
  * Source: Documentation/ABI/testing/sysfs-bus-pci; flags of <linux/ioport.h>.
  */
 #include <dev/bus/pci_internal.h>

@@ -128,13 +128,7 @@ static err_t v2m_start(struct subsystem *self)
     return service_publish_msi_controller(controller.name, &controller, 100, PRIV_DRIVER);
 }
 
-static void v2m_stop(struct subsystem *self)
-{
-    (void)self;
-    service_withdraw_msi_controller(controller.name);
-}
-
 static const char *const needs[] = { "gic", NULL };
 static struct subsystem msi_subsystem = { .name = "msi", .privilege = PRIV_DRIVER, .needs = needs,
-                                          .late_init = v2m_start, .shutdown = v2m_stop };
+                                          .late_init = v2m_start };
 REGISTER_SUBSYSTEM(msi_subsystem);

@@ -134,13 +134,7 @@ static err_t msi_start(struct subsystem *self)
     return service_publish_msi_controller(controller.name, &controller, 100, PRIV_DRIVER);
 }
 
-static void msi_stop(struct subsystem *self)
-{
-    (void)self;
-    service_withdraw_msi_controller(controller.name);
-}
-
 static const char *const needs[] = { "lapic", NULL };
 static struct subsystem msi_subsystem = { .name = "msi", .privilege = PRIV_DRIVER, .needs = needs,
-                                          .late_init = msi_start, .shutdown = msi_stop };
+                                          .late_init = msi_start };
 REGISTER_SUBSYSTEM(msi_subsystem);
