@@ -192,7 +192,7 @@ static err_t pci_start(struct subsystem *self)
     return 0;
 }
 
-static const char *const needs[] = { "devices", "?irqchip", "?gic", "?pci-ports", "?msi", NULL };
+static const char *const needs[] = { "devices", "?msi", NULL };
 static struct subsystem pci_subsystem = { .name = "pci", .privilege = PRIV_DRIVER, .needs = needs,
                                           .late_init = pci_start };
 REGISTER_SUBSYSTEM(pci_subsystem);

@@ -70,5 +70,5 @@ static err_t ports_start(struct subsystem *self)
 }
 
 static struct subsystem ports_subsystem = { .name = "pci-ports", .privilege = PRIV_DRIVER,
-                                            .late_init = ports_start };
+                                            .early_init = ports_start };
 REGISTER_SUBSYSTEM(ports_subsystem);
