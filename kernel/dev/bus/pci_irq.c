@@ -13,6 +13,7 @@
 #define LOG_TAG "pci"
 #include <dev/bus/pci_internal.h>
 
+#include <core/hardware.h>
 #include <core/log.h>
 #include <core/params.h>
 #include <hal/io.h>
@@ -88,6 +89,8 @@ unsigned pci_intx(const struct pci_device *p)
         return 0;
     if (hw && hw->from_tree)
         return tree_line(p);
+    if (!hardware()->pci_ports) /* not a PC: the register means nothing */
+        return 0;
     line = pci_read8(p, PCI_LINE);
     return line < PC_LINES ? line : 0;
 }
