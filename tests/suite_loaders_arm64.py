@@ -8,6 +8,7 @@ less of it, and gets the hardware from ACPI, where it must be the same.
 import shutil
 import subprocess
 
+from firmware import tree_of, tree_write
 from harness import BUILD, LOGS, ROOT, Failure, Shell, expect_equal, expect_match, test
 from loaders import INITRAMFS, LOADER, PLACES, cdrom, expect_same, facts, image, limine_release, record, run_rows
 
@@ -44,18 +45,18 @@ def test_loader():
     return flat
 
 
-def folder_disk(name, files):
-    """A folder with `files` {path: content or a file to copy} as a FAT disk."""
+def folder_of(name, files):
+    """A folder with `files` {path: content or a file to copy}."""
     folder = BUILD / "tests" / name
     shutil.rmtree(folder, ignore_errors=True)
     for path, content in files.items():
         path = folder / path
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, str):
-            path.write_bytes(content.encode())
+        if isinstance(content, (str, bytes)):
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
         else:
             shutil.copy(content, path)
-    return virtio(f"fat:{folder}")
+    return folder
 
 
 def virtio(path):
@@ -116,9 +117,10 @@ def by_u_boot(ctx, reference, disk):
 def matrix(ctx):
     kernel, initramfs, iso = ctx.kernel_path(), INITRAMFS["arm64"], image(ctx)
     typed = f"Image {CONSOLE} initrd=/initramfs.cpio"
-    disk = folder_disk("arm64-disk", {
+    folder = folder_of("arm64-disk", {
         "Image": kernel, "initramfs.cpio": initramfs, "startup.nsh": f"fs0:\r\n{typed}\r\n",
         "extlinux/extlinux.conf": f"label devine\n kernel /Image\n initrd /initramfs.cpio\n append {CONSOLE}\n"})
+    disk = virtio(f"fat:{folder}")
     packed = {"module.000.size": "compressed"}
     chosen = f"BOOT_IMAGE=/boot/Image {CONSOLE}"
     reference = record(ctx, "direct", direct(kernel))
@@ -155,3 +157,21 @@ def uefi_manager(ctx):
             expect_equal(sh.run("ls /sys/firmware/acpi/tables/APIC")[1], tables, "status of ls")
             sh.send("poweroff -f\n")
             expect_equal(sh.expect_exit(60), 0, "QEMU's status")
+
+
+@test("a device tree that GRUB brings beside ACPI wins, unless acpi=force", archs=("arm64",), kernels=("devine",))
+def both(ctx):
+    iso = LOGS / "arm64-both.iso"
+    modules = ROOT / "build/deps/arm64/grub-efi-arm64-bin/usr/lib/grub/arm64-efi"
+    subprocess.run(["bash", "-c", ". scripts/lib.sh; deb_fetch arm64 grub-efi-arm64-bin"], check=True, cwd=ROOT)
+    tree = tree_write(tree_of("-m", "256", "-smp", "2", "-machine", "gic-version=2"))
+    for parameter, source in (("debug", "fdt"), ("acpi=force", "acpi")):
+        menu = (f"menuentry devine {{\n devicetree /boot/tree\n linux /boot/Image console=ttyAMA0 {parameter}\n"
+                " initrd /boot/initramfs.cpio\n}\n")
+        folder = folder_of("arm64-both", {"boot/Image": ctx.kernel_path(), "boot/initramfs.cpio": INITRAMFS["arm64"],
+                                          "boot/tree": tree, "boot/grub/grub.cfg": "set timeout=0\n" + menu})
+        subprocess.run(["grub-mkrescue", "-d", modules, "-o", iso, folder], check=True, capture_output=True)
+        found = record(ctx, f"both {source}", [*MACHINE, "-bios", FIRMWARE, *cdrom(iso)])
+        expect_equal(found["hardware.source"], source, "hardware.source")
+        expect_equal((found["rsdp"] != "none", found["device-tree"] != "none"), (True, True), "both are there")
+        expect_equal(found["hardware.cpu.001"], "id 0x1 node 0 start psci", "the second CPU")
