@@ -22,7 +22,6 @@
 #include <lib/string.h>
 #include <mm/heap.h>
 #include <mm/vmap.h>
-#include <sched/clock.h>
 
 #include <linux/virtio_mmio.h>
 
@@ -288,9 +287,7 @@ static void mmio_stop(struct device *d)
 {
     struct mmio_device *m = d->driver_data;
 
-    if (device_remove(&m->v.device) != 0) /* it is gone, or somebody else is at it */
-        while (atomic_load(&m->v.device.state) != DEVICE_GONE)
-            (void)sleep_until(clock_monotonic() + NS_PER_MSEC, false);
+    virtio_device_gone(&m->v);
 }
 
 static void mmio_remove(struct device *d)

@@ -334,6 +334,13 @@ err_t virtio_device_add(struct virtio_device *d, struct device *parent)
     return device_add(&d->device);
 }
 
+void virtio_device_gone(struct virtio_device *d)
+{
+    if (device_remove(&d->device) != 0) /* it is gone, or somebody else is at it */
+        while (atomic_load(&d->device.state) != DEVICE_GONE)
+            (void)sleep_until(clock_monotonic() + NS_PER_MSEC, false);
+}
+
 static err_t virtio_start(struct subsystem *self __maybe_unused)
 {
     return bus_add(&virtio_bus);

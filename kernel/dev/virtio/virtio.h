@@ -77,11 +77,10 @@ struct virtio_transport {
 
 struct virtio_device {
     struct device device; /* first; "virtio0", a child of what carries it */
-    const struct virtio_transport *transport; /* set by the transport before adding, as the next four */
+    const struct virtio_transport *transport; /* set by the transport before adding, as the next three */
     uint32_t id, vendor; /* VIRTIO_ID_* */
     bool legacy; /* no VIRTIO_F_VERSION_1, rings in one piece by page number */
     size_t config_bytes; /* what config_read can reach */
-    void *carrier; /* the transport's */
 
     uint64_t features; /* negotiated */
     const struct virtio_driver *driver; /* from probe to remove; NULL: none */
@@ -132,6 +131,8 @@ static inline struct virtio_device *virtio_of(struct device *d)
 /* Names a zeroed record whose transport, id, ... are set, and adds it below `parent`.  The caller keeps a
  * reference.  Return: as device_add(). */
 err_t __must_check virtio_device_add(struct virtio_device *d, struct device *parent);
+/* For a carrier that loses its driver: when it returns, the device is removed, by whomever. */
+void virtio_device_gone(struct virtio_device *d);
 static inline const char *virtio_name(const struct virtio_device *d)
 {
     return d->device.name;
