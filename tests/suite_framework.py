@@ -67,7 +67,8 @@ def check_dependents(fail, rows):
     for name, (state, needs, reason) in rows.items():
         if name == fail or state == "absent":
             continue
-        lost = [need for need in needs if rows[need.lstrip("?")][0] in ("failed", "absent")]
+        # What this architecture does not have at all is not missed.
+        lost = [need for need in needs if rows.get(need.lstrip("?"), ("none",))[0] in ("failed", "absent")]
         firm = [need for need in lost if not need.startswith("?")]
         if firm and (state != "failed" or not any(need in reason for need in firm)):
             raise Failure(f"{name} needs {firm} and is {state}: {reason}")
