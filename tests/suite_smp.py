@@ -72,7 +72,9 @@ def storm(ctx):
 
 # Contended acquisitions of all locks together that 100 operations on 4 CPUs may have. One lock that all of them took for each
 # operation gave 8 (kill) to 42 (stat); what is left are the frame allocator's batches, and the writers of names now and then.
-CONTENDED_MAX = {"null": 1, "fault": 3, "stat": 1, "kill": 1}
+# Forks of one program share its file's pages and the heap's arenas, but not the process tree.
+CONTENDED_MAX = {"null": 1, "fault": 3, "fork": 60, "stat": 1, "kill": 1}
+TREE_CONTENDED_MAX = 2
 
 
 @test("independent processes on 4 CPUs meet in no lock", archs=("x86_64",), kernels=("devine",))
@@ -88,6 +90,9 @@ def contention(ctx):
         operations, contended = counts[kind]
         if contended * 100 > limit * operations:
             raise Failure(f"{kind}: {contended} contended acquisitions in {operations} operations\n{output}")
+    tree = int(expect_match(r"(?m)^fork .*LOCK_PROC_TREE (\d+)/", output)[1])
+    if tree * 100 > TREE_CONTENDED_MAX * counts["fork"][0]:
+        raise Failure(f"fork: {tree} contended acquisitions of the process tree's lock\n{output}")
 
 
 KERNEL, TREE, WORDS, INITRD = 0x40200000, 0x4F000000, 0x4E000000, 0x48000000  # as in spin_table.S

@@ -74,10 +74,7 @@ long sys_getrusage(int who, struct rusage __user *ru)
     } else if (who == RUSAGE_THREAD) {
         task_usage(task_current(), &sum);
     } else if (who == RUSAGE_CHILDREN) {
-        unsigned long flags = brlock_read_irqsave(&tree_lock);
-
-        sum = p->children_sum;
-        brlock_read_irqrestore(&tree_lock, flags);
+        process_children_usage(p, &sum);
     } else {
         return -EINVAL;
     }

@@ -84,14 +84,14 @@ long sys_pidfd_send_signal(int pidfd, int sig, siginfo_t __user *user, unsigned 
 /* A file of p's first task, with a reference. */
 static struct file *file_of(struct process *p, int fd)
 {
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
     struct task *t = list_first_or_null(&p->tasks, struct task, process_link);
     struct fdtable *files = t ? t->actor.files : NULL;
     struct file *f;
 
     if (files)
         fdtable_get(files);
-    brlock_read_irqrestore(&tree_lock, flags);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
     if (!files)
         return NULL;
     f = fdtable_file(files, fd);

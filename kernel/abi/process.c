@@ -24,6 +24,7 @@ static long id_of(pid_t pid, enum which_id which)
 {
     unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct process *p = process_current();
+    const struct pgroup *group;
     long id = -ESRCH;
 
     if (pid != 0) {
@@ -31,8 +32,9 @@ static long id_of(pid_t pid, enum which_id which)
 
         p = t ? t->process : process_find(pid);
     }
-    if (p)
-        id = which == ID_GROUP ? p->group->id : p->group->session->id;
+    group = p ? atomic_load_relaxed(&p->group) : NULL; /* NULL: reaped just now */
+    if (group)
+        id = which == ID_GROUP ? group->id : group->session->id;
     brlock_read_irqrestore(&tree_lock, flags);
     return id;
 }

@@ -384,8 +384,10 @@ static bool selection_has(const struct selection *s, struct task *t)
         return t->id == s->id;
     if (s->which == PRIO_PGRP) {
         unsigned long flags = brlock_read_irqsave(&tree_lock);
+        const struct pgroup *group;
 
-        has = t->process->group && t->process->group->id == s->id;
+        group = atomic_load_relaxed(&t->process->group);
+        has = group && group->id == s->id;
         brlock_read_irqrestore(&tree_lock, flags);
         return has;
     }

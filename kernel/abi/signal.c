@@ -137,11 +137,11 @@ static err_t kill_process(pid_t pid, int sig, const siginfo_t *info)
 
 static err_t kill_group(pid_t pgid, int sig, const siginfo_t *info)
 {
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     struct pgroup *g = pgid ? pgroup_find(pgid) : process_current()->group;
     err_t err = g ? signal_send_group_locked(g, sig, info, true) : -ESRCH;
 
-    brlock_read_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     return err;
 }
 

@@ -124,13 +124,10 @@ long sys_times(struct tms __user *buf)
     struct process *p = process_current();
     struct rusage_sum own, children;
     struct tms t;
-    unsigned long flags;
 
     if (buf) {
         process_usage(p, &own);
-        flags = brlock_read_irqsave(&tree_lock);
-        children = p->children_sum;
-        brlock_read_irqrestore(&tree_lock, flags);
+        process_children_usage(p, &children);
         t = (struct tms){ .tms_utime = (__kernel_clock_t)(own.user / CLOCK_TICK_NS),
                           .tms_stime = (__kernel_clock_t)(own.system / CLOCK_TICK_NS),
                           .tms_cutime = (__kernel_clock_t)(children.user / CLOCK_TICK_NS),

@@ -434,6 +434,67 @@ static void br_stubborn(unsigned id)
 EXPLORE(brlock_stubborn, .name = "lock.brlock!keeps_its_mark", .broken = true, .workers = 3,
         .work = br_stubborn);
 
+/* What a reader takes out of sight is freed when nobody who could see it is left. */
+#define THINGS 3
+
+static struct thing {
+    uint32_t freed;
+} things[THINGS], *shown;
+
+static void thing_look(void)
+{
+    struct thing *t = atomic_load(&shown);
+
+    for (unsigned i = 0; t && i < 3; i++) {
+        explore_point();
+        explore_must(atomic_load(&t->freed) == 0);
+    }
+}
+
+static void thing_free(bool waits)
+{
+    struct thing *t;
+
+    brlock_read(&br);
+    t = atomic_xchg(&shown, NULL);
+    brlock_read_done(&br);
+    while (waits && !brlock_unread(&br))
+        hal_relax();
+    if (t)
+        atomic_store(&t->freed, 1u);
+}
+
+static void thing_work(unsigned id, bool waits)
+{
+    for (unsigned i = 0; i < THINGS; i++) {
+        if (id == 0) {
+            atomic_store(&shown, &things[i]);
+            thing_free(waits);
+        } else if (id == 1) {
+            brlock_write(&br);
+            thing_look();
+            brlock_write_done(&br);
+        } else {
+            brlock_read(&br);
+            thing_look();
+            brlock_read_done(&br);
+        }
+    }
+}
+
+static void unread_work(unsigned id)
+{
+    thing_work(id, true);
+}
+
+static void unread_hasty(unsigned id)
+{
+    thing_work(id, false);
+}
+
+EXPLORE(brlock_unread, .name = "lock.brlock_unread", .workers = 4, .work = unread_work);
+EXPLORE(brlock_hasty, .name = "lock.brlock!frees_at_once", .broken = true, .workers = 4, .work = unread_hasty);
+
 /* --- sequence --- */
 
 static ns_t latest; /* a time that somebody has read; atomic */

@@ -18,7 +18,7 @@ void brlock_read_wait(struct brlock *l)
     arch_point();
     spin_word_take(&l->lock);
     atomic_store_relaxed(mine, 1);
-    arch_point();
+    atomic_fence(); /* for brlock_unread() */
     spin_word_give(&l->lock);
 }
 

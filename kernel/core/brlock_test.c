@@ -60,3 +60,15 @@ KTEST(brlock, reader_waits_by_the_spinlock)
     (void)lock_stat_get(LOCK_DEVICE, &after);
     KTEST_TRUE(!counts || after.taken > before.taken);
 }
+
+KTEST(brlock, unread_sees_both_sides)
+{
+    KTEST_TRUE(brlock_unread(&lock));
+    brlock_read(&lock);
+    KTEST_TRUE(!brlock_unread(&lock));
+    brlock_read_done(&lock);
+    brlock_write(&lock);
+    KTEST_TRUE(!brlock_unread(&lock));
+    brlock_write_done(&lock);
+    KTEST_TRUE(brlock_unread(&lock));
+}

@@ -14,6 +14,8 @@
     X(LOCK_THREADS_PART) /* a part of their list */                                                \
     X(LOCK_TTY)          /* a terminal's line state */                                             \
     X(LOCK_PROC_TREE)    /* parents, children, groups, sessions, ids: a big-reader lock */         \
+    X(LOCK_FAMILY)       /* one process' children */                                               \
+    X(LOCK_GROUP)        /* the list of a process group's members */                               \
     X(LOCK_SIGNAL)       /* one process' signal state */                                           \
     X(LOCK_FILES)        /* one file-descriptor table */                                           \
     X(LOCK_FS)           /* dentry hash, mounts, roots: a big-reader lock (brlock.h) */            \

@@ -3,7 +3,8 @@
  * Purpose: new tasks and processes: clone(2), clone3, fork, vfork.
  *
  * Model: everything that can fail is made first, unlinked; then the child is linked into the tree
- * under tree_lock (which may still refuse: limits, a kill meanwhile) and started.
+ * under tree_lock (which may still refuse: limits, a kill meanwhile) and started.  New processes come as
+ * its readers, so that forks do not wait for each other; who signals many is a writer and misses none.
  *
  *     clone_check -> clone_make -> { clone_space, clone_files, clone_signals } -> clone_link -> start
  */
@@ -230,8 +231,11 @@ static void link_process(struct clone_job *j)
     p->parent = j->r->flags & CLONE_PARENT ? me->parent : me;
     p->exit_signal = j->r->flags & CLONE_PARENT ? me->exit_signal : j->r->exit_signal;
     p->parent_id = p->parent->id;
-    list_add_tail(&p->parent->children, &p->sibling);
+    p->id = j->child->id;
     group_join_locked(p, me->group);
+    spin_lock(&p->parent->family_lock);
+    list_add_tail(&p->parent->children, &p->sibling);
+    spin_unlock(&p->parent->family_lock);
 }
 
 static uint64_t task_limit(const struct task *t)
@@ -257,6 +261,11 @@ static void catch_up(struct task *me, struct task *child)
     spin_unlock_irqrestore(&p->signal_lock, flags);
 }
 
+static bool counts_as_parent(const struct clone_job *j)
+{
+    return j->parent->user->uid == j->parent->actor.cred->uid;
+}
+
 static err_t link_locked(struct clone_job *j)
 {
     struct task *me = j->parent;
@@ -268,7 +277,8 @@ static err_t link_locked(struct clone_job *j)
         return -ERESTARTNOINTR;
     if (task_total() >= atomic_load_relaxed(&threads_limit))
         return -EAGAIN;
-    user = user_count_add(me->actor.cred->uid, task_limit(me));
+    user = counts_as_parent(j) ? user_count_more(me->user, task_limit(me))
+                               : user_count_add(me->actor.cred->uid, task_limit(me));
     if (IS_ERR(user))
         return PTR_ERR(user);
     id = choose_id(j->r);
@@ -291,9 +301,17 @@ static err_t link_locked(struct clone_job *j)
 
 static err_t clone_link(struct clone_job *j)
 {
-    unsigned long flags = brlock_write_irqsave(&tree_lock);
-    err_t err = link_locked(j);
+    unsigned long flags;
+    err_t err;
 
+    if (j->new_process && counts_as_parent(j)) {
+        flags = brlock_read_irqsave(&tree_lock);
+        err = link_locked(j);
+        brlock_read_irqrestore(&tree_lock, flags);
+        return err;
+    }
+    flags = brlock_write_irqsave(&tree_lock);
+    err = link_locked(j);
     brlock_write_irqrestore(&tree_lock, flags);
     return err;
 }
@@ -457,11 +475,14 @@ out_unmake:
 /* Puts *slot of the running task's actor to `own`; the old one is for the caller. */
 static void *exchange(void **slot, void *own)
 {
-    unsigned long flags = brlock_write_irqsave(&tree_lock);
+    struct process *p = process_current();
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     void *old = *slot;
 
+    spin_lock(&p->signal_lock);
     *slot = own;
-    brlock_write_irqrestore(&tree_lock, flags);
+    spin_unlock(&p->signal_lock);
+    brlock_read_irqrestore(&tree_lock, flags);
     return old;
 }
 

@@ -396,19 +396,39 @@ static err_t exec_cred(struct exec *e)
 
 /* ---- the point of no return ---------------------------------------------------------------- */
 
+/* Nobody takes the only task's place.  Return: done? */
+static bool stay_leader(struct task *t)
+{
+    struct process *p = t->process;
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    bool stays = p->leader == t && t->id == p->id && p->parent;
+
+    if (stays) {
+        spin_lock(&p->parent->family_lock);
+        p->executed = true;
+        p->exit_signal = SIGCHLD;
+        spin_unlock(&p->parent->family_lock);
+    }
+    brlock_read_irqrestore(&tree_lock, flags);
+    return stays;
+}
+
 /* The surviving task takes the process' id, whoever it was. */
 static void become_leader(struct task *t)
 {
     struct process *p = t->process;
-    unsigned long flags = brlock_write_irqsave(&tree_lock);
-    unsigned long inner = spin_lock_irqsave(&p->signal_lock);
+    unsigned long inner, flags;
     pid_t old = t->id;
 
+    if (stay_leader(t))
+        return;
+    flags = brlock_write_irqsave(&tree_lock);
+    inner = spin_lock_irqsave(&p->signal_lock);
     if (old != p->id) {
-        pid_slot(old)->task = NULL;
-        pid_slot(p->id)->task = t;
+        pid_hold(p->id);
+        atomic_store(&pid_slot(p->id)->task, t);
         t->id = p->id;
-        pid_release(old);
+        pid_release(old, t);
     }
     p->leader = t;
     p->executed = true;
@@ -459,11 +479,13 @@ static void exec_swap_space(struct task *t, struct exec *e)
     task_leave_user(t);
     vm_file_ops->get(e->file);
     e->space->exe = e->file;
-    flags = brlock_write_irqsave(&tree_lock);
+    flags = brlock_read_irqsave(&tree_lock);
+    spin_lock(&p->signal_lock);
     old = p->space;
     p->space = e->space;
     e->space = NULL;
-    brlock_write_irqrestore(&tree_lock, flags);
+    spin_unlock(&p->signal_lock);
+    brlock_read_irqrestore(&tree_lock, flags);
     space_activate(p->space);
     process_limits_to_space(p);
     task_vfork_done(t);

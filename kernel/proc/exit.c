@@ -84,19 +84,27 @@ void task_leave_user(struct task *t)
     t->thread.switch_pending = 0;
 }
 
+/* Foreign look-ups are readers with the signal_lock, or writers. */
+static void *give_up(struct process *p, void **slot)
+{
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    void *old = *slot;
+
+    spin_lock(&p->signal_lock);
+    *slot = NULL;
+    spin_unlock(&p->signal_lock);
+    brlock_read_irqrestore(&tree_lock, flags);
+    return old;
+}
+
 static void exit_files(struct task *t)
 {
-    unsigned long flags = brlock_write_irqsave(&tree_lock);
-    struct fdtable *files = t->actor.files;
-    struct fs_context *fs = t->actor.fs;
+    struct fdtable *files = give_up(t->process, (void **)&t->actor.files);
+    struct fs_context *fs;
 
-    t->actor.files = NULL;
-    brlock_write_irqrestore(&tree_lock, flags);
     if (files)
         fdtable_put(files);
-    flags = brlock_write_irqsave(&tree_lock);
-    t->actor.fs = NULL;
-    brlock_write_irqrestore(&tree_lock, flags);
+    fs = give_up(t->process, (void **)&t->actor.fs);
     if (fs)
         fs_context_put(fs);
 }
@@ -166,84 +174,130 @@ static bool parent_ignores_locked(struct process *parent, int sig)
     return sig == SIGCHLD && (a->handler == SIGNAL_IGNORE || (a->flags & SA_NOCLDWAIT));
 }
 
-/* Tells the parent. Return: whether the parent does not want to wait for it. */
-static bool notify_parent_locked(struct process *p)
+/* Does nobody wait for it? */
+static bool unwanted_locked(struct process *p)
+{
+    return !p->parent || parent_ignores_locked(p->parent, p->exit_signal);
+}
+
+/* The parent's family_lock is held: who waits finds the zombie and the signal. */
+static void notify_parent_locked(struct process *p)
 {
     struct process *parent = p->parent;
     int status = p->exit_status, sig = p->exit_signal;
     siginfo_t info;
-    bool ignored;
 
-    if (!parent)
-        return true;
-    ignored = parent_ignores_locked(parent, sig);
     if (sig > 0 && sig <= SIG_COUNT) {
         signal_info_child(&info, sig, p, status_code(status),
                           (status & 0x7f) ? status & 0x7f : status >> 8);
         (void)signal_send_process(parent, sig, &info);
     }
     waitq_wake_all(&parent->wait_children);
-    return ignored;
 }
 
+/* Its task is out of the tree: whoever sees the zombie may reap it. */
 static void zombie_locked(struct process *p)
 {
-    p->state = PROCESS_ZOMBIE;
-    reparent_locked(p);
-    group_check_orphaned_locked(p, p->parent, true);
-    if (p->parent) {
-        list_del(&p->sibling);
-        list_add_head(&p->parent->children, &p->sibling);
+    struct process *parent = p->parent;
+
+    if (!parent) {
+        p->state = PROCESS_ZOMBIE;
+        return;
     }
+    spin_lock(&parent->family_lock);
+    p->state = PROCESS_ZOMBIE;
+    list_del(&p->sibling);
+    list_add_head(&parent->children, &p->sibling);
+    notify_parent_locked(p);
+    spin_unlock(&parent->family_lock);
 }
 
-/* A task other than the last leaves; who waits in execve for the others looks again. */
-static void unlink_locked(struct task *t)
+/* Takes the task out, and adds it to its process' account.  A task other than the last leaves; who waits in
+ * execve for the others looks again. */
+static void unlink_locked(struct task *t, int status)
 {
     struct process *p = t->process;
-    struct pid_slot *slot = pid_slot(t->id);
-    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+    struct rusage_sum usage;
 
+    task_usage(t, &usage);
+    spin_lock(&p->signal_lock);
+    rusage_add(&p->own, &usage);
+    if (p->task_count == 1 && !p->exiting)
+        p->exit_status = status;
     list_del(&t->process_link);
     p->task_count--;
     if (p->leader == t)
-        p->leader = NULL;
+        atomic_store(&p->leader, NULL);
     signal_queue_flush(&t->pending);
-    spin_unlock_irqrestore(&p->signal_lock, flags);
-    slot->task = NULL;
-    pid_release(t->id);
+    spin_unlock(&p->signal_lock);
+    pid_release(t->id, t);
     tasks_minus_one_locked();
-    user_count_sub(t->user);
+}
+
+/* A reader of tree_lock may do it: nobody but the parent has to be told, who will wait. */
+static bool exit_simple(struct process *p)
+{
+    return p->task_count == 1 && list_empty(&p->children) && !unwanted_locked(p) && !group_is_guarded(p);
+}
+
+static void exit_last(struct task *t, int status, bool writer)
+{
+    struct process *p = t->process;
+
+    memcpy(p->name, t->thread.name, sizeof p->name);
+    p->uid = t->actor.cred->uid;
+    unlink_locked(t, status);
+    if (writer)
+        user_count_sub(t->user);
+    else
+        user_count_less(t->user);
+    zombie_locked(p);
+    waitq_wake_all(&p->pidfd_waiters);
+}
+
+/* As a writer of tree_lock. Return: is the process gone, too? */
+static bool exit_any(struct task *t, int status)
+{
+    struct process *p = t->process;
+    bool last = p->task_count == 1, reaped = false;
+
+    if (last) {
+        reparent_locked(p);
+        group_check_orphaned_locked(p, p->parent, true);
+        reaped = unwanted_locked(p);
+        exit_last(t, status, true);
+        reaped = reaped && process_reap_locked(p, true);
+    } else {
+        unlink_locked(t, status);
+        user_count_sub(t->user);
+        if (p->exec_task)
+            waitq_wake_all(&p->wait_children);
+    }
+    return reaped;
 }
 
 /* Adds the task to its process' account and takes it out of the tree. */
 static void exit_tree(struct task *t, int status)
 {
     struct process *p = t->process;
-    struct rusage_sum usage;
-    unsigned long flags = brlock_write_irqsave(&tree_lock);
-    bool last = p->task_count == 1, reaped = false;
+    bool simple = false, reaped = false;
+    unsigned long flags;
 
-    task_usage(t, &usage);
-    rusage_add(&p->own, &usage);
-    if (last) {
-        memcpy(p->name, t->thread.name, sizeof p->name);
-        p->uid = t->actor.cred->uid;
-        if (!p->exiting)
-            p->exit_status = status;
-        zombie_locked(p);
-        reaped = notify_parent_locked(p);
+    if (atomic_load_relaxed(&p->task_count) == 1) {
+        flags = brlock_read_irqsave(&tree_lock);
+        simple = exit_simple(p);
+        if (simple)
+            exit_last(t, status, false);
+        brlock_read_irqrestore(&tree_lock, flags);
     }
-    unlink_locked(t);
-    if (last && reaped)
-        process_reap_locked(p);
-    if (last)
-        waitq_wake_all(&p->pidfd_waiters);
-    else if (p->exec_task)
-        waitq_wake_all(&p->wait_children);
-    brlock_write_irqrestore(&tree_lock, flags);
+    if (!simple) {
+        flags = brlock_write_irqsave(&tree_lock);
+        reaped = exit_any(t, status);
+        brlock_write_irqrestore(&tree_lock, flags);
+    }
     if (reaped)
-        process_put(p); /* the task holds another reference */
+        process_bury(p); /* the task holds another reference */
+    task_bury(t);
 }
 
 /* One user less of the process' resources. Return: was it the last? */
@@ -258,15 +312,17 @@ static bool exit_live(struct process *p)
 
 static void exit_space(struct process *p)
 {
-    unsigned long flags = brlock_write_irqsave(&tree_lock);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
     struct space *s = p->space;
 
+    spin_lock(&p->signal_lock);
     p->space = NULL;
     if (s) {
         p->own.rss_max = MAX(p->own.rss_max, s->resident_max);
         oom_space_goes();
     }
-    brlock_write_irqrestore(&tree_lock, flags);
+    spin_unlock(&p->signal_lock);
+    brlock_read_irqrestore(&tree_lock, flags);
     if (!s)
         return;
     space_put(s);

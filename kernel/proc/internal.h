@@ -25,12 +25,16 @@ void process_limits_to_space(struct process *p);
 struct user_count {
     struct user_count *next; /* tree_lock */
     uid_t uid;
-    uint64_t tasks; /* tree_lock */
+    uint64_t tasks; /* atomic; nobody frees it while tree_lock is held by a reader */
     uint64_t signals; /* queued, and reserved by timers; atomic; raised only for a user with tasks */
 };
 /* One task more, of fewer than `limit`; tree_lock held. ERR_PTR: -EAGAIN, -ENOMEM. */
 struct user_count *__must_check user_count_add(uid_t uid, uint64_t limit);
 void user_count_sub(struct user_count *u); /* tree_lock held */
+/* The same for a user of whom the caller is a task, and for readers of tree_lock: who looks for a user next
+ * frees those that have nothing any more. */
+struct user_count *__must_check user_count_more(struct user_count *u, uint64_t limit);
+void user_count_less(struct user_count *u);
 
 /* The parent of a vfork goes on. */
 void task_vfork_done(struct task *t);
@@ -40,9 +44,13 @@ void task_leave_user(struct task *t);
 void process_stop_timers(struct process *p);
 /* In the interrupt of ITIMER_REAL. */
 void itimer_real_fire(struct timer *timer);
-/* A zombie or an auto-reaped process leaves the tree; tree_lock held; the caller puts the
- * reference afterwards. */
-void process_reap_locked(struct process *p);
+/* A zombie or an auto-reaped process leaves the tree; the caller buries it afterwards.  Locks: tree_lock, its
+ * reader with the parent's family_lock.  Return: done?  The last of a group needs a writer. */
+bool __must_check process_reap_locked(struct process *p, bool writer);
+/* After the tree_lock was given back: puts the tree's reference, of the exiting task one of its own, as soon
+ * as no look-up can see it any more. */
+void task_bury(struct task *t);
+void process_bury(struct process *p);
 
 /* Once, before process 1. */
 void futex_init(void);

@@ -6,6 +6,7 @@
  */
 #include <proc/job.h>
 
+#include <core/panic.h>
 #include <fs/tty.h>
 #include <mm/heap.h>
 #include <proc/pid.h>
@@ -14,8 +15,7 @@ static void session_put_locked(struct session *s)
 {
     if (!ref_put(&s->refs))
         return;
-    pid_slot(s->id)->session = NULL;
-    pid_release(s->id);
+    pid_release(s->id, s);
     kfree(s);
 }
 
@@ -24,8 +24,7 @@ static void pgroup_put_locked(struct pgroup *g)
     if (!ref_put(&g->refs))
         return;
     list_del(&g->session_link);
-    pid_slot(g->id)->group = NULL;
-    pid_release(g->id);
+    pid_release(g->id, g);
     session_put_locked(g->session);
     kfree(g);
 }
@@ -40,17 +39,39 @@ static struct pgroup *pgroup_create_locked(pid_t id, struct session *s)
     g->id = id;
     g->session = s;
     ref_get(&s->refs);
+    spin_init(&g->lock, LOCK_GROUP);
     list_init(&g->members);
     list_add_tail(&s->groups, &g->session_link);
-    pid_slot(id)->group = g;
+    pid_hold(id);
+    atomic_store(&pid_slot(id)->group, g);
     return g;
 }
 
 void group_join_locked(struct process *p, struct pgroup *g)
 {
+    unsigned long flags = spin_lock_irqsave(&g->lock);
+
     ref_get(&g->refs);
     p->group = g;
     list_add_tail(&g->members, &p->group_link);
+    spin_unlock_irqrestore(&g->lock, flags);
+}
+
+bool group_leave_shared(struct process *p)
+{
+    struct pgroup *g = p->group;
+    unsigned long flags = spin_lock_irqsave(&g->lock);
+    bool last = p->group_link.prev == p->group_link.next; /* the list's head is all there is */
+    bool freed;
+
+    if (!last) {
+        list_del(&p->group_link);
+        atomic_store_relaxed(&p->group, NULL);
+        freed = ref_put(&g->refs);
+        K_ASSERT(!freed); /* another member has one */
+    }
+    spin_unlock_irqrestore(&g->lock, flags);
+    return !last;
 }
 
 void group_leave_locked(struct process *p)
@@ -76,7 +97,8 @@ err_t session_create_locked(struct process *p)
         kfree(s);
         return -ENOMEM;
     }
-    pid_slot(p->id)->session = s;
+    pid_hold(p->id);
+    atomic_store(&pid_slot(p->id)->session, s);
     if (p->group)
         group_leave_locked(p);
     group_join_locked(p, g);
@@ -86,7 +108,7 @@ err_t session_create_locked(struct process *p)
 struct pgroup *group_boot(void)
 {
     static struct session session = { .refs = REFCOUNT_INIT(1), .groups = LIST_INIT(session.groups) };
-    static struct pgroup group = { .refs = REFCOUNT_INIT(1), .session = &session,
+    static struct pgroup group = { .lock = SPINLOCK_INIT(LOCK_GROUP), .refs = REFCOUNT_INIT(1), .session = &session,
                                    .members = LIST_INIT(group.members),
                                    .session_link = LIST_INIT(group.session_link) };
 
@@ -202,11 +224,16 @@ static bool has_stopped_locked(const struct pgroup *g)
 
 bool group_is_orphaned(void)
 {
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     bool orphaned = orphaned_locked(process_current()->group, NULL);
 
-    brlock_read_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     return orphaned;
+}
+
+bool group_is_guarded(const struct process *p)
+{
+    return guards(p->parent, p->group);
 }
 
 void group_check_orphaned_locked(struct process *p, struct process *parent, bool ends)

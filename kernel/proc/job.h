@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: process groups and sessions, for proc/ alone; the public part is in process.h.
- * Locking: tree_lock for all functions named _locked.
+ * Locking: a writer of tree_lock for all functions named _locked, but group_join_locked: a reader will do.
  */
 #pragma once
 
@@ -13,6 +13,10 @@ err_t session_create_locked(struct process *p);
 struct pgroup *group_boot(void);
 /* Puts a new process into its parent's group. */
 void group_join_locked(struct process *p, struct pgroup *g);
+/* Takes p out unless it is the last member; a reader of tree_lock.  Return: done? */
+bool __must_check group_leave_shared(struct process *p);
+/* Could p's parent continue members of p's group?  Then p's end may orphan it. */
+bool group_is_guarded(const struct process *p);
 /* Takes p out; the empty group goes away. */
 void group_leave_locked(struct process *p);
 /* Is the running process' group orphaned: no member has a parent in another group of the session? */

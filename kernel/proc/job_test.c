@@ -21,6 +21,7 @@ static struct process *member(struct process *parent, struct pgroup *g)
         process_put(p);
         return NULL;
     }
+    pid_hold(p->id);
     pid_slot(p->id)->process = p;
     p->parent = parent;
     if (parent)
@@ -37,8 +38,7 @@ static void drop(struct process *p)
 {
     list_del(&p->sibling);
     group_leave_locked(p);
-    pid_slot(p->id)->process = NULL;
-    pid_release(p->id);
+    pid_release(p->id, p);
     process_put(p);
 }
 
@@ -61,7 +61,7 @@ KTEST(job, groups_and_sessions_end_with_their_members)
         }
         KTEST_TRUE(pgroup_find(id) == NULL);
         KTEST_EQ(pid_alloc_exact(id), 0);
-        pid_release(id);
+        pid_release(id, NULL);
     }
     brlock_write_irqrestore(&tree_lock, flags);
 }

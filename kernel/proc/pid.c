@@ -11,9 +11,10 @@
 
 struct brlock tree_lock = BRLOCK_INIT(LOCK_PROC_TREE);
 
-static uint64_t taken[BITMAP_WORDS(PID_MAX)];
-static struct pid_slot *pages[PID_MAX / SLOTS_PER_PAGE];
-static pid_t last_pid;
+static uint64_t taken[BITMAP_WORDS(PID_MAX)]; /* atomic */
+static uint8_t holders[PID_MAX]; /* atomic: of each number, up to four */
+static struct pid_slot *pages[PID_MAX / SLOTS_PER_PAGE]; /* set once, freed by writers of tree_lock */
+static pid_t last_pid; /* atomic */
 unsigned pid_limit = PID_MAX;
 
 static size_t page_of(pid_t pid)
@@ -21,52 +22,75 @@ static size_t page_of(pid_t pid)
     return (size_t)pid / SLOTS_PER_PAGE;
 }
 
-/* Frees a page without numbers; the one that numbers are given out of stays. */
-static void page_trim(size_t page)
+/* Look-ups go through pages without a lock of their own. */
+void pid_trim_locked(void)
 {
-    if (taken[page] != 0 || page == page_of(last_pid))
-        return;
-    kfree(pages[page]);
-    pages[page] = NULL;
+    for (size_t page = 0; page < ARRAY_SIZE(pages); page++) {
+        if (taken[page] != 0 || page == page_of(last_pid))
+            continue;
+        kfree(pages[page]);
+        pages[page] = NULL;
+    }
 }
 
+static uint64_t bit_of(pid_t pid)
+{
+    return 1ull << ((unsigned)pid % 64);
+}
+
+/* Of two that make the same page, one keeps it. */
+static err_t page_make(pid_t pid)
+{
+    struct pid_slot **page = &pages[page_of(pid)], *none = NULL;
+    struct pid_slot *new;
+
+    if (atomic_load(page))
+        return 0;
+    new = kcalloc(SLOTS_PER_PAGE, sizeof *new);
+    if (!new)
+        return -ENOMEM;
+    if (!atomic_cas(page, &none, new))
+        kfree(new);
+    return 0;
+}
+
+/* Return: 0; -EEXIST: somebody has it; -ENOMEM. */
 static err_t pid_take(pid_t pid)
 {
-    struct pid_slot **page = &pages[page_of(pid)];
+    err_t err;
 
-    if (!*page) {
-        *page = kcalloc(SLOTS_PER_PAGE, sizeof **page);
-        if (!*page)
-            return -ENOMEM;
-    }
-    bitmap_set(taken, (size_t)pid);
-    return 0;
+    if (atomic_fetch_or(&taken[page_of(pid)], bit_of(pid)) & bit_of(pid))
+        return -EEXIST;
+    err = page_make(pid);
+    if (err)
+        (void)atomic_fetch_and(&taken[page_of(pid)], ~bit_of(pid));
+    return err;
 }
 
 pid_t pid_alloc(void)
 {
     size_t limit = atomic_load_relaxed(&pid_limit);
-    size_t pid = bitmap_find_clear(taken, PID_MAX, (size_t)last_pid + 1);
-    size_t old_page = page_of(last_pid);
+    size_t from = (size_t)atomic_load_relaxed(&last_pid) + 1, pid;
     err_t err;
 
-    if (pid >= limit) /* BITMAP_NONE, too */
-        pid = bitmap_find_clear(taken, PID_MAX, PID_RESERVED);
-    if (pid >= limit)
-        return -EAGAIN;
-    err = pid_take((pid_t)pid);
+    do {
+        pid = bitmap_find_clear(taken, PID_MAX, from);
+        if (pid >= limit) /* BITMAP_NONE, too */
+            pid = bitmap_find_clear(taken, PID_MAX, PID_RESERVED);
+        if (pid >= limit)
+            return -EAGAIN;
+        err = pid_take((pid_t)pid);
+        from = pid + 1;
+    } while (err == -EEXIST); /* another was faster */
     if (err)
         return err;
-    last_pid = (pid_t)pid;
-    page_trim(old_page);
+    atomic_store_relaxed(&last_pid, (pid_t)pid);
     return (pid_t)pid;
 }
 
 err_t pid_alloc_exact(pid_t pid)
 {
-    if (pid <= 0 || pid >= PID_MAX)
-        return -EINVAL;
-    return bitmap_test(taken, (size_t)pid) ? -EEXIST : pid_take(pid);
+    return pid <= 0 || pid >= PID_MAX ? -EINVAL : pid_take(pid);
 }
 
 struct pid_slot *pid_slot(pid_t pid)
@@ -75,19 +99,34 @@ struct pid_slot *pid_slot(pid_t pid)
 
     if (pid <= 0 || pid >= PID_MAX)
         return NULL;
-    page = pages[page_of(pid)];
+    page = atomic_load(&pages[page_of(pid)]);
     return page ? &page[(unsigned)pid % SLOTS_PER_PAGE] : NULL;
 }
 
-void pid_release(pid_t pid)
+#define LEAVE(member)                                                                              \
+    do {                                                                                           \
+        if (atomic_load_relaxed(&(member)) == holder)                                              \
+            atomic_store(&(member), NULL);                                                         \
+    } while (0)
+
+void pid_hold(pid_t pid)
+{
+    atomic_fetch_add(&holders[pid], 1u);
+}
+
+void pid_release(pid_t pid, const void *holder)
 {
     struct pid_slot *s = pid_slot(pid);
 
     K_ASSERT(s);
-    if (s->task || s->process || s->group || s->session)
-        return;
-    bitmap_clear(taken, (size_t)pid);
-    page_trim(page_of(pid));
+    if (holder) {
+        LEAVE(s->task);
+        LEAVE(s->process);
+        LEAVE(s->group);
+        LEAVE(s->session);
+    }
+    if ((holder ? atomic_sub_fetch(&holders[pid], 1u) : atomic_load(&holders[pid])) == 0)
+        (void)atomic_fetch_and(&taken[page_of(pid)], ~bit_of(pid));
 }
 
 pid_t pid_next(pid_t from)
@@ -106,21 +145,21 @@ struct process *process_find(pid_t pid)
 {
     struct pid_slot *s = pid_slot(pid);
 
-    return s ? s->process : NULL;
+    return s ? atomic_load(&s->process) : NULL;
 }
 
 struct task *task_find(pid_t tid)
 {
     struct pid_slot *s = pid_slot(tid);
 
-    return s ? s->task : NULL;
+    return s ? atomic_load(&s->task) : NULL;
 }
 
 struct pgroup *pgroup_find(pid_t pgid)
 {
     struct pid_slot *s = pid_slot(pgid);
 
-    return s ? s->group : NULL;
+    return s ? atomic_load(&s->group) : NULL;
 }
 
 struct process *process_get(pid_t pid)

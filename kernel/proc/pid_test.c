@@ -10,11 +10,11 @@ KTEST(pid, alloc_is_next_fit)
     pid_t a = pid_alloc(), b = pid_alloc(), c;
 
     KTEST_TRUE(a > 0 && b > a);
-    pid_release(a);
+    pid_release(a, NULL);
     c = pid_alloc();
     KTEST_TRUE(c > b); /* a freed number does not come back at once */
-    pid_release(b);
-    pid_release(c);
+    pid_release(b, NULL);
+    pid_release(c, NULL);
     brlock_write_irqrestore(&tree_lock, flags);
 }
 
@@ -29,7 +29,7 @@ KTEST(pid, exact_and_bounds)
         KTEST_EQ(pid_alloc_exact(PID_MAX - 1), -EEXIST);
         KTEST_TRUE(pid_slot(PID_MAX - 1) != NULL);
         KTEST_EQ(pid_next(PID_MAX - 1), PID_MAX - 1);
-        pid_release(PID_MAX - 1);
+        pid_release(PID_MAX - 1, NULL);
     }
     KTEST_EQ(pid_next(PID_MAX), 0);
     KTEST_TRUE(pid_slot(0) == NULL);
@@ -46,12 +46,12 @@ KTEST(pid, occupied_number_is_kept)
     struct session s;
 
     KTEST_TRUE(pid > 0);
+    pid_hold(pid);
     pid_slot(pid)->session = &s;
-    pid_release(pid);
+    pid_release(pid, NULL);
     KTEST_EQ(pid_alloc_exact(pid), -EEXIST);
-    pid_slot(pid)->session = NULL;
-    pid_release(pid);
+    pid_release(pid, &s);
     KTEST_EQ(pid_alloc_exact(pid), 0);
-    pid_release(pid);
+    pid_release(pid, NULL);
     brlock_write_irqrestore(&tree_lock, flags);
 }

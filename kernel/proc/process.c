@@ -16,7 +16,7 @@
 
 #include <linux/capability.h>
 
-static unsigned processes, tasks; /* tree_lock */
+static unsigned processes, tasks; /* atomic */
 unsigned threads_limit = PID_MAX;
 
 unsigned process_count(void)
@@ -39,6 +39,7 @@ struct process *process_create(void)
         return NULL;
     ref_init(&p->refs, 1);
     spin_init(&p->signal_lock, LOCK_SIGNAL);
+    spin_init(&p->family_lock, LOCK_FAMILY);
     list_init(&p->tasks);
     list_init(&p->children);
     list_init(&p->sibling);
@@ -112,24 +113,30 @@ void task_link_locked(struct task *t)
     struct pid_slot *slot = pid_slot(t->id);
     unsigned long flags = spin_lock_irqsave(&p->signal_lock);
 
-    slot->task = t;
+    pid_hold(t->id);
+    atomic_store(&slot->task, t);
     list_add_tail(&p->tasks, &t->process_link);
     if (p->task_count++ == 0) {
         p->leader = t;
         p->id = t->id;
-        slot->process = p;
-        processes++;
+        pid_hold(p->id);
+        atomic_store(&slot->process, p);
+        atomic_fetch_add(&processes, 1u);
     }
     p->live++;
-    tasks++;
+    atomic_fetch_add(&tasks, 1u);
     spin_unlock_irqrestore(&p->signal_lock, flags);
 }
 
-void process_reap_locked(struct process *p)
+bool process_reap_locked(struct process *p, bool writer)
 {
     unsigned long flags;
 
     K_ASSERT(p->task_count == 0 && p->state != PROCESS_DEAD);
+    if (writer)
+        group_leave_locked(p);
+    else if (!group_leave_shared(p))
+        return false;
     p->state = PROCESS_DEAD;
     /* From now on they no longer count against the user: the last reference may go later. */
     flags = spin_lock_irqsave(&p->signal_lock);
@@ -137,15 +144,114 @@ void process_reap_locked(struct process *p)
     spin_unlock_irqrestore(&p->signal_lock, flags);
     list_del(&p->sibling);
     p->parent = NULL;
-    group_leave_locked(p);
-    pid_slot(p->id)->process = NULL;
-    pid_release(p->id);
-    processes--;
+    pid_release(p->id, p);
+    atomic_fetch_sub(&processes, 1u);
+    return true;
+}
+
+/* ---- what look-ups may still see ----------------------------------------------------------- */
+
+#define BURY_FROM 8 /* fewer are not worth the look at all CPUs */
+#define BURY_MAX 64
+#define TRIM_EVERY 1024 /* numbers given out */
+#define TRIM_MANY 128
+
+/* The tree's references to what has left it as a reader, of its CPU; interrupts off. */
+static struct graves {
+    struct list tasks, processes; /* process_link, sibling; zeroed: none was ever added */
+    unsigned count;
+} __attribute__((aligned(BRLOCK_LINE))) graves[CPU_MAX];
+
+static void graves_put(struct list *dead_tasks, struct list *dead_processes)
+{
+    struct task *t, *next_task;
+    struct process *p, *next;
+
+    list_for_each_safe(t, next_task, dead_tasks, process_link) {
+        list_del(&t->process_link);
+        thread_put(&t->thread);
+    }
+    list_for_each_safe(p, next, dead_processes, sibling) {
+        list_del(&p->sibling);
+        process_put(p);
+    }
+}
+
+/* Return: has every look-up ended that may see what is in the graves?  Waits for it when they are full. */
+static bool graves_unseen(const struct graves *g)
+{
+    if (g->count < BURY_FROM)
+        return false;
+    if (brlock_unread(&tree_lock))
+        return true;
+    if (g->count < BURY_MAX)
+        return false;
+    brlock_write(&tree_lock);
+    brlock_write_done(&tree_lock);
+    return true;
+}
+
+static void bury(struct task *t, struct process *p)
+{
+    struct list dead_tasks = LIST_INIT(dead_tasks), dead_processes = LIST_INIT(dead_processes);
+    unsigned long flags = hal_irq_save();
+    struct graves *g = &graves[cpu_current()->id];
+
+    if (!g->tasks.next) {
+        list_init(&g->tasks);
+        list_init(&g->processes);
+    }
+    if (t)
+        list_add_tail(&g->tasks, &t->process_link);
+    else
+        list_add_tail(&g->processes, &p->sibling);
+    g->count++;
+    if (graves_unseen(g)) {
+        list_splice_tail(&dead_tasks, &g->tasks);
+        list_splice_tail(&dead_processes, &g->processes);
+        g->count = 0;
+    }
+    hal_irq_restore(flags);
+    graves_put(&dead_tasks, &dead_processes);
+}
+
+void task_bury(struct task *t)
+{
+    if (cpu_count == 1)
+        return; /* who looks something up is not preempted */
+    thread_get(&t->thread);
+    bury(t, NULL);
+}
+
+/* Tables of numbers are freed now and then, and when most of many tasks have gone. */
+static void tables_trim(void)
+{
+    static pid_t trimmed; /* atomic, as the next; pid_last() when it was done */
+    static unsigned few; /* tasks; fewer are worth another look */
+    pid_t last = pid_last(), before = atomic_load_relaxed(&trimmed);
+    unsigned long flags;
+
+    if (last >= before && last < before + TRIM_EVERY && task_total() >= atomic_load_relaxed(&few))
+        return;
+    atomic_store_relaxed(&trimmed, last);
+    atomic_store_relaxed(&few, task_total() > TRIM_MANY ? task_total() / 2 : 0u);
+    flags = brlock_write_irqsave(&tree_lock);
+    pid_trim_locked();
+    brlock_write_irqrestore(&tree_lock, flags);
+}
+
+void process_bury(struct process *p)
+{
+    tables_trim();
+    if (cpu_count == 1)
+        process_put(p);
+    else
+        bury(NULL, p);
 }
 
 void tasks_minus_one_locked(void)
 {
-    tasks--;
+    atomic_fetch_sub(&tasks, 1u);
 }
 
 /* ---- what each user has -------------------------------------------------------------------- */
@@ -190,6 +296,24 @@ struct user_count *user_count_add(uid_t uid, uint64_t limit)
     }
     (*u)->tasks++;
     return *u;
+}
+
+struct user_count *user_count_more(struct user_count *user, uint64_t limit)
+{
+    uint64_t n = atomic_load_relaxed(&user->tasks);
+
+    do {
+        if (n >= limit)
+            return ERR_PTR(-EAGAIN);
+    } while (!atomic_cas(&user->tasks, &n, n + 1));
+    return user;
+}
+
+void user_count_less(struct user_count *user)
+{
+    uint64_t before = atomic_fetch_sub(&user->tasks, 1u);
+
+    K_ASSERT(before > 0);
 }
 
 void user_count_sub(struct user_count *user)
@@ -304,7 +428,7 @@ void task_set_cred(struct task *t, const struct cred *c)
 const struct cred *process_cred_get(struct process *p)
 {
     unsigned long flags = brlock_read_irqsave(&tree_lock);
-    struct task *t = p->leader ? p->leader : list_first_or_null(&p->tasks, struct task, process_link);
+    struct task *t = process_any_task(p);
     const struct cred *c = t ? t->actor.cred : NULL;
 
     if (c)
@@ -315,12 +439,12 @@ const struct cred *process_cred_get(struct process *p)
 
 struct space *process_space_get(struct process *p)
 {
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
     struct space *s = p->space;
 
     if (s)
         space_get(s);
-    brlock_read_irqrestore(&tree_lock, flags);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
     return s;
 }
 
@@ -371,9 +495,17 @@ static uint64_t space_rss(const struct space *s)
     return s->resident_anon + s->resident_file + s->resident_shared;
 }
 
+void process_children_usage(struct process *p, struct rusage_sum *out)
+{
+    unsigned long flags = spin_lock_irqsave(&p->family_lock);
+
+    *out = p->children_sum;
+    spin_unlock_irqrestore(&p->family_lock, flags);
+}
+
 void process_usage(struct process *p, struct rusage_sum *out)
 {
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
     struct task *t;
 
     *out = p->own;
@@ -385,5 +517,5 @@ void process_usage(struct process *p, struct rusage_sum *out)
     }
     if (p->space)
         out->rss_max = MAX(out->rss_max, MAX(p->space->resident_max, space_rss(p->space)));
-    brlock_read_irqrestore(&tree_lock, flags);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
 }

@@ -10,9 +10,15 @@
  * Life: ALIVE -> (last task ends) ZOMBIE -> (parent waits, or ignores SIGCHLD) DEAD, freed with the
  * last reference; each task holds one.  Orphans go to the nearest subreaper, else to process 1.
  * Locking: `tree_lock` (LOCK_PROC_TREE, interrupts off: the terminal signals groups from interrupts)
- * guards parents, children, groups, sessions, ids: a big-reader lock, whose readers look things up and
- * whose writers fork, end and wait; process->signal_lock (LOCK_SIGNAL, interrupts off) guards signal
- * state; order: tree, then signal.  The list of tasks changes under both.
+ * guards parents, children, groups, sessions, ids: a big-reader lock.  Its readers look things up, and
+ * they fork, end and wait in the simple cases, with finer locks below it: the parent's family_lock
+ * for its list of children and what becomes of them, the group's lock for its list of members.  Writers
+ * do the rest: threads, orphans, jobs, and all that goes through lists of groups.  "tree_lock" at
+ * a field: written by writers, or by readers with that finer lock.  process->signal_lock (LOCK_SIGNAL,
+ * interrupts off) guards signal state; order: tree, family, group, signal.  The list of tasks changes
+ * under tree_lock and signal_lock: readers of tree_lock go through it with signal_lock.
+ * What a reader has found is there until it ends reading, though another takes it out of the tree
+ * meanwhile: its last reference waits for the readers (process_bury).
  */
 #pragma once
 
@@ -44,7 +50,8 @@ struct pgroup {
     pid_t id;
     refcount_t refs;
     struct session *session; /* with a reference; constant */
-    struct list members; /* process.group_link; tree_lock */
+    struct spinlock lock; /* LOCK_GROUP */
+    struct list members; /* process.group_link; lock to change, a writer of tree_lock to go through */
     struct list session_link; /* tree_lock */
     int64_t oom_pages; /* of all members, while a victim is chosen; tree_lock */
 };
@@ -59,7 +66,7 @@ enum stop_state { STOP_NONE, STOP_STOPPED, STOP_CONTINUED };
 struct process {
     pid_t id; /* constant */
     refcount_t refs;
-    struct space *space; /* constant but for execve and exit; tree_lock for foreign readers */
+    struct space *space; /* constant but for execve and exit; changed under tree_lock and signal_lock */
     struct sighand *sighand; /* may be shared (CLONE_SIGHAND without CLONE_THREAD); tree_lock and signal_lock */
     struct spinlock signal_lock;
 
@@ -69,11 +76,12 @@ struct process {
     struct task *leader; /* the task that has the process' id, NULL once it ended; as tasks */
     struct process *parent; /* tree_lock */
     pid_t parent_id; /* of parent, 0: none; tree_lock for writers, read atomically (getppid) */
-    struct list children, sibling; /* tree_lock; zombies stand first */
+    struct spinlock family_lock; /* LOCK_FAMILY */
+    struct list children, sibling; /* tree_lock, the parent's family_lock; zombies stand first */
     struct pgroup *group; /* tree_lock; with a reference */
-    struct list group_link; /* tree_lock */
+    struct list group_link; /* tree_lock, the group's lock */
 
-    enum process_state state; /* tree_lock */
+    enum process_state state; /* tree_lock, the parent's family_lock */
     int exit_status; /* as wait4 gives it; signal_lock until it is a zombie, then tree_lock */
     int exit_signal; /* to the parent, SIGCHLD or clone's, 0: none; tree_lock */
     bool exiting; /* exit_group or a fatal signal; signal_lock */
@@ -181,6 +189,14 @@ static inline void process_ref(struct process *p)
     ref_get(&p->refs);
 }
 void process_put(struct process *p);
+/* The first task, or another; NULL: a zombie.  For readers of tree_lock. */
+static inline struct task *process_any_task(struct process *p)
+{
+    struct task *t = atomic_load(&p->leader);
+    struct list *first = t ? NULL : atomic_load(&p->tasks.next);
+
+    return t ? t : first != &p->tasks ? list_entry(first, struct task, process_link) : NULL;
+}
 /* The space with a reference, NULL when it has none any more. */
 struct space *process_space_get(struct process *p);
 /* Credentials of a foreign process with a reference (of its first task); NULL: it is a zombie. */
@@ -251,6 +267,8 @@ err_t process_set_limit(struct process *p, unsigned resource, const struct rlimi
 /* Usage of a live process with its tasks; of the running task alone. */
 void process_usage(struct process *p, struct rusage_sum *out);
 void task_usage(struct task *t, struct rusage_sum *out);
+/* Of the children it has waited for. */
+void process_children_usage(struct process *p, struct rusage_sum *out);
 void rusage_add(struct rusage_sum *to, const struct rusage_sum *from);
 /* setpgid, setsid. */
 err_t process_set_group(pid_t pid, pid_t pgid);

@@ -228,14 +228,14 @@ static err_t task_lookup(struct inode *dir, struct dentry *d)
 /* The smallest id >= from among p's tasks, or 0. */
 static pid_t next_task(struct process *p, pid_t from)
 {
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
     struct task *t;
     pid_t best = 0;
 
     list_for_each(t, &p->tasks, process_link)
         if (t->id >= from && (!best || t->id < best))
             best = t->id;
-    brlock_read_irqrestore(&tree_lock, flags);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
     return best;
 }
 
@@ -262,13 +262,13 @@ const struct file_ops pid_task_dir_ops = { .readdir = task_readdir, .seek = pseu
 
 struct fdtable *pid_files(struct process *p)
 {
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
     struct task *t = p->leader ? p->leader : list_first_or_null(&p->tasks, struct task, process_link);
     struct fdtable *files = t ? t->actor.files : NULL;
 
     if (files)
         fdtable_get(files);
-    brlock_read_irqrestore(&tree_lock, flags);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
     return files;
 }
 
@@ -436,11 +436,15 @@ static uint64_t pid_ops_committed(void)
 
     for (pid_t pid = pid_ops_next(1); pid > 0; pid = pid_ops_next(pid + 1)) {
         unsigned long flags = brlock_read_irqsave(&tree_lock);
-        const struct process *p = process_find(pid);
+        struct process *p = process_find(pid);
 
-        if (p && p->space)
-            pages += atomic_load_relaxed(&p->space->data_pages) +
-                     atomic_load_relaxed(&p->space->stack_pages);
+        if (p) {
+            spin_lock(&p->signal_lock); /* keeps p->space */
+            if (p->space)
+                pages += atomic_load_relaxed(&p->space->data_pages) +
+                         atomic_load_relaxed(&p->space->stack_pages);
+            spin_unlock(&p->signal_lock);
+        }
         brlock_read_irqrestore(&tree_lock, flags);
     }
     return pages;

@@ -162,16 +162,16 @@ static bool snapshot(struct snapshot *s, const struct pid_node *n)
 
     memset(s, 0, sizeof *s);
     s->tpgid = -1;
-    flags = brlock_read_irqsave(&tree_lock);
+    flags = brlock_write_irqsave(&tree_lock);
     t = n->tid ? task_find(n->tid) : p->leader ? p->leader
                                                : list_first_or_null(&p->tasks, struct task,
                                                                     process_link);
     if (p->state == PROCESS_DEAD || (n->tid && (!t || t->process != p))) {
-        brlock_read_irqrestore(&tree_lock, flags);
+        brlock_write_irqrestore(&tree_lock, flags);
         return false;
     }
     snap_process(s, p, t, n->tid != 0);
-    brlock_read_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     if (s->tty_ref) {
         s->tty = tty_device(s->tty_ref);
         s->tpgid = tty_foreground(s->tty_ref);
@@ -711,13 +711,13 @@ static void show_personality(struct textbuf *out, void *arg)
 
 static struct fs_context *fs_of(struct process *p)
 {
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
     struct task *t = p->leader ? p->leader : list_first_or_null(&p->tasks, struct task, process_link);
     struct fs_context *fs = t ? t->actor.fs : NULL;
 
     if (fs)
         fs_context_get(fs);
-    brlock_read_irqrestore(&tree_lock, flags);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
     return fs;
 }
 

@@ -448,17 +448,17 @@ err_t signal_send_group_locked(struct pgroup *g, int sig, const siginfo_t *info,
 
 err_t signal_send_group(pid_t pgid, int sig, const siginfo_t *info)
 {
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     struct pgroup *g = pgroup_find(pgid);
     err_t err = g ? signal_send_group_locked(g, sig, info, false) : -ESRCH;
 
-    brlock_read_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     return err;
 }
 
 err_t signal_send_all(int sig, const siginfo_t *info)
 {
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    unsigned long flags = brlock_write_irqsave(&tree_lock);
     err_t result = -ESRCH;
 
     for (pid_t pid = pid_next(2); pid > 0; pid = pid_next(pid + 1)) {
@@ -475,7 +475,7 @@ err_t signal_send_all(int sig, const siginfo_t *info)
         else if (result == -ESRCH)
             result = err;
     }
-    brlock_read_irqrestore(&tree_lock, flags);
+    brlock_write_irqrestore(&tree_lock, flags);
     return result;
 }
 
@@ -543,11 +543,12 @@ static bool same_user(const struct cred *mine, const struct cred *theirs)
 err_t signal_permitted(struct process *p, int sig)
 {
     const struct cred *mine = cred_current();
-    struct task *t = p->leader ? p->leader : list_first_or_null(&p->tasks, struct task, process_link);
+    const struct pgroup *group = atomic_load_relaxed(&p->group); /* NULL: it was reaped just now */
+    struct task *t = process_any_task(p);
 
     if (cred_capable(mine, CAP_KILL) || p == process_current())
         return 0;
-    if (sig == SIGCONT && p->group->session == process_current()->group->session)
+    if (sig == SIGCONT && group && group->session == process_current()->group->session)
         return 0;
     /* A zombie has no credentials any more; nothing can happen to it either. */
     return !t || same_user(mine, t->actor.cred) ? 0 : -EPERM;

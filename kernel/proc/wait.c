@@ -16,7 +16,7 @@
 
 #include <linux/wait.h>
 
-enum look { LOOK_NONE /* no such child */, LOOK_LATER, LOOK_FOUND };
+enum look { LOOK_NONE /* no such child */, LOOK_LATER, LOOK_FOUND, LOOK_WRITER /* only a writer can */ };
 
 static bool matches(const struct process *c, const struct wait_request *w)
 {
@@ -37,8 +37,8 @@ static void result(struct wait_request *w, struct process *c, int status, int co
 }
 
 /* *reaped: the tree's reference, to be put after the lock is released. */
-static void take_zombie(struct wait_request *w, struct process *me, struct process *c,
-                        struct process **reaped)
+static enum look take_zombie(struct wait_request *w, struct process *me, struct process *c, bool writer,
+                             struct process **reaped)
 {
     int status = c->exit_status;
 
@@ -50,10 +50,12 @@ static void take_zombie(struct wait_request *w, struct process *me, struct proce
     w->usage = c->own;
     rusage_add(&w->usage, &c->children_sum);
     if (w->options & WNOWAIT)
-        return;
+        return LOOK_FOUND;
+    if (!process_reap_locked(c, writer))
+        return LOOK_WRITER;
     rusage_add(&me->children_sum, &w->usage);
-    process_reap_locked(c);
     *reaped = c;
+    return LOOK_FOUND;
 }
 
 static bool take_stop(struct wait_request *w, struct process *c)
@@ -80,7 +82,7 @@ static bool take_stop(struct wait_request *w, struct process *c)
     return wanted;
 }
 
-static enum look look_at(struct wait_request *w, struct process *me, struct process *c,
+static enum look look_at(struct wait_request *w, struct process *me, struct process *c, bool writer,
                          struct process **reaped)
 {
     if (!matches(c, w))
@@ -88,25 +90,24 @@ static enum look look_at(struct wait_request *w, struct process *me, struct proc
     if (c->state == PROCESS_ZOMBIE) {
         if (!(w->options & WEXITED))
             return LOOK_NONE;
-        take_zombie(w, me, c, reaped);
-        return LOOK_FOUND;
+        return take_zombie(w, me, c, writer, reaped);
     }
     return take_stop(w, c) ? LOOK_FOUND : LOOK_LATER;
 }
 
-static enum look look_locked(struct wait_request *w, struct process *me, struct process **reaped)
+static enum look look_locked(struct wait_request *w, struct process *me, bool writer, struct process **reaped)
 {
     enum look best = LOOK_NONE;
     struct process *c;
 
     if (w->which == WAIT_PID) {
         c = process_find(w->id);
-        return c && c->parent == me ? look_at(w, me, c, reaped) : LOOK_NONE;
+        return c && c->parent == me ? look_at(w, me, c, writer, reaped) : LOOK_NONE;
     }
     list_for_each(c, &me->children, sibling) {
-        enum look l = look_at(w, me, c, reaped);
+        enum look l = look_at(w, me, c, writer, reaped);
 
-        if (l == LOOK_FOUND)
+        if (l >= LOOK_FOUND)
             return l;
         best = MAX(best, l);
     }
@@ -116,12 +117,23 @@ static enum look look_locked(struct wait_request *w, struct process *me, struct 
 static enum look look(struct wait_request *w)
 {
     struct process *me = process_current(), *reaped = NULL;
-    unsigned long flags = brlock_write_irqsave(&tree_lock);
-    enum look l = look_locked(w, me, &reaped);
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    enum look l;
 
-    brlock_write_irqrestore(&tree_lock, flags);
+    spin_lock(&me->family_lock);
+    l = look_locked(w, me, false, &reaped);
+    spin_unlock(&me->family_lock);
+    brlock_read_irqrestore(&tree_lock, flags);
+    if (l == LOOK_WRITER) {
+        w->pid = 0;
+        flags = brlock_write_irqsave(&tree_lock);
+        spin_lock(&me->family_lock); /* for who adds up usage */
+        l = look_locked(w, me, true, &reaped);
+        spin_unlock(&me->family_lock);
+        brlock_write_irqrestore(&tree_lock, flags);
+    }
     if (reaped)
-        process_put(reaped);
+        process_bury(reaped);
     return l;
 }
 
