@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: CC0-1.0
 #
 # Purpose: fetch the libraries that the kernel is linked with, from Debian's archive, to build/deps:
-#   libfdt (arm64 and host) and zlib's source (its inflate half is compiled with our flags).
+#   libfdt (arm64 and host) and zlib's source (its inflate half is compiled with our flags), and the fonts of
+#   which tools/font.py makes that of the framebuffer console.
 # Usage: scripts/deps.sh
 
 set -euo pipefail
@@ -30,4 +31,5 @@ exec 9>"$DEPS/lock"
 flock 9
 deb_fetch amd64 libfdt-dev
 deb_fetch arm64 libfdt-dev
+deb_fetch amd64 console-setup-linux
 zlib_fetch

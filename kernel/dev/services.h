@@ -5,6 +5,7 @@
 #pragma once
 
 #include <core/irq.h>
+#include <hal/boot.h>
 #include <hal/hardware.h>
 #include <sched/clock.h>
 #include <svc/console.h>
@@ -48,3 +49,10 @@ struct msi_controller {
     void (*free)(struct msi_target *t, unsigned count, const unsigned *irqs);
 };
 SERVICE_TYPE(msi_controller, struct msi_controller);
+
+/* A picture that a driver set up itself; the loader's is in the boot record. */
+struct framebuffer_service {
+    struct boot_framebuffer fb;
+    void *base; /* where its first pixel is mapped */
+};
+SERVICE_TYPE(framebuffer, struct framebuffer_service);

@@ -29,9 +29,8 @@ EMPTY_DIRECTORY(dev_block, "dev/block");
 static bool is_named_last(const struct console_service *c)
 {
     const char *value = params_find("console");
-    size_t n = strlen(c->tty_name);
 
-    return value && strncmp(value, c->tty_name, n) == 0 && (value[n] == '\0' || value[n] == ',');
+    return value && console_is_named(c, value);
 }
 
 struct console_pick {

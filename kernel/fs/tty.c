@@ -231,12 +231,20 @@ const struct file_ops tty_file_ops = {
     .release = tty_release,
 };
 
+/* The device number of its second name, 0: it has none. */
+static unsigned console_alias(const struct tty *t)
+{
+    const struct console_service *c = t->driver;
+
+    return c->alias ? DEV(c->major, c->alias_minor) : 0;
+}
+
 static struct tty *console_find(unsigned dev)
 {
     struct tty *t;
 
     list_for_each(t, &consoles, link)
-        if (t->dev == dev) {
+        if (t->dev == dev || console_alias(t) == dev) {
             tty_get(t);
             return t;
         }
@@ -269,9 +277,9 @@ static err_t tty_open(struct inode *inode, struct file *f)
 
     if (err)
         return err;
-    /* Neither of these two ever becomes the controlling terminal by being opened. */
+    /* None of these three ever becomes the controlling terminal by being opened. */
     unsigned asked = f->flags;
-    if (inode->rdev == DEV(5, 0) || inode->rdev == DEV(5, 1))
+    if (inode->rdev == DEV(5, 0) || inode->rdev == DEV(5, 1) || inode->rdev == DEV(4, 0))
         f->flags |= O_NOCTTY;
     err = tty_open_file(t, f);
     f->flags = asked;
@@ -404,14 +412,6 @@ static void console_speed(struct tty *t, const char *options)
         }
 }
 
-/* Does `console=` name this terminal?  A comma and options may follow. */
-static bool console_named(const struct tty *t, const char *value)
-{
-    size_t n = strlen(t->name);
-
-    return !strncmp(value, t->name, n) && (value[n] == '\0' || value[n] == ',');
-}
-
 struct gathered {
     const struct console_service *c[16];
     unsigned rating[16], count;
@@ -441,7 +441,10 @@ static err_t console_add(const struct console_service *c)
     list_add_tail(&consoles, &t->link);
     if (c->set_input)
         c->set_input(console_input, t);
-    return chrdev_register(t->name, t->dev, TTY_MODE, &tty_file_ops, NULL);
+    err_t err = chrdev_register(t->name, t->dev, TTY_MODE, &tty_file_ops, NULL);
+    if (!err && c->alias)
+        err = chrdev_register(c->alias, console_alias(t), TTY_MODE, &tty_file_ops, NULL);
+    return err;
 }
 
 /* The last console= that names one of ours, else the best-rated. */
@@ -458,7 +461,7 @@ static void console_choose(const struct gathered *g)
         if (g->count > 0 && t->driver == g->c[best])
             console_tty = t;
     list_for_each(t, &consoles, link)
-        if (value && console_named(t, value)) {
+        if (value && console_is_named(t->driver, value)) {
             console_tty = t;
             const char *comma = strchr(value, ',');
             if (comma)

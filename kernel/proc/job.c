@@ -10,6 +10,8 @@
 #include <fs/tty.h>
 #include <mm/heap.h>
 #include <proc/pid.h>
+#include <proc/power.h>
+#include <svc/power.h>
 
 static void session_put_locked(struct session *s)
 {
@@ -353,4 +355,5 @@ static const struct tty_proc_ops job_tty_ops = {
 void job_init(void)
 {
     tty_proc_ops = &job_tty_ops;
+    power_ctrl_alt_del_set(ctrl_alt_del);
 }

@@ -27,16 +27,17 @@ static struct console_sink *sinks; /* only grows */
 static void sink_write(struct log_sink *sink, const char *text, size_t n)
 {
     const struct console_service *console = ((struct console_sink *)sink)->console;
+    void (*write)(const char *s, size_t n) = console->write_log ? console->write_log : console->write;
 
     while (n) {
         const char *end = memchr(text, '\n', n);
         size_t run = end ? (size_t)(end - text) : n;
 
         if (run)
-            console->write(text, run);
+            write(text, run);
         if (!end)
             return;
-        console->write("\r\n", 2);
+        write("\r\n", 2);
         text = end + 1;
         n -= run + 1;
     }
@@ -64,17 +65,29 @@ static void sink_add(const struct console_service *console)
     log_sink_add(&s->sink, true);
 }
 
-/* Does some console=NAME[,options] of the command line name it? */
-static bool is_named(const char *name)
+static bool starts_with_name(const char *value, const char *name)
 {
-    size_t n = strlen(name);
+    size_t n = name ? strlen(name) : 0;
+
+    return n && strncmp(value, name, n) == 0 &&
+           (value[n] == '\0' || value[n] == ' ' || value[n] == ',');
+}
+
+bool console_is_named(const struct console_service *console, const char *value)
+{
+    return starts_with_name(value, console->tty_name) || starts_with_name(value, console->alias);
+}
+
+/* Does some console=NAME[,options] of the command line name it? */
+static bool is_named(const struct console_service *console)
+{
     const char *at = params_cmdline();
 
     while (at && (at = strstr(at, "console=")) != NULL) {
         bool word = at == params_cmdline() || at[-1] == ' ';
 
         at += strlen("console=");
-        if (word && strncmp(at, name, n) == 0 && (at[n] == '\0' || at[n] == ' ' || at[n] == ','))
+        if (word && console_is_named(console, at))
             return true;
     }
     return false;
@@ -94,7 +107,7 @@ static bool choose(const struct service *s, void *arg)
         return true;
     if (!c->best)
         c->best = console;
-    if (c->count < ARRAY_SIZE(c->named) && is_named(console->tty_name))
+    if (c->count < ARRAY_SIZE(c->named) && is_named(console))
         c->named[c->count++] = console;
     return true;
 }
@@ -115,7 +128,7 @@ void console_log_attach(void)
 
 struct nth {
     unsigned left;
-    const char *name;
+    const struct console_service *console;
 };
 
 static bool count_down(const struct service *s, void *arg)
@@ -124,24 +137,31 @@ static bool count_down(const struct service *s, void *arg)
 
     if (strcmp(s->type, "console") != 0 || n->left-- > 0)
         return true;
-    n->name = ((const struct console_service *)s->impl)->tty_name;
+    n->console = s->impl;
     return false;
 }
 
-static const char *console_nth(unsigned n)
+static const struct console_service *nth_console(unsigned n)
 {
     struct nth search = { .left = n };
 
     service_for_each(count_down, &search);
-    return search.name;
+    return search.console;
+}
+
+static const char *console_nth(unsigned n)
+{
+    const struct console_service *console = nth_console(n);
+
+    return console ? console->tty_name : NULL;
 }
 
 static bool console_exists(const char *name)
 {
-    const char *known;
+    const struct console_service *known;
 
-    for (unsigned i = 0; (known = console_nth(i)) != NULL; i++)
-        if (strcmp(known, name) == 0)
+    for (unsigned i = 0; (known = nth_console(i)) != NULL; i++)
+        if (console_is_named(known, name))
             return true;
     return false;
 }

@@ -96,3 +96,19 @@ static struct subsystem power_subsystem = { .name = "power",
                                             .privilege = PRIV_KERNEL,
                                             .early_init = power_start };
 REGISTER_SUBSYSTEM(power_subsystem);
+
+static void (*ctrl_alt_del_fn)(void); /* atomic */
+
+void power_ctrl_alt_del_set(void (*fn)(void))
+{
+    atomic_store(&ctrl_alt_del_fn, fn);
+}
+
+void power_ctrl_alt_del(void)
+{
+    void (*fn)(void) = atomic_load(&ctrl_alt_del_fn);
+
+    if (!fn)
+        power_reboot();
+    fn();
+}

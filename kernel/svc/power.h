@@ -19,3 +19,7 @@ SERVICE_TYPE(power, struct power_service);
 __noreturn void power_off(void);
 __noreturn void power_reboot(void);
 __noreturn void power_halt(void);
+
+/* Ctrl-Alt-Del was pressed: what `fn` does, restarts the machine while none was named.  Context: thread. */
+void power_ctrl_alt_del(void);
+void power_ctrl_alt_del_set(void (*fn)(void)); /* once, at start */

@@ -277,6 +277,8 @@ void *virtio_queue_take(struct virtio_queue *q, uint32_t *written)
     bytes = atomic_load_relaxed(&e->len);
     if (id >= q->size || !q->slots[id].token)
         return complain(q, "it gives back what it does not have");
+    if (q->slots[id].in_bytes == 0)
+        bytes = 0; /* nothing to write to: QEMU's keyboard says here what it read */
     if (bytes > q->slots[id].in_bytes)
         return complain(q, "it claims to have written beyond a buffer");
     q->seen++;
