@@ -15,6 +15,7 @@ hardware=(kernel/boot/{hardware,record}.c kernel/core/hardware.c kernel/mm/numa.
 acpi=(kernel/boot/acpi{,_madt,_srat,_fadt,_s5,_pptt,_mcfg,_spcr}.c)
 libraries=()
 case $name in
+    vt) sources=(kernel/dev/video/{vt,cp437}.c kernel/lib/fmt.c) ;;
     elf) sources=(kernel/proc/elf.c) ;;
     initramfs) sources=(kernel/fs/cpio.c) ;;
     acpi | madt | srat) sources=("${hardware[@]}" "${acpi[@]}") ;;

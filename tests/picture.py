@@ -11,6 +11,7 @@ import zlib
 
 WIDTH, HEIGHT = 8, 16  # of a character
 CURSOR = 13            # the cursor's first line
+UNKNOWN = "\u25a1"
 
 
 class Picture:
@@ -91,8 +92,8 @@ class Screen:
         return min(found)[1:] if found else (None, None, None)
 
     def text(self, row):
-        """A row as text without its last blanks; U+FFFD where no glyph fits."""
-        return "".join(self.read(row, column)[0] or "\ufffd" for column in range(self.columns)).rstrip()
+        """A row as text without its last blanks; UNKNOWN where no glyph fits, as where the cursor stands."""
+        return "".join(self.read(row, column)[0] or UNKNOWN for column in range(self.columns)).rstrip()
 
     def lines(self):
         """All rows."""
@@ -110,13 +111,15 @@ class Screen:
 
 
 def font_of(build):
-    """{glyph: character} from the C table that the kernel was built with."""
+    """{glyph: character} from the C table that the kernel was built with. Of characters that look the same ASCII
+    comes first, then the replacement character and box drawing."""
     text = (pathlib.Path(build) / "gen/font.c").read_text(encoding="ascii")
     glyphs = [tuple(int(n, 16) for n in re.findall(r"0x[0-9a-f]+", line))
               for line in re.findall(r"^    \{ ((?:0x[0-9a-f]{2}(?:, )?){16}) \},$", text, re.M)]
     font = {}
-    for char, number in re.findall(r"^    \{ 0x([0-9a-f]{4}), (\d+) \},$", text, re.M):
-        font.setdefault(glyphs[int(number)], chr(int(char, 16)))
+    chars = [(int(char, 16), int(number)) for char, number in re.findall(r"^    \{ 0x([0-9a-f]{4}), (\d+) \},$", text, re.M)]
+    for char, number in sorted(chars, key=lambda c: (c[0] > 0x7F, c[0] != 0xFFFD and not 0x2500 <= c[0] < 0x25A0, c[0])):
+        font.setdefault(glyphs[number], chr(char))
     return font
 
 
