@@ -25,9 +25,9 @@ cat <<@END
 $e[1;36m╔══════════════════════════════════════╤═══════════════════════════════════╗
 ║$e[37m Devine on a framebuffer              $e[36m│$e[37m $(uname -srm)$e[36m
 ╠══════════════════════════════════════╪═══════════════════════════════════╣
-║$e[0m Größe, naïve, Łódź, Dvořák, Ελλάδα   $e[1;36m│$e[0m ┌─┬─┐ ╔═╦═╗ ▁▂▃▄▅▆▇█ ← ↑ → ↓       $e[1;36m║
-║$e[0m Привет, мир · ¡Olé! · £ € ¥ § ¶ ©    $e[1;36m│$e[0m ├─┼─┤ ╠═╬═╣ ░▒▓██▓▒░ α β π Σ √ ∞   $e[1;36m║
-║$e[33m bold $e[0;4munderline$e[0m $e[7mreverse$e[0m $e[2mdim$e[0m           $e[1;36m │$e[0m └─┴─┘ ╚═╩═╝ ▖▗▘▙▚▛▜▝ ≤ ≥ ÷ × ± ² $e[1;36m║
+║$e[0m Größe, naïve, Łódź, Dvořák, Ελλάδα   $e[1;36m│$e[0m ┌─┬─┐ ╔═╦═╗ ▁▂▃▄▅▆▇█ ← ↑ → ↓      $e[1;36m║
+║$e[0m Привет, мир · ¡Olé! · £ € ¥ § ¶ ©    $e[1;36m│$e[0m ├─┼─┤ ╠═╬═╣ ░▒▓██▓▒░ α β π Σ √ ∞  $e[1;36m║
+║$e[33m bold $e[0;4munderline$e[0m $e[7mreverse$e[0m $e[2mdim$e[0m           $e[1;36m│$e[0m └─┴─┘ ╚═╩═╝ ▖▗▘▙▚▛▜▝ ≤ ≥ ÷ × ± ²  $e[1;36m║
 ╚══════════════════════════════════════╧═══════════════════════════════════╝$e[0m
 @END
 printf "$e[2;76H$e[1;36m║$e[8;1H$e[0m\n"
@@ -114,7 +114,7 @@ class ScreenShell(Shell):
 
     def screen_shell(self):
         """Starts a shell on the screen and waits for its prompt."""
-        self.output("(setsid sh -c 'exec sh -i </dev/tty1 >/dev/tty1 2>&1' &)")
+        self.output("setsid sh -c 'exec sh -i </dev/tty1 >/dev/tty1 2>&1' &")
         self.wait_for("/ # " + UNKNOWN)
 
 

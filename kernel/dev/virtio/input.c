@@ -203,7 +203,7 @@ static void input_free(struct virtio_device *d)
     input_destroy(in);
 }
 
-static struct virtio_driver input_driver = { .driver = VIRTIO_DRIVER("virtio_input"),
+static struct virtio_driver input_driver = { .driver = VIRTIO_DRIVER("virtio_input", virtio_needs),
                                              .id = VIRTIO_ID_INPUT,
                                              .probe = input_probe,
                                              .start = input_start,
