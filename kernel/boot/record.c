@@ -341,24 +341,6 @@ bool record_is_free(const struct boot_record *rec, paddr_t start, uint64_t size)
            !covers_modules(rec, start, size);
 }
 
-/* Drops modules that do not lie in usable memory, or over the kernel. */
-static void modules_check(struct boot_record *rec)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < rec->module_count; i++) {
-        const struct boot_module *m = &rec->modules[i];
-
-        if (is_usable(rec, m->start, m->size) && !covers_image(rec, m->start, m->size)) {
-            rec->modules[kept++] = *m;
-            continue;
-        }
-        log_warn("module at %#llx with %#llx bytes lies in no usable memory, dropped",
-                 (unsigned long long)m->start, (unsigned long long)m->size);
-    }
-    rec->module_count = kept;
-}
-
 /* --- framebuffer ------------------------------------------------------------------------------- */
 
 static uint64_t framebuffer_size(const struct boot_framebuffer *fb)
@@ -453,6 +435,69 @@ static void image_claim(struct boot_record *rec)
         sweep_emit(rec->image_start, rec->image_end, &image);
     sweep_trim();
     sweep_commit(rec);
+}
+
+/* Firmware that takes memory where the loader then puts a module (SeaBIOS, for many disks or a ramfb) has no
+ * more use for it, but the module is there: what is reserved of [start, end) is mapped, and given to nobody. */
+static void reserved_claim(struct boot_record *rec, paddr_t start, paddr_t end)
+{
+    sweep.count = 0;
+    for (unsigned i = 0; i < rec->range_count; i++) {
+        const struct mem_range *r = &rec->ranges[i];
+        struct mem_range claimed = *r;
+
+        if (r->kind == MEM_RESERVED)
+            claimed.kind = MEM_NVS;
+        sweep_emit(r->start, MIN(range_end(r), start), r);
+        sweep_emit(MAX(r->start, start), MIN(range_end(r), end), &claimed);
+        sweep_emit(MAX(r->start, end), range_end(r), r);
+    }
+    sweep_trim();
+    sweep_commit(rec);
+}
+
+/* Does `pa` lie in usable memory, or in reserved that follows such without a gap?  That is RAM, too. */
+static bool is_ram(const struct boot_record *rec, paddr_t pa)
+{
+    bool ram = false;
+    paddr_t end = 0;
+
+    for (unsigned i = 0; i < rec->range_count && rec->ranges[i].start <= pa; i++) {
+        const struct mem_range *r = &rec->ranges[i];
+
+        ram = r->kind == MEM_USABLE ||
+              (ram && r->start == end && (r->kind == MEM_RESERVED || r->kind == MEM_NVS));
+        end = range_end(r);
+    }
+    return ram && pa < end;
+}
+
+/* Where the loader put it, the firmware has taken RAM for itself? */
+static bool module_reaches(const struct boot_record *rec, const struct boot_module *m)
+{
+    return is_ram(rec, m->start) &&
+           is_of_kinds(rec, m->start, m->size, BIT(MEM_USABLE) | BIT(MEM_RESERVED));
+}
+
+/* Drops modules that do not lie in memory, or over the kernel. */
+static void modules_check(struct boot_record *rec)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < rec->module_count; i++) {
+        const struct boot_module *m = &rec->modules[i];
+        bool usable = is_usable(rec, m->start, m->size), reaches = !usable && module_reaches(rec, m);
+
+        if ((usable || reaches) && !covers_image(rec, m->start, m->size)) {
+            if (reaches)
+                reserved_claim(rec, m->start, ALIGN_UP(m->start + m->size, PAGE_SIZE));
+            rec->modules[kept++] = *m;
+            continue;
+        }
+        log_warn("module at %#llx with %#llx bytes lies in no usable memory, dropped",
+                 (unsigned long long)m->start, (unsigned long long)m->size);
+    }
+    rec->module_count = kept;
 }
 
 static err_t image_check(struct boot_record *rec)

@@ -147,6 +147,32 @@ KTEST(boot_record, modules)
     KTEST_EQ(rec.module_count, BOOT_MODULES_MAX);
 }
 
+/* Firmware that takes memory for itself once the loader has put a module there. */
+KTEST(boot_record, module_that_reaches_into_reserved_memory)
+{
+    record_init(&rec, &handoff);
+    record_add_range(&rec, 0, 64 * MiB, MEM_USABLE, 0);
+    record_add_range(&rec, 60 * MiB, 4 * MiB, MEM_RESERVED, 0);
+    record_add_range(&rec, 80 * MiB, MiB, MEM_RESERVED, 0);
+    record_add_module(&rec, 56 * MiB, 5 * MiB + 100, "reaches", 99);
+    record_add_module(&rec, 62 * MiB, MiB, "behind memory", 99);
+    record_add_module(&rec, 80 * MiB, MiB, "no memory", 99);
+    record_add_module(&rec, 59 * MiB, 6 * MiB, "beyond memory", 99);
+    KTEST_EQ(record_finish(&rec), 0);
+    KTEST_TRUE(record_check(&rec));
+    KTEST_REQUIRE(rec.module_count == 2);
+    KTEST_STR_EQ(rec.modules[0].name, "reaches");
+    KTEST_STR_EQ(rec.modules[1].name, "behind memory");
+    KTEST_TRUE(record_is_free(&rec, 40 * MiB, MiB));
+    KTEST_TRUE(!record_is_free(&rec, 60 * MiB, PAGE_SIZE));
+    KTEST_REQUIRE(rec.range_count == 6);
+    KTEST_EQ(rec.ranges[1].start, 60 * MiB);
+    KTEST_EQ(rec.ranges[1].size, MiB + PAGE_SIZE);
+    KTEST_EQ(rec.ranges[1].kind, MEM_NVS);
+    KTEST_EQ(rec.ranges[2].kind, MEM_RESERVED);
+    KTEST_EQ(rec.ranges[3].kind, MEM_NVS);
+}
+
 KTEST(boot_record, texts)
 {
     static char text[BOOT_CMDLINE_MAX + 10];
