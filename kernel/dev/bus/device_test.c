@@ -235,7 +235,30 @@ KTEST(device, dma)
 
 /* --- many at once --- */
 
-static unsigned inside, done; /* atomic */
+static unsigned inside, done, slots; /* atomic */
+static struct thread *ended[4]; /* the first `slots` of them, once `done` says so */
+
+/* The last that a thread of a test does here. */
+static void thread_done(void)
+{
+    struct thread *self = thread_current();
+
+    thread_get(self);
+    ended[atomic_fetch_add(&slots, 1)] = self;
+    atomic_fetch_add(&done, 1);
+}
+
+/* Until `n` threads have ended and nobody else has them: their memory does not count as lost. */
+static void threads_await(unsigned n)
+{
+    while (atomic_load(&done) < n)
+        (void)sleep_until(clock_monotonic() + NS_PER_MSEC, false);
+    for (unsigned i = 0; i < n; i++) {
+        while (atomic_load(&ended[i]->refs) != 1)
+            (void)sleep_until(clock_monotonic() + NS_PER_MSEC, false);
+        thread_put(ended[i]);
+    }
+}
 static bool going; /* atomic */
 
 /* Uses the device as long as it may. */
@@ -250,7 +273,7 @@ static void user_thread(void *arg)
         device_leave(d);
     }
     device_put(d);
-    atomic_fetch_add(&done, 1);
+    thread_done();
 }
 
 static void watching_remove(struct device *d)
@@ -269,6 +292,7 @@ KTEST(device, removal_waits)
     driver.remove = watching_remove;
     atomic_store(&inside, 0u);
     atomic_store(&done, 0u);
+    atomic_store(&slots, 0u);
     KTEST_EQ(driver_start(&driver), 0);
     d = add(NULL, "m0");
     KTEST_REQUIRE(d);
@@ -279,8 +303,7 @@ KTEST(device, removal_waits)
     (void)sleep_until(clock_monotonic() + NS_PER_MSEC, false);
     KTEST_EQ(device_remove(d), 0);
     KTEST_STR_EQ(trace, "psrug");
-    while (atomic_load(&done) < USERS)
-        (void)sleep_until(clock_monotonic() + NS_PER_MSEC, false);
+    threads_await(USERS);
     device_put(d);
     KTEST_EQ(released, 1);
     driver_stop(&driver);
@@ -299,7 +322,7 @@ static void remover_thread(void *arg)
         }
         (void)sleep_until(clock_monotonic() + 50 * NS_PER_USEC, false);
     }
-    atomic_fetch_add(&done, 1);
+    thread_done();
 }
 
 static void restarter_thread(void *arg)
@@ -310,7 +333,7 @@ static void restarter_thread(void *arg)
         (void)!driver_start(arg);
     }
     driver_stop(arg);
-    atomic_fetch_add(&done, 1);
+    thread_done();
 }
 
 /* Devices come, are removed by two, and their driver stops and starts: each goes once. */
@@ -321,6 +344,7 @@ KTEST(device, races)
 
     KTEST_REQUIRE(begin());
     atomic_store(&done, 0u);
+    atomic_store(&slots, 0u);
     atomic_store(&going, true);
     KTEST_REQUIRE(kthread_start("device-remove", LEVEL_NORMAL, remover_thread, NULL));
     KTEST_REQUIRE(kthread_start("device-remove", LEVEL_NORMAL, remover_thread, NULL));
@@ -336,8 +360,7 @@ KTEST(device, races)
             drop(d);
     }
     atomic_store(&going, false);
-    while (atomic_load(&done) < THREADS)
-        (void)sleep_until(clock_monotonic() + NS_PER_MSEC, false);
+    threads_await(THREADS);
     KTEST_TRUE(added > 0);
     KTEST_TRUE(atomic_load(&released) >= added);
     bus_remove(&test_bus);
