@@ -304,9 +304,9 @@ class Context:
 class Case:
     """One registered test."""
 
-    def __init__(self, name, function, shared, archs, kernels, boards):
+    def __init__(self, name, function, shared, archs, kernels, boards, early=False):
         self.name, self.function, self.shared = name, function, shared
-        self.archs, self.kernels, self.boards = archs, kernels, boards
+        self.archs, self.kernels, self.boards, self.early = archs, kernels, boards, early
 
 
 CASES = []
@@ -320,9 +320,10 @@ def shell_test(name, archs=ARCHS, kernels=("devine", "linux"), boards=True):
     return register
 
 
-def test(name, archs=ARCHS, kernels=("devine", "linux"), boards=False):
-    """Registers a test that gets (context) and boots for itself, on the first of BOARDS or on all."""
+def test(name, archs=ARCHS, kernels=("devine", "linux"), boards=False, early=False):
+    """Registers a test that gets (context) and boots for itself, on the first of BOARDS or on all. One that takes
+    long is to begin early."""
     def register(function):
-        CASES.append(Case(name, function, False, archs, kernels, boards))
+        CASES.append(Case(name, function, False, archs, kernels, boards, early))
         return function
     return register

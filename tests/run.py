@@ -101,15 +101,19 @@ def run_shared(report, ctx, cases):
 def units_of(report, chosen):
     """Cuts what was chosen into pieces that may run beside each other: functions without arguments. The tests that
     share a shell are one."""
+    def alone(early):
+        for ctx, cases in chosen:
+            for case in cases:
+                if not case.shared and case.early is early:
+                    yield functools.partial(attempt, report, f"{ctx.title}: {case.name}",
+                                            functools.partial(case.function, ctx))
+
+    yield from alone(True)
     for ctx, cases in chosen:
         shared = [case for case in cases if case.shared]
         if shared:
             yield functools.partial(run_shared, report, ctx, shared)
-    for ctx, cases in chosen:
-        for case in cases:
-            if not case.shared:
-                yield functools.partial(attempt, report, f"{ctx.title}: {case.name}",
-                                        functools.partial(case.function, ctx))
+    yield from alone(False)
 
 
 def work(units, name):

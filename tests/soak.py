@@ -30,7 +30,9 @@ LOST_MAX_KIB = 1024 # caches of names and frames fill in the first round, which 
 
 
 def available(sh):
-    """Free memory in KiB, once it no longer changes: what ended gives memory back a little later."""
+    """Free memory in KiB without the caches of names and pages, once it no longer changes: what ended gives memory
+    back a little later."""
+    sh.run("sync; echo 3 >/proc/sys/vm/drop_caches")
     before = -1
     for _ in range(20):
         free = int(re.search(r"MemFree: +(\d+)", sh.output("cat /proc/meminfo"))[1])

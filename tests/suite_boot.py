@@ -69,7 +69,7 @@ def unit(ctx):
     return parse_ktap(machine.history.replace("\r", ""))
 
 
-@test("clang builds a kernel that boots to the shell", kernels=("devine",))
+@test("clang builds a kernel that boots to the shell", kernels=("devine",), early=True)
 def clang(ctx):
     done = subprocess.run([ROOT / "build.sh", ctx.arch, "--clang"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True)

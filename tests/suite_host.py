@@ -115,7 +115,7 @@ def explore(*args):
     return run([BUILD / "host/devine-host", "--explore", *args], timeout=3600)
 
 
-@test("100,000 interleavings of the locking protocols by seed: no finding, and each broken one is found", archs=HOST)
+@test("100,000 interleavings of the locking protocols by seed: no finding, and each broken one is found", archs=HOST, early=True)
 def interleavings(ctx):
     """The seeds go on from 1; TEST_NIGHTLY explores twenty times as many."""
     count = 4000 * (20 if os.environ.get("TEST_NIGHTLY") else 1)

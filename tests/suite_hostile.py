@@ -166,7 +166,7 @@ echo words | wc -c
 """
 
 
-@test("the end of memory: the largest process dies, and memory comes back", kernels=("devine",))
+@test("the end of memory: the largest process dies, and memory comes back", kernels=("devine",), early=True)
 def exhausted(ctx):
     output = run(ctx, "memory", EXHAUST, mem=64, timeout=400)
     expect_equal(re.findall(r"^(\w+) ended$", output, re.M),
@@ -256,7 +256,7 @@ def bomb(ctx, name, command):
         raise Failure(f"{lost} KiB did not come back")
 
 
-@test("a fork bomb without limits: the machine goes on", kernels=("devine",))
+@test("a fork bomb without limits: the machine goes on", kernels=("devine",), early=True)
 def bomb_program(ctx):
     bomb(ctx, "bomb", "bomb")
 

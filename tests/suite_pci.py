@@ -49,7 +49,9 @@ def check_views(shell, monitor):
 
 def check_rescan(shell, ours):
     """Functions and bridges that are removed come back where they were."""
-    before = shell.output("lspci -vn 2>/dev/null", 60)
+    # A message's number may be another one when a driver takes it again.
+    listing = "lspci -vn 2>/dev/null | sed 's/, IRQ [0-9]*//'"
+    before = shell.output(listing, 60)
     bridge = next(name for name in sorted(ours) if ours[name].get("buses", (0, 0, 0))[2] > ours[name].get("buses", (0, 0, 0))[1])
     below = [name for name in ours if bridge in ours[name]["path"] and name != bridge]
     if len(below) < 3:
@@ -59,7 +61,7 @@ def check_rescan(shell, ours):
     expect_equal(left, sorted(set(ours) - {bridge, "0000:00:06.3"} - set(below)), "what is left after a removal")
     expect_equal(shell.run(f"cat /sys/bus/pci/devices/{bridge}/vendor")[1], 1, "status of reading what is gone")
     shell.output("echo 1 >/sys/bus/pci/rescan")
-    expect_equal(shell.output("lspci -vn 2>/dev/null", 60), before, "lspci after a rescan")
+    expect_equal(shell.output(listing, 60), before, "lspci after a rescan")
     expect_equal(shell.run("echo 2 >/sys/bus/pci/rescan")[1], 1, "status of a rescan with 2")
 
 

@@ -51,10 +51,10 @@ def identifiers(ctx):
 
 
 STORM_SECONDS = int(os.environ.get("STORM_SECONDS", "6"))
-LOST_MAX_KIB = 64 * 64  # caches of 64 CPUs go on filling
+LOST_MAX_KIB = 64 * 128 # what each CPU keeps of freed blocks grows for the first minutes
 
 
-@test("64 processes on 64 CPUs lose nothing")
+@test("64 processes on 64 CPUs lose nothing", early=True)
 def storm(ctx):
     subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
     program = (BUILD / ctx.arch / "programs/storm-glibc").read_bytes()

@@ -25,13 +25,24 @@ def read_layers():
     return layers
 
 
-def object_symbols(nm, path):
-    """The (defined, undefined) global symbols of one object file."""
-    defined, undefined = set(), set()
-    for line in subprocess.run([nm, "-g", path], check=True, capture_output=True, text=True).stdout.splitlines():
-        kind, name = line.split()[-2:]
-        (undefined if kind in "Uvw" else defined).add(name)
-    return defined, undefined
+def objects_of(build, layer):
+    """The object files of a layer whose sources are still there."""
+    folder = build / f"CMakeFiles/layer_{layer}.dir"
+    for path in sorted(folder.glob("**/*.o*")):
+        generated = path.with_suffix("").name.startswith("syscalls_gen")
+        if generated or (ROOT / path.relative_to(folder).with_suffix("")).exists():
+            yield path
+
+
+def symbols(nm, paths):
+    """The global symbols of object files: (path, whether it is defined there, name)."""
+    if not paths:
+        return
+    output = subprocess.run([nm, "-gA", *paths], check=True, capture_output=True, text=True).stdout
+    for line in output.splitlines():
+        path, _, rest = line.partition(":")
+        kind, name = rest.split()[-2:]
+        yield path, kind not in "Uvw", name
 
 
 def main():
@@ -42,20 +53,13 @@ def main():
 
     layers, owner, wanted, objects = read_layers(), {}, {}, 0
     for layer in layers:
-        for path in sorted(args.build.glob(f"CMakeFiles/layer_{layer}.dir/**/*.o*")):
-            if not path.with_suffix("").name.startswith("syscalls_gen"):
-                source = ROOT / path.relative_to(args.build / f"CMakeFiles/layer_{layer}.dir").with_suffix("")
-                if not source.exists():
-                    continue  # left over from a file that is gone
-            defined, undefined = object_symbols(args.nm, path)
-            objects += 1
-            for name in defined:
+        paths = list(objects_of(args.build, layer))
+        objects += len(paths)
+        for path, defined, name in symbols(args.nm, paths):
+            if defined:
                 owner.setdefault(name, layer)
-            is_test = "_test.c." in path.name
-            for name in undefined:
-                if is_test and name.startswith("ktest_"):
-                    continue  # tests of every layer use core's runner
-                wanted.setdefault((layer, name), path.name)
+            elif not ("_test.c." in path and name.startswith("ktest_")):  # tests of every layer use core's runner
+                wanted.setdefault((layer, name), pathlib.Path(path).name)
 
     upcall = ROOT / "kernel/hal/upcall.h"
     upcalls = set(re.findall(r"\w+", upcall.read_text())) if upcall.exists() else set()

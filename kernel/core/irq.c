@@ -18,6 +18,7 @@
 #include <core/random.h>
 #include <core/smp.h>
 #include <core/spinlock.h>
+#include <lib/fmt.h>
 
 #define ACTIONS_MAX 512
 
@@ -250,6 +251,17 @@ bool irq_info(unsigned irq, uint64_t *count, const char **name)
     *count = count_sum(irq);
     *name = a != NULL ? a->name : "";
     return a != NULL || *count != 0;
+}
+
+void irq_names(unsigned irq, char *buf, size_t size)
+{
+    unsigned long flags = spin_lock_irqsave(&irq_lock);
+    size_t n = 0;
+
+    buf[0] = '\0';
+    for (const struct action *a = lines[irq].first; a != NULL; a = a->next)
+        n += (size_t)fmt_scnprintf(buf + n, size - n, "%s%s", n != 0 ? ", " : "", a->name);
+    spin_unlock_irqrestore(&irq_lock, flags);
 }
 
 uint64_t irq_total(void)

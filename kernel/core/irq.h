@@ -68,6 +68,8 @@ void irq_init_cpu(struct cpu *cpu, void *counts);
 
 /* For /proc/interrupts and /proc/stat: how often, and the name; false when nothing is there. */
 bool irq_info(unsigned irq, uint64_t *count, const char **name);
+/* The names of all handlers of a line, as /proc/interrupts has them: "a, b".  Any context. */
+void irq_names(unsigned irq, char *buf, size_t size);
 /* On one CPU; irq may be IRQ_IPI + enum ipi. */
 uint32_t irq_count_on(unsigned irq, const struct cpu *cpu);
 uint64_t irq_total(void); /* of lines and between CPUs */

@@ -120,6 +120,7 @@ static void show_between_cpus(struct textbuf *out, enum ipi ipi, const char *lab
 static void show_interrupts(struct textbuf *out, void *arg)
 {
     const struct irqchip *chip = irq_chip();
+    char names[96];
     const char *name;
     uint64_t count;
 
@@ -132,15 +133,16 @@ static void show_interrupts(struct textbuf *out, void *arg)
 
         if (!irq_info(i, &count, &name))
             continue;
+        irq_names(i, names, sizeof names);
         if (label)
             text_printf(out, "%3s: ", label);
         else
             text_printf(out, "%3u: ", i);
         show_row_counts(out, i);
         if (label)
-            text_printf(out, "  %s\n", name);
+            text_printf(out, "  %s\n", names);
         else
-            text_printf(out, " %8s %4u      %s\n", chip ? chip->name : "-", i, name);
+            text_printf(out, " %8s %4u      %s\n", chip ? chip->name : "-", i, names);
     }
     if (chip && chip->ipi) {
         show_between_cpus(out, IPI_RESCHED, "RES", "Rescheduling interrupts");
