@@ -16,16 +16,5 @@ mkdir -p "$DEPS"
 exec 9>"$DEPS/lock"
 flock 9
 [ "$out/.complete" -nt "$0" ] && exit 0
-deb_fetch "$deb" "${packages[@]}"
-rm -rf "$out"
-mkdir -p "$out"
-for package in "${packages[@]}"; do
-    for folder in bin sbin lib lib64 usr/bin usr/lib; do
-        if [ -d "$DEPS/$deb/$package/$folder" ]; then
-            mkdir -p "$out/$folder"
-            cp -a "$DEPS/$deb/$package/$folder/." "$out/$folder/"
-        fi
-    done
-done
-rm -rf "$out"/usr/lib/*/gconv "$out"/usr/lib/*/audit "$out"/lib/*/gconv "$out"/usr/lib/locale
+debian_tree "$deb" "$out" "bin sbin lib lib64 usr/bin usr/lib" "${packages[@]}"
 touch "$out/.complete"

@@ -128,3 +128,20 @@ deb_fetch() {
         rm -rf "$tmp"
     done
 }
+
+# debian_tree ARCH OUT FOLDERS PACKAGE...: makes OUT anew out of those folders (relative, separated by blanks) of the
+# packages, fetched where need be; without what the C library loads for other locales, encodings and audits.
+debian_tree() {
+    local arch=$1 out=$2 folders=$3 package folder
+    shift 3
+    deb_fetch "$arch" "$@"
+    rm -rf "$out"
+    for package in "$@"; do
+        for folder in $folders; do
+            [ -d "$DEPS/$arch/$package/$folder" ] || continue
+            mkdir -p "$out/$folder"
+            cp -a "$DEPS/$arch/$package/$folder/." "$out/$folder/"
+        done
+    done
+    rm -rf "$out"/lib/*/{gconv,audit} "$out"/usr/lib/*/{gconv,audit} "$out"/usr/lib/locale "$out"/{,usr/}lib/systemd
+}

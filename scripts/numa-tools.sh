@@ -16,18 +16,7 @@ mkdir -p "$DEPS"
 exec 9>"$DEPS/lock"
 flock 9
 [ "$out/.complete" -nt "$0" ] && exit 0
-deb_fetch "$deb" "${packages[@]}"
-rm -rf "$out"
-for package in "${packages[@]}"; do
-    for folder in lib lib64 usr/lib; do
-        if [ -d "$DEPS/$deb/$package/$folder" ]; then
-            mkdir -p "$out/$folder"
-            cp -a "$DEPS/$deb/$package/$folder/." "$out/$folder/"
-        fi
-    done
-done
-rm -rf "$out"/usr/lib/*/gconv "$out"/lib/*/gconv "$out"/usr/lib/*/audit "$out"/lib/*/audit
-rm -rf "$out"/usr/lib/locale "$out"/lib/systemd "$out"/usr/lib/systemd
+debian_tree "$deb" "$out" "lib lib64 usr/lib" "${packages[@]}"
 mkdir -p "$out/usr/bin"
 for tool in coreutils/usr/bin/nproc util-linux/usr/bin/lscpu util-linux/usr/bin/taskset \
     numactl/usr/bin/numactl numactl/usr/bin/numastat numactl/usr/bin/migratepages; do

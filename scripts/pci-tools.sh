@@ -16,20 +16,9 @@ mkdir -p "$DEPS"
 exec 9>"$DEPS/lock"
 flock 9
 [ "$out/.complete" -nt "$0" ] && exit 0
-deb_fetch "$deb" "${packages[@]}"
 deb_fetch amd64 pci.ids # the same for all
-rm -rf "$out"
-for package in "${packages[@]}"; do
-    for folder in lib lib64 usr/lib; do
-        if [ -d "$DEPS/$deb/$package/$folder" ]; then
-            mkdir -p "$out/$folder"
-            cp -a "$DEPS/$deb/$package/$folder/." "$out/$folder/"
-        fi
-    done
-done
-rm -rf "$out"/usr/lib/*/gconv "$out"/lib/*/gconv "$out"/usr/lib/*/audit "$out"/lib/*/audit
-rm -rf "$out"/usr/lib/locale "$out"/lib/systemd "$out"/usr/lib/systemd "$out"/usr/lib/*/ossl-modules "$out"/usr/lib/*/engines-3
-rm -f "$out"/usr/lib/*/libssl.so*
+debian_tree "$deb" "$out" "lib lib64 usr/lib" "${packages[@]}"
+rm -rf "$out"/usr/lib/*/{ossl-modules,engines-3} "$out"/usr/lib/*/libssl.so*
 mkdir -p "$out/usr/bin" "$out/usr/share/misc"
 cp -aL "$DEPS/amd64/pci.ids/usr/share/misc/pci.ids" "$out/usr/share/misc/"
 for tool in pciutils/usr/bin/lspci pciutils/usr/bin/setpci util-linux/usr/bin/lscpu util-linux/usr/bin/lsmem; do

@@ -27,17 +27,7 @@ mkdir -p "$DEPS"
 (
     flock 9
     [ "$out/.complete" -nt "$0" ] && exit 0
-    deb_fetch "$deb" "${packages[@]}"
-    rm -rf "$out"
-    for package in "${packages[@]}"; do
-        for folder in lib lib64 usr/bin usr/lib; do
-            if [ -d "$DEPS/$deb/$package/$folder" ]; then
-                mkdir -p "$out/$folder"
-                cp -a "$DEPS/$deb/$package/$folder/." "$out/$folder/"
-            fi
-        done
-    done
-    rm -rf "$out"/usr/lib/*/gconv "$out"/lib/*/gconv "$out"/usr/lib/*/audit "$out"/lib/*/audit "$out"/usr/lib/locale
+    debian_tree "$deb" "$out" "lib lib64 usr/bin usr/lib" "${packages[@]}"
     touch "$out/.complete"
 ) 9>"$DEPS/lock"
 exec python3 "$ROOT/tests/soak.py" "$arch" "$minutes"
