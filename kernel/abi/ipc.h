@@ -97,20 +97,3 @@ void ipc_wake(struct ipc_sleeper *s, err_t result);
 err_t ipc_sleep(struct ipc_ids *ids, struct ipc_sleeper *s, ns_t deadline);
 /* Ends the sleep of all on the list. */
 void ipc_wake_all(struct list *sleepers, err_t result);
-
-/* A number in /proc/sys/kernel. */
-#define IPC_SYSCTL(id, path_, variable, low, high)                                                 \
-    static void show_##id(struct textbuf *out, void *arg)                                          \
-    {                                                                                              \
-        text_printf(out, "%llu\n", (unsigned long long)atomic_load_relaxed(&(variable)));          \
-    }                                                                                              \
-    static err_t store_##id(const char *text, size_t n, void *arg)                                 \
-    {                                                                                              \
-        int64_t v;                                                                                 \
-        err_t err = parse_only_number(text, low, high, &v);                                        \
-                                                                                                   \
-        if (!err)                                                                                  \
-            atomic_store_relaxed(&(variable), (typeof(variable))v);                                \
-        return err;                                                                                \
-    }                                                                                              \
-    PSEUDO_FILE(id, "proc", path_, 0644, show_##id, store_##id)

@@ -524,6 +524,6 @@ static void show_msg(struct textbuf *out, void *arg)
 }
 PROC_FILE(sysvipc_msg, "sysvipc/msg", 0444, show_msg);
 
-IPC_SYSCTL(msgmni, "sys/kernel/msgmni", msg_count_max, 0, IPC_INDEX_MAX);
-IPC_SYSCTL(msgmax, "sys/kernel/msgmax", msg_max, 0, INT_MAX);
-IPC_SYSCTL(msgmnb, "sys/kernel/msgmnb", msg_queue_max, 0, INT_MAX);
+SYSCTL_NUMBER(msgmni, "sys/kernel/msgmni", msg_count_max, 0, IPC_INDEX_MAX);
+SYSCTL_NUMBER(msgmax, "sys/kernel/msgmax", msg_max, 0, INT_MAX);
+SYSCTL_NUMBER(msgmnb, "sys/kernel/msgmnb", msg_queue_max, 0, INT_MAX);

@@ -495,4 +495,4 @@ static err_t store_shmall(const char *text, size_t n, void *arg)
 }
 PSEUDO_FILE(shmall, "proc", "sys/kernel/shmall", 0644, show_shmall, store_shmall);
 
-IPC_SYSCTL(shmmni, "sys/kernel/shmmni", shm_count_max, 0, IPC_INDEX_MAX);
+SYSCTL_NUMBER(shmmni, "sys/kernel/shmmni", shm_count_max, 0, IPC_INDEX_MAX);

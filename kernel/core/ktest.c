@@ -4,6 +4,7 @@
  * Locking: one runner at a time, by its caller.
  */
 #include <core/ktest.h>
+#include <core/log.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 
@@ -45,6 +46,22 @@ void ktest_fail(struct ktest *t, const char *file, int line, const char *format,
     fmt_vsnprintf(why, sizeof(why), format, ap);
     va_end(ap);
     print("# %s.%s: %s:%d: %s", t->suite, t->name, file, line, why);
+}
+
+bool ktest_logged(uint64_t since, const char *head, const char *text)
+{
+    char line[512];
+    size_t n;
+
+    while ((n = log_read(&since, line, sizeof line - 1, false)) != 0) {
+        const char *found;
+
+        line[n] = '\0';
+        found = strstr(line, head);
+        if (found && strstr(found, text))
+            return true;
+    }
+    return false;
 }
 
 bool ktest_str_eq(struct ktest *t, const char *file, int line, const char *a, const char *b)

@@ -65,6 +65,9 @@ struct ktest_probe {
 };
 void ktest_probe_add(struct ktest_probe *probe);
 
+/* Has a record from log_next_seq() `since` on `head` in it, and `text` behind that? */
+bool ktest_logged(uint64_t since, const char *head, const char *text);
+
 /* Runs the tests whose SUITE.NAME matches `pattern` (* and ?), prints KTAP through `put`, which
  * gets one line at a time, with its newline.
  * Return: number that failed; *ran is how many ran. */

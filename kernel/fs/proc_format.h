@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <fs/vfs.h>
+#include <fs/procfs.h>
 
 #define USER_HZ 100 /* of all tick counts that programs see */
 
@@ -24,3 +24,20 @@ void format_uuid(struct textbuf *out, const uint8_t bytes[16]);
 err_t __must_check parse_number(const char **s, int64_t *out);
 /* The same, and only blanks may follow. */
 err_t __must_check parse_only_number(const char *s, int64_t low, int64_t high, int64_t *out);
+
+/* A file of /proc for one atomic unsigned variable: its number, which may be set within [low, high]. */
+#define SYSCTL_NUMBER(id, path_, variable, low, high)                                              \
+    static void show_##id(struct textbuf *out, void *arg)                                          \
+    {                                                                                              \
+        text_printf(out, "%llu\n", (unsigned long long)atomic_load_relaxed(&(variable)));          \
+    }                                                                                              \
+    static err_t store_##id(const char *text, size_t n, void *arg)                                 \
+    {                                                                                              \
+        int64_t v;                                                                                 \
+        err_t err = parse_only_number(text, low, high, &v);                                        \
+                                                                                                   \
+        if (err == 0)                                                                              \
+            atomic_store_relaxed(&(variable), (typeof(variable))v);                                \
+        return err;                                                                                \
+    }                                                                                              \
+    PSEUDO_FILE(id, "proc", path_, 0644, show_##id, store_##id)

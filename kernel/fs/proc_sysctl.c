@@ -288,23 +288,6 @@ PSEUDO_FILE(drop_caches, "proc", "sys/vm/drop_caches", 0200, NULL, store_drop_ca
 
 /* ---- fs ---- */
 
-/* A file for an atomic uint64_t within [low, high]. */
-#define SYSCTL_NUMBER(id, path_, variable, low, high)                                              \
-    static void show_##id(struct textbuf *out, void *arg)                                          \
-    {                                                                                              \
-        text_printf(out, "%llu\n", (unsigned long long)atomic_load_relaxed(&(variable)));          \
-    }                                                                                              \
-    static err_t store_##id(const char *text, size_t n, void *arg)                                 \
-    {                                                                                              \
-        int64_t v;                                                                                 \
-        err_t err = parse_only_number(text, low, high, &v);                                        \
-                                                                                                   \
-        if (err == 0)                                                                              \
-            atomic_store(&(variable), (uint64_t)v);                                                \
-        return err;                                                                                \
-    }                                                                                              \
-    PSEUDO_FILE(id, "proc", path_, 0644, show_##id, store_##id)
-
 SYSCTL_NUMBER(file_max, "sys/fs/file-max", file_max, 0, INT64_MAX);
 SYSCTL_NUMBER(pipe_user_soft, "sys/fs/pipe-user-pages-soft", pipe_pages_soft, 0, INT64_MAX);
 SYSCTL_NUMBER(pipe_user_hard, "sys/fs/pipe-user-pages-hard", pipe_pages_hard, 0, INT64_MAX);

@@ -472,10 +472,8 @@ out_unmake:
     return err;
 }
 
-/* Puts *slot of the running task's actor to `own`; the old one is for the caller. */
-static void *exchange(void **slot, void *own)
+void *task_slot_swap(struct process *p, void **slot, void *own)
 {
-    struct process *p = process_current();
     unsigned long flags = brlock_read_irqsave(&tree_lock);
     void *old = *slot;
 
@@ -495,14 +493,14 @@ err_t task_unshare(bool fs, bool files)
 
         if (!own)
             return -ENOMEM;
-        fs_context_put(exchange((void **)&a->fs, own));
+        fs_context_put(task_slot_swap(process_current(), (void **)&a->fs, own));
     }
     if (files && fdtable_shared(a->files)) {
         struct fdtable *own = fdtable_copy(a->files);
 
         if (!own)
             return -ENOMEM;
-        fdtable_put(exchange((void **)&a->files, own));
+        fdtable_put(task_slot_swap(process_current(), (void **)&a->files, own));
     }
     return 0;
 }

@@ -84,27 +84,14 @@ void task_leave_user(struct task *t)
     t->thread.switch_pending = 0;
 }
 
-/* Foreign look-ups are readers with the signal_lock, or writers. */
-static void *give_up(struct process *p, void **slot)
-{
-    unsigned long flags = brlock_read_irqsave(&tree_lock);
-    void *old = *slot;
-
-    spin_lock(&p->signal_lock);
-    *slot = NULL;
-    spin_unlock(&p->signal_lock);
-    brlock_read_irqrestore(&tree_lock, flags);
-    return old;
-}
-
 static void exit_files(struct task *t)
 {
-    struct fdtable *files = give_up(t->process, (void **)&t->actor.files);
+    struct fdtable *files = task_slot_swap(t->process, (void **)&t->actor.files, NULL);
     struct fs_context *fs;
 
     if (files)
         fdtable_put(files);
-    fs = give_up(t->process, (void **)&t->actor.fs);
+    fs = task_slot_swap(t->process, (void **)&t->actor.fs, NULL);
     if (fs)
         fs_context_put(fs);
 }

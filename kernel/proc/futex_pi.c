@@ -60,7 +60,7 @@ struct lock_job {
     bool try;
 };
 
-static struct list buckets[STATE_BUCKETS];
+static struct list buckets[STATE_BUCKETS]; /* pi_lock */
 
 void futex_pi_init(void)
 {

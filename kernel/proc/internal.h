@@ -38,6 +38,9 @@ void user_count_less(struct user_count *u);
 
 /* The parent of a vfork goes on. */
 void task_vfork_done(struct task *t);
+/* Puts *slot (the fs or the files of a task of `p`, by that task alone) to `own`; the old one is for the caller.
+ * Foreign look-ups are readers of tree_lock with the signal_lock, or its writers. */
+void *task_slot_swap(struct process *p, void **slot, void *own);
 /* Robust futexes and the clear_tid word, while the old memory is still there. */
 void task_leave_user(struct task *t);
 /* Cancels ITIMER_REAL and the POSIX timers. */

@@ -501,9 +501,9 @@ enum fault_result space_fault(struct space *s, vaddr_t addr, unsigned access)
     rwlock_read_done(&s->lock);
     if (likely(result == FAULT_RESOLVED))
         thread_current()->minor_faults++;
+    /* nodes_exhausted: whoever dies for it need not hold memory of its nodes. */
     else if (result == FAULT_OOM && !thread_current()->nodes_exhausted && space_wait_for_memory(s))
         result = FAULT_RESOLVED; /* the access faults again */
-    /* nodes_exhausted: whoever died for it need not have held memory of its nodes. */
     return result;
 }
 

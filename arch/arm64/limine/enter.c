@@ -17,7 +17,7 @@
 const paddr_t image_limit = 1ull << 46;
 
 static uint64_t root[512] __aligned(4096), level1[L1_TABLES][512] __aligned(4096);
-static unsigned tables_used;
+static unsigned tables_used; /* one CPU runs this program */
 
 __noreturn void efi_leave(uint64_t entry, uint64_t argument, uint64_t start, uint64_t end);
 

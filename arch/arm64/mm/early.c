@@ -12,7 +12,7 @@
 #define EARLY_TABLES 7 /* three for the device, each other one serves 512 GiB of RAM */
 
 static pte_t tables[EARLY_TABLES][MMU_ENTRIES] __aligned(PAGE_SIZE);
-static unsigned tables_used;
+static unsigned tables_used; /* the boot CPU, before there are others */
 
 /* The table below *e, a new one if need be; NULL when there is none left. */
 static pte_t *table_below(pte_t *e)

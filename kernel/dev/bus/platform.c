@@ -11,7 +11,7 @@
 #include <lib/string.h>
 #include <mm/heap.h>
 
-static struct device *root;
+static struct device *root; /* constant after start */
 
 static void platform_release(struct device *d)
 {

@@ -28,7 +28,7 @@
 static uint64_t taken[BITMAP_WORDS(IRQ_SPURIOUS)]; /* lines_lock */
 static struct spinlock lines_lock = SPINLOCK_INIT(LOCK_DEVICE);
 static unsigned first, count; /* constant after start */
-static paddr_t doorbell;
+static paddr_t doorbell; /* constant after start */
 
 static unsigned line_take(void)
 {

@@ -39,7 +39,7 @@
 #define PCI_COMMAND_MEMORY 0x02
 #define VGA_ID 0x11111234u
 
-static struct framebuffer_service service;
+static struct framebuffer_service service; /* constant once it is published */
 
 static uint16_t dispi_read(uint16_t index)
 {

@@ -50,7 +50,7 @@ static const struct format {
                     .blue_bits = 8 } }, /* RG24 */
 };
 
-static struct framebuffer_service service;
+static struct framebuffer_service service; /* constant once it is published */
 
 /* ---- the firmware's configuration ------------------------------------------------------------ */
 

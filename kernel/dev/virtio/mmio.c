@@ -39,7 +39,7 @@ struct mmio_device {
 
 static const char compatible[] = "virtio,mmio";
 static struct device_node arguments[ARGUMENTS_MAX]; /* of the command line; boot */
-static unsigned argument_count;
+static unsigned argument_count; /* boot */
 
 static struct mmio_device *mmio_of(struct virtio_device *d)
 {
