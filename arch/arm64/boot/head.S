@@ -86,7 +86,8 @@ entry:
     cmp x22, #(2 << 2)
     b.ne 1f
     bl drop_to_el1
-1:  adr_l x20, image_head
+1:  msr SPSel, #1 /* the Limine protocol enters at EL1t */
+    adr_l x20, image_head
     tst x20, #0x1fffff
     b.ne park
     msr DAIFSet, #15
@@ -107,7 +108,8 @@ secondary_entry:
     cmp x0, #(2 << 2)
     b.ne 1f
     bl drop_to_el1
-1:  msr DAIFSet, #15
+1:  msr SPSel, #1
+    msr DAIFSet, #15
     bl affinity_read
     cbz x21, park
 secondary_go:

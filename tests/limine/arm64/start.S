@@ -38,10 +38,7 @@ start:
     tlbi vmalle1
     dsb sy
     isb
-    mrs x3, sctlr_el1
-    ldr x4, =0x1005
-    orr x3, x3, x4
-    bic x3, x3, #2
+    ldr x3, =0x30d0199d /* M C SA SA0 I, what is reserved as 1, and nothing else */
     msr sctlr_el1, x3
     isb
     adrp x1, stack_top
@@ -52,7 +49,7 @@ start:
 
 /*
  * leave(root, empty root, stack, entry): at its address in the direct map.  Ends in the state that the protocol
- * describes: the lower half maps nothing, all registers are 0.
+ * describes: EL1t, the lower half maps nothing, all registers are 0.
  */
     .globl leave
 leave:
@@ -68,12 +65,17 @@ leave:
     tlbi vmalle1
     dsb sy
     isb
-    mov sp, x2
-    mov x16, x3
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+    msr vbar_el1, xzr
+    mov x4, #0
+    mov sp, x4
+    msr sp_el0, x2
+    msr elr_el1, x3
+    mov x4, #0x3c4 /* EL1t, all masked */
+    msr spsr_el1, x4
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
     mov x\n, xzr
     .endr
-    br x16
+    eret
 
     .section .rodata
     .globl program, program_end
