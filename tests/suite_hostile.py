@@ -159,7 +159,7 @@ mount -t tmpfs -o size=1g tmpfs /s
 t filled dd if=/dev/zero of=/s/fill bs=64k
 umount /s
 t sleepers sh -c 'for i in $(seq 400); do sleep 2 & done; wait'
-t arguments sh -c 'x=$(head -c 100000 /dev/zero | tr "\\\\0" x); set --; for i in $(seq 60); do set -- "$@" $x; done; true; /bin/true "$@"'
+t arguments sh -c 'x=$(head -c 100000 /dev/zero | tr "\\\\0" x); set -- $x; for i in $(seq 6); do set -- "$@" "$@"; done; /bin/true "$@"'
 sleep 4
 echo after $(grep MemFree /proc/meminfo)
 echo words | wc -c
@@ -227,7 +227,7 @@ def stuttering_host(ctx):
 # The first round fills the kernel's caches, the second shows what is lost.
 BOMB = """
 round() {
-    sleep 8 & watch=$!
+    sleep 4 & watch=$!
     {command} >/s/out 2>&1 &
     wait $watch
     echo still here
