@@ -66,7 +66,7 @@ static void ktest_put(const char *line)
 
     if (!console && service_find_console(NULL, &console))
         return;
-    console->write(line, strlen(line));
+    (void)console->write(console, line, strlen(line));
 }
 
 /* The KTAP text goes to the console as it is; the log may be quiet. */

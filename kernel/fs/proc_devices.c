@@ -5,7 +5,6 @@
  */
 #include <fs/procfs.h>
 
-#include <core/params.h>
 #include <fs/device.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
@@ -13,6 +12,8 @@
 
 #include <linux/stat.h>
 
+#define HVC_MAJOR 229
+#define HVC_MAX 8
 
 #define EMPTY_DIRECTORY(id, path_)                                                                 \
     static const struct pseudo_entry pseudo_##id = {                                               \
@@ -25,74 +26,34 @@ EMPTY_DIRECTORY(dev_block, "dev/block");
 
 /* ---- consoles ---- */
 
-/* Is it the one that the last console= names? */
-static bool is_named_last(const struct console_service *c)
+static bool show_console(const struct console_info *info, void *out)
 {
-    const char *value = params_find("console");
+    const struct console_service *c = info->console;
 
-    return value && console_is_named(c, value);
-}
-
-struct console_pick {
-    const struct console_service *best, *named;
-};
-
-static bool pick_preferred(const struct service *s, void *arg)
-{
-    struct console_pick *p = arg;
-
-    if (strcmp(s->type, "console") != 0)
-        return true;
-    if (!p->best) /* they come best first */
-        p->best = s->impl;
-    if (is_named_last(s->impl))
-        p->named = s->impl;
-    return true;
-}
-
-/* The one behind /dev/console. */
-static const struct console_service *console_preferred(void)
-{
-    struct console_pick p = { NULL, NULL };
-
-    service_for_each(pick_preferred, &p);
-    return p.named ? p.named : p.best;
-}
-
-struct console_show {
-    struct textbuf *out;
-    const struct console_service *preferred;
-    bool names_only;
-};
-
-static bool show_console(const struct service *s, void *arg)
-{
-    const struct console_show *show = arg;
-    const struct console_service *c = s->impl;
-
-    if (strcmp(s->type, "console") != 0 || !console_prints_log(c))
-        return true;
-    if (show->names_only)
-        text_printf(show->out, "%s%s", show->out->length ? " " : "", c->tty_name);
-    else
-        text_printf(show->out, "%-20s -W- (E%c p a) %4u:%u\n", c->tty_name,
-                    c == show->preferred ? 'C' : ' ', c->major, c->minor);
+    if (info->prints_log)
+        text_printf(out, "%-20s -W- (E%c p a) %4u:%u\n", c->tty_name, info->preferred ? 'C' : ' ', c->major,
+                    c->minor);
     return true;
 }
 
 static void show_consoles(struct textbuf *out, void *arg)
 {
-    struct console_show show = { .out = out, .preferred = console_preferred() };
-
-    service_for_each(show_console, &show);
+    console_for_each(show_console, out);
 }
 PROC_FILE(consoles, "consoles", 0444, show_consoles);
 
+static bool show_name(const struct console_info *info, void *arg)
+{
+    struct textbuf *out = arg;
+
+    if (info->prints_log)
+        text_printf(out, "%s%s", out->length ? " " : "", info->console->tty_name);
+    return true;
+}
+
 static void show_active(struct textbuf *out, void *arg)
 {
-    struct console_show show = { .out = out, .names_only = true };
-
-    service_for_each(show_console, &show);
+    console_for_each(show_name, out);
     text_append(out, "\n", 1);
 }
 PSEUDO_FILE(console_active, "sysfs", "class/tty/console/active", 0444, show_active, NULL);
@@ -110,27 +71,39 @@ static void show_driver(struct textbuf *out, const char *driver, const char *nam
     text_printf(out, "%s\n", type);
 }
 
-static bool show_console_driver(const struct service *s, void *arg)
+struct driver_show {
+    struct textbuf *out;
+    unsigned hvc; /* virtual machines' consoles that were seen */
+};
+
+/* Of a virtual machine's consoles there may be several, and one line for all. */
+static bool show_console_driver(const struct console_info *info, void *arg)
 {
-    const struct console_service *c = s->impl;
+    const struct console_service *c = info->console;
+    struct driver_show *show = arg;
     char name[16];
 
-    if (strcmp(s->type, "console") != 0)
+    if (c->major == HVC_MAJOR && show->hvc++ > 0)
         return true;
     str_copy(name, c->tty_name, sizeof name);
     for (size_t n = strlen(name); n > 1 && name[n - 1] >= '0' && name[n - 1] <= '9'; n--)
         name[n - 1] = '\0';
-    show_driver(arg, s->name, name, c->major, c->minor, c->minor,
-                c->major == 4 && c->minor < 64 ? "console" : "serial");
+    if (c->major == HVC_MAJOR)
+        show_driver(show->out, name, name, c->major, 0, HVC_MAX - 1, "system");
+    else
+        show_driver(show->out, c->tty_name, name, c->major, c->minor, c->minor,
+                    c->major == 4 && c->minor < 64 ? "console" : "serial");
     return true;
 }
 
 static void show_tty_drivers(struct textbuf *out, void *arg)
 {
+    struct driver_show show = { .out = out };
+
     show_driver(out, "/dev/tty", "tty", 5, 0, 0, "system:/dev/tty");
     show_driver(out, "/dev/console", "console", 5, 1, 1, "system:console");
     show_driver(out, "/dev/ptmx", "ptmx", 5, 2, 2, "system");
-    service_for_each(show_console_driver, out);
+    console_for_each(show_console_driver, &show);
     show_driver(out, "pty_slave", "pts", 136, 0, 1048575, "pty:slave");
     show_driver(out, "pty_master", "ptm", 128, 0, 1048575, "pty:master");
 }

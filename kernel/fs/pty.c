@@ -59,7 +59,7 @@ bool tty_is_pty(const struct tty *t)
 
 static struct pty *pty_of(const struct tty *t)
 {
-    return t->driver;
+    return (struct pty *)t->driver;
 }
 
 /* ---- the slave's driver side ----------------------------------------------------------------- */

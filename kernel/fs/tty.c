@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: terminals as files: /dev/ttyS0 and its like over console services, /dev/console,
- * /dev/tty; opening, hang-up, job control's gate.
- *
- * Model: the receive interrupt puts bytes into tty->raw and wakes the thread "ttyd", which runs the
- * line discipline; so echo, editing and signals happen in a thread.  A full raw buffer holds the
- * device back (throttle).
- * Locking: see tty_impl.h; `consoles` is constant after boot.
+ * Purpose: terminals as files: opening, reading, writing, hang-up, job control's gate.
+ * Locking: see tty_impl.h.
  */
 #define LOG_TAG "tty"
 #include <fs/tty_impl.h>
 
-#include <core/log.h>
-#include <core/params.h>
 #include <fs/device.h>
 #include <lib/string.h>
 #include <mm/heap.h>
-#include <svc/console.h>
-
-#define TTY_MODE 0620
-#define RAW_MASK (TTY_RAW_BYTES - 1)
 
 const struct tty_proc_ops *tty_proc_ops;
-
-static struct list consoles = LIST_INIT(consoles);
-static struct tty *console_tty; /* behind /dev/console; constant after boot */
-static struct waitq input_queue = WAITQ_INIT(input_queue);
-static uint32_t input_pending; /* atomic */
 
 static const struct termios2 termios_default = {
     .c_iflag = ICRNL | IXON,
@@ -41,7 +25,7 @@ static const struct termios2 termios_default = {
 };
 
 struct tty *tty_create(const char *name, unsigned dev, const struct tty_driver_ops *ops,
-                       void *driver)
+                       const void *driver)
 {
     struct tty *t = kzalloc(sizeof *t);
 
@@ -55,6 +39,7 @@ struct tty *tty_create(const char *name, unsigned dev, const struct tty_driver_o
     t->termios = termios_default;
     mutex_init(&t->mutex);
     mutex_init(&t->write_mutex);
+    spin_init(&t->driver_lock, LOCK_TTY);
     waitq_init(&t->readers);
     waitq_init(&t->writers);
     list_init(&t->link);
@@ -151,6 +136,10 @@ static void maybe_become_controlling(struct tty *t, const struct file *f)
 err_t tty_open_file(struct tty *t, struct file *f)
 {
     mutex_lock(&t->mutex);
+    if (t->gone) {
+        mutex_unlock(&t->mutex);
+        return -ENXIO;
+    }
     if (t->exclusive && t->opens > 0 && !cred_capable(cred_current(), CAP_SYS_ADMIN)) {
         mutex_unlock(&t->mutex);
         return -EBUSY;
@@ -231,26 +220,6 @@ const struct file_ops tty_file_ops = {
     .release = tty_release,
 };
 
-/* The device number of its second name, 0: it has none. */
-static unsigned console_alias(const struct tty *t)
-{
-    const struct console_service *c = t->driver;
-
-    return c->alias ? DEV(c->major, c->alias_minor) : 0;
-}
-
-static struct tty *console_find(unsigned dev)
-{
-    struct tty *t;
-
-    list_for_each(t, &consoles, link)
-        if (t->dev == dev || console_alias(t) == dev) {
-            tty_get(t);
-            return t;
-        }
-    return NULL;
-}
-
 /* Which terminal does the node stand for?  With a reference, or an error. */
 static err_t tty_of_node(unsigned dev, struct tty **out)
 {
@@ -261,12 +230,7 @@ static err_t tty_of_node(unsigned dev, struct tty **out)
             tty_get(*out);
         return *out ? 0 : -ENXIO;
     }
-    if (dev == DEV(5, 1) && console_tty) {
-        tty_get(console_tty);
-        *out = console_tty;
-        return 0;
-    }
-    *out = DEV_MAJOR(dev) == 136 ? pty_slave_find(dev) : console_find(dev);
+    *out = DEV_MAJOR(dev) == 136 ? pty_slave_find(dev) : tty_console_find(dev);
     return *out ? 0 : -ENXIO;
 }
 
@@ -285,6 +249,19 @@ static err_t tty_open(struct inode *inode, struct file *f)
     f->flags = asked;
     tty_put(t);
     return err;
+}
+
+void tty_input_kick(struct tty *t)
+{
+    if (tty_is_pty(t))
+        pty_input_kick(t);
+    else
+        tty_console_kick(t);
+}
+
+size_t tty_pending(struct tty *t)
+{
+    return t->ops->pending ? t->ops->pending(t) : 0;
 }
 
 /* ---- hang-up --------------------------------------------------------------------------------- */
@@ -319,178 +296,3 @@ void tty_session_gone(struct tty *t, pid_t session)
     if (t->session == session)
         tty_hangup(t);
 }
-
-/* ---- consoles -------------------------------------------------------------------------------- */
-
-static size_t console_write(struct tty *t, const char *s, size_t n)
-{
-    const struct console_service *c = t->driver;
-
-    c->write(s, n);
-    return n;
-}
-
-static const struct tty_driver_ops console_ops = { .write = console_write };
-
-/* Interrupt context. */
-static void console_input(void *arg, const uint8_t *data, size_t n)
-{
-    struct tty *t = arg;
-    const struct console_service *c = t->driver;
-    uint32_t head = t->raw_head;
-
-    for (size_t i = 0; i < n && head - atomic_load(&t->raw_tail) < TTY_RAW_BYTES; i++)
-        t->raw[head++ & RAW_MASK] = data[i];
-    atomic_store(&t->raw_head, head);
-    if (c->throttle && head - atomic_load(&t->raw_tail) > TTY_RAW_BYTES / 2) {
-        atomic_store(&t->throttled, 1);
-        c->throttle(true);
-    }
-    atomic_store(&input_pending, 1);
-    waitq_wake_one(&input_queue);
-}
-
-void tty_input_kick(struct tty *t)
-{
-    if (tty_is_pty(t)) {
-        pty_input_kick(t);
-        return;
-    }
-    if (atomic_load(&t->raw_head) == atomic_load(&t->raw_tail))
-        return;
-    atomic_store(&input_pending, 1);
-    waitq_wake_one(&input_queue);
-}
-
-/* Gives the raw bytes to the line discipline, as many as it takes. */
-static void console_drain(struct tty *t)
-{
-    const struct console_service *c = t->driver;
-    uint32_t tail = t->raw_tail;
-
-    while (tail != atomic_load(&t->raw_head)) {
-        size_t run = MIN(t->raw_head - tail, TTY_RAW_BYTES - (tail & RAW_MASK));
-        size_t used = ldisc_receive(t, t->raw + (tail & RAW_MASK), run);
-        tail += (uint32_t)used;
-        atomic_store(&t->raw_tail, tail);
-        if (used < run)
-            break;
-    }
-    if (atomic_load(&t->throttled) && t->raw_head - tail < TTY_RAW_BYTES / 4) {
-        atomic_store(&t->throttled, 0);
-        c->throttle(false);
-    }
-}
-
-static void input_thread(void *arg __maybe_unused)
-{
-    struct tty *t;
-
-    for (;;) {
-        wait_event_state(&input_queue, atomic_xchg(&input_pending, 0), THREAD_SLEEPING_INTR,
-                         NS_NEVER, false);
-        list_for_each(t, &consoles, link)
-            console_drain(t);
-    }
-}
-
-/* Line speed of `console=ttyS0,115200n8`. */
-static void console_speed(struct tty *t, const char *options)
-{
-    static const struct { unsigned baud; tcflag_t bits; } speeds[] = {
-        { 9600, B9600 },     { 19200, B19200 },   { 38400, B38400 },
-        { 57600, B57600 },   { 115200, B115200 }, { 230400, B230400 },
-    };
-    uint64_t baud;
-
-    if (str_to_u64(&options, 10, &baud))
-        return;
-    for (size_t i = 0; i < ARRAY_SIZE(speeds); i++)
-        if (speeds[i].baud == baud) {
-            t->termios.c_cflag = (t->termios.c_cflag & ~CBAUD) | speeds[i].bits;
-            t->termios.c_ispeed = t->termios.c_ospeed = (unsigned)baud;
-        }
-}
-
-struct gathered {
-    const struct console_service *c[16];
-    unsigned rating[16], count;
-};
-
-static bool gather(const struct service *s, void *arg)
-{
-    struct gathered *g = arg;
-
-    if (!strcmp(s->type, "console") && g->count < ARRAY_SIZE(g->c)) {
-        g->rating[g->count] = s->rating;
-        g->c[g->count++] = s->impl;
-    }
-    return true;
-}
-
-static err_t console_add(const struct console_service *c)
-{
-    struct tty *t = tty_create(c->tty_name, DEV(c->major, c->minor), &console_ops, (void *)c);
-    unsigned columns = 0, rows = 0;
-
-    if (!t)
-        return -ENOMEM;
-    if (c->size)
-        c->size(&columns, &rows);
-    t->size = (struct winsize){ .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
-    list_add_tail(&consoles, &t->link);
-    if (c->set_input)
-        c->set_input(console_input, t);
-    err_t err = chrdev_register(t->name, t->dev, TTY_MODE, &tty_file_ops, NULL);
-    if (!err && c->alias)
-        err = chrdev_register(c->alias, console_alias(t), TTY_MODE, &tty_file_ops, NULL);
-    return err;
-}
-
-/* The last console= that names one of ours, else the best-rated. */
-static void console_choose(const struct gathered *g)
-{
-    const char *value = params_find("console");
-    unsigned best = 0;
-    struct tty *t;
-
-    for (unsigned i = 1; i < g->count; i++)
-        if (g->rating[i] > g->rating[best])
-            best = i;
-    list_for_each(t, &consoles, link)
-        if (g->count > 0 && t->driver == g->c[best])
-            console_tty = t;
-    list_for_each(t, &consoles, link)
-        if (value && console_is_named(t->driver, value)) {
-            console_tty = t;
-            const char *comma = strchr(value, ',');
-            if (comma)
-                console_speed(t, comma + 1);
-        }
-}
-
-static err_t tty_start(struct subsystem *self __maybe_unused)
-{
-    struct gathered g = { .count = 0 };
-    err_t err = 0;
-
-    service_for_each(gather, &g);
-    for (unsigned i = 0; i < g.count && !err; i++)
-        err = console_add(g.c[i]);
-    console_choose(&g);
-    if (!err)
-        err = chrdev_register("tty", DEV(5, 0), 0666, &tty_file_ops, NULL);
-    if (!err)
-        err = chrdev_register("console", DEV(5, 1), 0600, &tty_file_ops, NULL);
-    if (!err && !kthread_start("ttyd", LEVEL_HIGH, input_thread, NULL))
-        err = -ENOMEM;
-    if (!console_tty)
-        log_warn("no console service: /dev/console cannot be opened");
-    return err;
-}
-
-static const char *const needs[] = { "vfs", "?devtmpfs", NULL };
-static struct subsystem tty_subsystem = {
-    .name = "tty", .privilege = PRIV_KERNEL, .needs = needs, .late_init = tty_start,
-};
-REGISTER_SUBSYSTEM(tty_subsystem);

@@ -4,7 +4,8 @@
  *
  * Model: a driver side (a console service, or a pty master) puts received bytes into the tty's line
  * discipline (N_TTY), which echoes, edits and makes lines or raw bytes for readers; writers' bytes
- * go through output processing to the driver.  Signals and process groups belong to proc/, which
+ * go through output processing to the driver.  Consoles come and go (<svc/console.h>): when one goes, its
+ * terminal hangs up for good, and the openings that are left see the end of the file and EIO.  Signals and process groups belong to proc/, which
  * registers tty_proc_ops.
  * Locking: tty->lock (LOCK_TTY, interrupts off: input comes from interrupts) guards termios, the
  * buffers and the group; tty->write_mutex keeps writers apart.
@@ -24,7 +25,7 @@ struct tty_driver_ops {
     /* Sends bytes; returns how many were taken (a pty's buffer may be full). Any context. */
     size_t (*write)(struct tty *t, const char *s, size_t n);
     size_t (*write_room)(struct tty *t); /* NULL: unlimited */
-    void (*throttle)(struct tty *t, bool on); /* the read buffer is (no longer) full; may be NULL */
+    size_t (*pending)(struct tty *t); /* taken and not yet sent; NULL: never any */
     void (*resized)(struct tty *t);
 };
 

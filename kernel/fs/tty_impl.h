@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: what the files of the terminal share: the struct, and the calls between the core
- * (tty.c), the line discipline (tty_ldisc.c), the requests (tty_ioctl.c) and the pairs (pty.c).
+ * (tty.c), the line discipline (tty_ldisc.c), the requests (tty_ioctl.c), the pairs (pty.c) and the consoles
+ * (tty_console.c).
  *
- * Locking: everything happens in threads.  Order: write_mutex, then mutex, then the pair's ring lock.
+ * Locking: everything happens in threads.  Order: write_mutex, then mutex, then driver_lock or the pair's ring
+ * lock.
  */
 #pragma once
 
@@ -26,7 +28,10 @@ struct tty {
     char name[16];
     unsigned dev; /* constant */
     const struct tty_driver_ops *ops;
-    void *driver; /* console service, or the pair */
+    /* The pair, constant; or a console service, which may go: it is changed with mutex and driver_lock held, and
+     * either is held around calls of it.  NULL: it is gone. */
+    const void *driver;
+    struct spinlock driver_lock; /* LOCK_TTY: for who cannot take the mutex, as predicates of waits */
 
     struct mutex mutex; /* guards all below, unless said otherwise */
     struct termios2 termios;
@@ -35,6 +40,7 @@ struct tty {
     pid_t group, session; /* foreground group; session that it controls, 0: none */
     unsigned opens; /* descriptions that are open */
     bool hung, exclusive, stopped;
+    bool gone; /* a console that was removed: it is not opened again */
     uint32_t generation; /* counts hang-ups: files opened before one are dead */
 
     /* Line discipline: positions run freely, index = position % TTY_BUFFER. */
@@ -51,12 +57,14 @@ struct tty {
     uint8_t raw[TTY_RAW_BYTES];
     uint32_t raw_head, raw_tail; /* atomic */
     uint32_t throttled; /* atomic */
-    struct list link; /* of console terminals; constant after boot */
+    uint32_t resized; /* atomic: the console's size may have changed */
+    uint64_t preference; /* of consoles, for /dev/console; constant */
+    struct list link; /* of console terminals; consoles_mutex (tty_console.c) */
 };
 
 /* tty.c */
 struct tty *__must_check tty_create(const char *name, unsigned dev,
-                                    const struct tty_driver_ops *ops, void *driver);
+                                    const struct tty_driver_ops *ops, const void *driver);
 err_t tty_open_file(struct tty *t, struct file *f); /* takes a reference of its own */
 err_t tty_check_change(struct tty *t); /* may the running group change the terminal? */
 err_t tty_attach(struct tty *t, bool steal); /* 0, -EPERM */
@@ -66,6 +74,12 @@ static inline struct tty *tty_of(const struct file *f)
 {
     return f->data;
 }
+
+/* tty_console.c */
+/* Of a device's number or /dev/console's; with a reference; NULL. */
+struct tty *tty_console_find(unsigned dev);
+/* The input thread should look again whether raw bytes fit now. */
+void tty_console_kick(struct tty *t);
 
 /* tty_ldisc.c; t->mutex held, unless said otherwise */
 void ldisc_reset(struct tty *t);
@@ -79,10 +93,12 @@ unsigned ldisc_available(struct tty *t);
 void ldisc_flush_input(struct tty *t);
 void ldisc_set_termios(struct tty *t, const struct termios2 *new);
 void ldisc_set_stopped(struct tty *t, bool stopped);
-/* The input thread should look again whether raw bytes fit now. */
-void tty_input_kick(struct tty *t);
+void tty_input_kick(struct tty *t); /* there is room for received bytes again */
+size_t tty_pending(struct tty *t); /* written and not yet sent; any lock */
 
 /* tty_ioctl.c */
+/* A new size, which the foreground group is told of. */
+void tty_resize(struct tty *t, const struct winsize *size);
 /* New settings `v`: what is locked stays as it is; t->mutex held. */
 void tty_keep_locked(const struct tty *t, struct termios2 *v);
 long tty_ioctl(struct file *f, unsigned cmd, unsigned long arg);

@@ -127,10 +127,10 @@ static long set_locked(struct tty *t, const void __user *from)
 
 static bool output_drained(struct tty *t, struct file *f)
 {
-    return t->hung || tty_file_dead(f) || !t->stopped;
+    return t->hung || tty_file_dead(f) || (!t->stopped && tty_pending(t) == 0);
 }
 
-/* Output goes to the device at once, so it is drained unless ^S holds it. */
+/* Waits until the device has sent all; ^S holds it. */
 static err_t drain(struct tty *t, struct file *f)
 {
     return wait_event_intr(&t->writers, output_drained(t, f));
@@ -160,20 +160,26 @@ static long set_termios(struct tty *t, struct file *f, unsigned base, unsigned w
 
 /* ---- size, groups, queues -------------------------------------------------------------------- */
 
-static long set_size(struct tty *t, const void __user *from)
+void tty_resize(struct tty *t, const struct winsize *size)
 {
-    struct winsize v;
     pid_t group;
 
-    if (copy_from_user(&v, from, sizeof v))
-        return -EFAULT;
     mutex_lock(&t->mutex);
-    bool same = !memcmp(&v, &t->size, sizeof v);
-    t->size = v;
+    bool same = !memcmp(size, &t->size, sizeof *size);
+    t->size = *size;
     group = t->group;
     mutex_unlock(&t->mutex);
     if (!same && group > 0 && tty_proc_ops)
         tty_proc_ops->signal_group(group, SIGWINCH);
+}
+
+static long set_size(struct tty *t, const void __user *from)
+{
+    struct winsize v;
+
+    if (copy_from_user(&v, from, sizeof v))
+        return -EFAULT;
+    tty_resize(t, &v);
     return 0;
 }
 
@@ -379,7 +385,7 @@ long tty_ioctl(struct file *f, unsigned cmd, unsigned long arg)
     case FIONREAD:
         return put_int((int)ldisc_available(t), arg);
     case TIOCOUTQ:
-        return put_int(0, arg);
+        return put_int((int)tty_pending(t), arg);
     case TIOCSTI:
         return insert_byte(t, USER_PTR(void, arg));
     case TIOCEXCL:

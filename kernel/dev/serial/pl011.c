@@ -3,7 +3,7 @@
  * Purpose: the PL011 serial line (ARM DDI 0183): the log's first console, and ttyAMA0.
  *
  * Model: output waits for room in the transmit FIFO.  Input comes by interrupt (FIFO filling up, or
- * bytes standing in it for 32 bit times) and goes to whoever set_input() named.  Before the driver
+ * bytes standing in it for 32 bit times) and goes to whoever listens.  Before the driver
  * starts, boot/ may have started the early console on the same registers; the driver takes
  * its place.
  * Locking: that of serial.c.
@@ -63,9 +63,9 @@ static void bytes_put(const char *s, size_t n)
         byte_put((uint8_t)s[i]);
 }
 
-static void pl011_throttle(bool on)
+static void receiver_set(bool on)
 {
-    mmio_write32(registers + UART_IMSC, on ? 0 : INT_RX | INT_RX_TIMEOUT);
+    mmio_write32(registers + UART_IMSC, on ? INT_RX | INT_RX_TIMEOUT : 0);
 }
 
 static size_t fifo_read(uint8_t *buf, size_t max)
@@ -93,22 +93,18 @@ static void on_interrupt(unsigned irq, void *arg)
     serial_receive(&line);
 }
 
-static void pl011_write(const char *s, size_t n)
+static void pl011_throttle(const struct console_service *c __maybe_unused, bool on)
 {
-    serial_write(&line, s, n);
-}
-
-static void pl011_set_input(void (*fn)(void *arg, const uint8_t *data, size_t n), void *arg)
-{
-    serial_set_input(&line, fn, arg);
+    receiver_set(!on);
 }
 
 static const struct console_service console = {
     .tty_name = "ttyAMA0",
     .major = 204,
     .minor = 64,
-    .write = pl011_write,
-    .set_input = pl011_set_input,
+    .data = &line,
+    .write = serial_write,
+    .listen = serial_listen,
     .throttle = pl011_throttle,
 };
 
@@ -205,9 +201,9 @@ static err_t pl011_start(struct subsystem *self)
         err = irq_register(f.irq, "ttyAMA0", on_interrupt, NULL);
         if (err != 0)
             return err;
-        pl011_throttle(false);
+        receiver_set(true);
     }
-    return service_publish_console("ttyAMA0", &console, 100, PRIV_DRIVER);
+    return console_add(&console, 100);
 }
 
 static const char *const needs[] = { "?device_tree", "?gic", NULL };

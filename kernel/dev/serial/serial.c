@@ -4,38 +4,40 @@
  *
  * Model: a driver owns a struct serial_line and gives it two functions that touch the device.  One line
  * may be the console before the drivers start (`early_line`).
- * Locking: LOCK_CONSOLE around each run of output; input runs in its interrupt alone.
+ * Locking: LOCK_CONSOLE around each run of output; input_lock (LOCK_DEVICE) around the listener's functions.
  */
 #include <core/panic.h>
 #include <core/params.h>
 #include <dev/serial/serial.h>
-#include <hal/cpu.h>
 
 #define RX_BATCH 32
 
 static struct serial_line *early_line; /* boot */
 
-void serial_write(struct serial_line *line, const char *s, size_t n)
+size_t serial_write(const struct console_service *c, const char *s, size_t n)
 {
+    struct serial_line *line = c->data;
     unsigned long flags;
 
     line->used = true;
     if (atomic_load_relaxed(&panicking)) { /* the lock's holder may be the one that panics */
         line->put(s, n);
-        return;
+        return n;
     }
     flags = spin_lock_irqsave(&line->lock);
     line->put(s, n);
     spin_unlock_irqrestore(&line->lock, flags);
+    return n;
 }
 
-void serial_set_input(struct serial_line *line, void (*fn)(void *, const uint8_t *, size_t), void *arg)
+void serial_listen(const struct console_service *c, const struct console_listener *l, void *arg)
 {
-    unsigned long flags = hal_irq_save();
+    struct serial_line *line = c->data;
+    unsigned long flags = spin_lock_irqsave(&line->input_lock);
 
-    line->receive = fn;
-    line->receive_arg = arg;
-    hal_irq_restore(flags);
+    line->listener = l;
+    line->listener_arg = arg;
+    spin_unlock_irqrestore(&line->input_lock, flags);
 }
 
 void serial_receive(struct serial_line *line)
@@ -43,9 +45,13 @@ void serial_receive(struct serial_line *line)
     uint8_t buf[RX_BATCH];
     size_t n;
 
-    while ((n = line->take(buf, sizeof buf)) != 0)
-        if (line->receive)
-            line->receive(line->receive_arg, buf, n);
+    while ((n = line->take(buf, sizeof buf)) != 0) {
+        unsigned long flags = spin_lock_irqsave(&line->input_lock);
+
+        if (line->listener)
+            line->listener->input(line->listener_arg, buf, n);
+        spin_unlock_irqrestore(&line->input_lock, flags);
+    }
 }
 
 /* ---- before the driver ----------------------------------------------------------------------- */

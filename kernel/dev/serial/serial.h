@@ -7,27 +7,28 @@
 
 #include <core/log.h>
 #include <core/spinlock.h>
+#include <svc/console.h>
 
 struct serial_line {
     /* The driver's part: sends n bytes, polling; takes up to max received ones out of the FIFO. */
     void (*put)(const char *s, size_t n);
     size_t (*take)(uint8_t *buf, size_t max);
     struct spinlock lock; /* around each run of output, but for a panic's */
-    /* The interrupt reads them; they change with interrupts off on the one CPU that it goes to. */
-    void (*receive)(void *arg, const uint8_t *data, size_t n);
-    void *receive_arg;
+    struct spinlock input_lock; /* LOCK_DEVICE: the two below, and around each call */
+    const struct console_listener *listener; /* NULL: none */
+    void *listener_arg;
     bool used; /* boot: somebody writes to the tty, so the early console keeps quiet */
 };
 
 #define SERIAL_LINE(put_fn, take_fn)                                                               \
     {                                                                                              \
-        .put = (put_fn), .take = (take_fn), .lock = SPINLOCK_INIT(LOCK_CONSOLE)                    \
+        .put = (put_fn), .take = (take_fn), .lock = SPINLOCK_INIT(LOCK_CONSOLE),                   \
+        .input_lock = SPINLOCK_INIT(LOCK_DEVICE)                                                   \
     }
 
-/* Writes n bytes as they are.  Context: any, a panic included. */
-void serial_write(struct serial_line *line, const char *s, size_t n);
-/* Where received bytes go from now on; NULL: nowhere. */
-void serial_set_input(struct serial_line *line, void (*fn)(void *, const uint8_t *, size_t), void *arg);
+/* Those of a console whose `data` is a line. */
+size_t serial_write(const struct console_service *c, const char *s, size_t n);
+void serial_listen(const struct console_service *c, const struct console_listener *l, void *arg);
 /* Hands on what has been received.  Context: the line's interrupt. */
 void serial_receive(struct serial_line *line);
 

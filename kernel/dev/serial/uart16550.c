@@ -5,7 +5,7 @@
  *
  * Model: output waits until the transmitter's FIFO is empty and then fills it with 16 bytes at once.
  * Input comes by interrupt (FIFO half full, or bytes standing in it for four characters' time) and
- * goes to whoever set_input() named.
+ * goes to whoever listens.
  * Locking: that of serial.c.
  */
 #define LOG_TAG "uart16550"
@@ -62,9 +62,9 @@ static void bytes_write(const char *s, size_t n)
 }
 
 /* Received bytes stay in the FIFO, then in the sender's, until the interrupt is on again. */
-static void uart_throttle(bool on)
+static void receiver_set(bool on)
 {
-    port_write8(port + UART_IER, on ? 0 : IER_RECEIVE);
+    port_write8(port + UART_IER, on ? IER_RECEIVE : 0);
 }
 
 static size_t fifo_read(uint8_t *buf, size_t max)
@@ -90,22 +90,18 @@ static void on_interrupt(unsigned irq, void *arg)
     serial_receive(&line);
 }
 
-static void uart_write(const char *s, size_t n)
+static void uart_throttle(const struct console_service *c __maybe_unused, bool on)
 {
-    serial_write(&line, s, n);
-}
-
-static void uart_set_input(void (*fn)(void *arg, const uint8_t *data, size_t n), void *arg)
-{
-    serial_set_input(&line, fn, arg);
+    receiver_set(!on);
 }
 
 static const struct console_service console = {
     .tty_name = "ttyS0",
     .major = 4,
     .minor = 64,
-    .write = uart_write,
-    .set_input = uart_set_input,
+    .data = &line,
+    .write = serial_write,
+    .listen = serial_listen,
     .throttle = uart_throttle,
 };
 
@@ -154,8 +150,8 @@ static err_t uart_start(struct subsystem *self)
     err = irq_register(COM1_IRQ, "ttyS0", on_interrupt, NULL);
     if (err)
         return err;
-    uart_throttle(false);
-    return service_publish_console("ttyS0", &console, 100, PRIV_DRIVER);
+    receiver_set(true);
+    return console_add(&console, 100);
 }
 
 /* A panic before the log has found its consoles must still be seen, so not earlier. */

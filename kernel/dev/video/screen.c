@@ -21,8 +21,8 @@ static struct spinlock screen_lock = SPINLOCK_INIT(LOCK_CONSOLE);
 static struct spinlock input_lock = SPINLOCK_INIT(LOCK_DEVICE);
 static struct vt vt; /* screen_lock */
 static const struct screen_ops *ops; /* NULL: no screen; constant from screen_start() on */
-static void (*receive)(void *arg, const uint8_t *data, size_t n); /* input_lock */
-static void *receive_arg; /* input_lock */
+static const struct console_listener *listener; /* input_lock */
+static void *listener_arg; /* input_lock */
 
 static unsigned long lock(bool *locked)
 {
@@ -95,26 +95,28 @@ static void send_reply(void)
         screen_input((const uint8_t *)text, n);
 }
 
-static void screen_write(const char *s, size_t n)
+static size_t screen_write(const struct console_service *c __maybe_unused, const char *s, size_t n)
 {
     screen_put(s, n, false);
     if (atomic_load_relaxed(&vt.reply_length))
         send_reply();
+    return n;
 }
 
-static void screen_write_log(const char *s, size_t n)
+static void screen_write_log(const struct console_service *c __maybe_unused, const char *s, size_t n)
 {
     screen_put(s, n, true);
 }
 
 /* ---- input ----------------------------------------------------------------------------------- */
 
-static void screen_set_input(void (*fn)(void *arg, const uint8_t *data, size_t n), void *arg)
+static void screen_listen(const struct console_service *c __maybe_unused, const struct console_listener *l,
+                          void *arg)
 {
     unsigned long flags = spin_lock_irqsave(&input_lock);
 
-    receive = fn;
-    receive_arg = arg;
+    listener = l;
+    listener_arg = arg;
     spin_unlock_irqrestore(&input_lock, flags);
 }
 
@@ -122,8 +124,8 @@ void screen_input(const uint8_t *data, size_t n)
 {
     unsigned long flags = spin_lock_irqsave(&input_lock);
 
-    if (receive)
-        receive(receive_arg, data, n);
+    if (listener)
+        listener->input(listener_arg, data, n);
     spin_unlock_irqrestore(&input_lock, flags);
 }
 
@@ -136,7 +138,7 @@ struct screen_modes screen_modes(void)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static void screen_size(unsigned *columns, unsigned *rows)
+static void screen_size(const struct console_service *c __maybe_unused, unsigned *columns, unsigned *rows)
 {
     *columns = vt.columns;
     *rows = vt.rows;
@@ -150,7 +152,7 @@ static const struct console_service console = {
     .alias_minor = 0,
     .write = screen_write,
     .write_log = screen_write_log,
-    .set_input = screen_set_input,
+    .listen = screen_listen,
     .size = screen_size,
 };
 
@@ -176,7 +178,7 @@ err_t screen_start(const struct screen_ops *how, unsigned rows, unsigned columns
     vt_init(&vt, rows, columns, phys_to_virt(memory));
     ops = how;
     screen_put("", 0, true); /* all is dirty, so this draws all */
-    err = service_publish_console("tty1", &console, rating, PRIV_DRIVER);
+    err = console_add(&console, rating);
     if (err == 0)
         return 0;
     ops = NULL;

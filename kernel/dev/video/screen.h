@@ -18,7 +18,7 @@ struct screen_ops {
 };
 
 /* Clears the screen and publishes it.  rows, columns: cut to what the emulator can do.
- * Return: 0; -EBUSY: there is a screen already; -ENOMEM; what service_publish_console() says. */
+ * Return: 0; -EBUSY: there is a screen already; -ENOMEM; what console_add() says. */
 err_t __must_check screen_start(const struct screen_ops *ops, unsigned rows, unsigned columns,
                                 unsigned rating);
 bool screen_is_there(void);
