@@ -20,6 +20,7 @@ struct parse {
     const struct loader_handoff *h;
     struct boot_record *rec;
     struct limine_handoff from;
+    limine_far_fn *far;
     unsigned complaints;
 };
 
@@ -258,6 +259,17 @@ static void read_firmware(struct parse *p)
         p->rec->firmware = FIRMWARE_EFI64;
 }
 
+/* The loader may have left it in memory that it calls reserved, as Limine 8 does. */
+static const void *efi_memmap_reach(const struct parse *p, const struct limine_efi_memmap *m)
+{
+    paddr_t pa = physical(p, m->addr);
+    const void *at = m->size <= EFI_MEMMAP_MAX ? reach(p, pa, m->size) : NULL;
+
+    if (!at && p->far && m->size > 0 && m->size <= EFI_MEMMAP_MAX)
+        at = p->far(pa, m->size);
+    return at;
+}
+
 /* EFI's own map says which of the reserved memory belongs to its runtime services. */
 static void read_efi_memmap(struct parse *p)
 {
@@ -267,7 +279,7 @@ static void read_efi_memmap(struct parse *p)
 
     if (!response(p, LIMINE_EFI_MEMMAP, &m, sizeof(m)) || m.addr == 0)
         return;
-    map = m.size <= EFI_MEMMAP_MAX ? reach(p, physical(p, m.addr), m.size) : NULL;
+    map = efi_memmap_reach(p, &m);
     if (!map) {
         complain(p, LIMINE_EFI_MEMMAP, m.addr, "out of reach");
         return;
@@ -303,7 +315,12 @@ static void log_granted(struct parse *p)
 
 err_t limine_parse(const struct loader_handoff *h, struct boot_record *rec)
 {
-    struct parse p = { .h = h, .rec = rec };
+    return limine_parse_far(h, rec, NULL);
+}
+
+err_t limine_parse_far(const struct loader_handoff *h, struct boot_record *rec, limine_far_fn *far)
+{
+    struct parse p = { .h = h, .rec = rec, .far = far };
     const void *from = record_map(h, h->info, sizeof(p.from));
     err_t err;
 

@@ -16,14 +16,17 @@
 #define ENTRIES_MAX 4096
 #define ADDRESS_MAX BIT(46)
 
+static const void *map(paddr_t pa, uint64_t n)
+{
+    if (pa == 0 || pa % 8 != 0 || pa >= ADDRESS_MAX || n > ADDRESS_MAX || !early_ram_map(pa, n))
+        return NULL;
+    return phys_to_virt(pa);
+}
+
 /* `n` bytes at an address of the loader's, mapped; NULL: they cannot be. */
 static const void *reach(const struct limine_handoff *from, uint64_t addr, uint64_t n)
 {
-    paddr_t pa = addr >= from->hhdm ? addr - from->hhdm : addr;
-
-    if (pa == 0 || pa % 8 != 0 || pa >= ADDRESS_MAX || !early_ram_map(pa, n))
-        return NULL;
-    return phys_to_virt(pa);
+    return map(addr >= from->hhdm ? addr - from->hhdm : addr, n);
 }
 
 static void range_take(struct boot_record *rec, const struct limine_range *r)
@@ -62,7 +65,7 @@ static err_t limine_start(const struct loader_handoff *h, struct boot_record *re
     err_t err;
 
     ram_map(rec, from);
-    err = limine_parse(h, rec);
+    err = limine_parse_far(h, rec, map);
     if (err != 0)
         return err;
     fdt = rec->fdt;

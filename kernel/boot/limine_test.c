@@ -185,6 +185,34 @@ KTEST(boot_limine, efi_memory_map)
     KTEST_EQ(limine_parse(&handoff, &rec), 0);
 }
 
+/* Where the map lies in memory that is neither RAM nor mapped, it is asked for; once, and not when absurd. */
+static unsigned far_calls;
+
+static const void *far_map(paddr_t pa, uint64_t bytes)
+{
+    far_calls++;
+    return pa == 7 * MiB && bytes == sizeof(area.descriptors) ? area.descriptors : NULL;
+}
+
+KTEST(boot_limine, efi_memory_map_far_away)
+{
+    const uint64_t runtime[] = { 6, 7 * MiB, 0, 16, BIT(63) };
+
+    begin();
+    far_calls = 0;
+    memcpy(area.descriptors[0], runtime, sizeof(runtime));
+    area.efi_memmap = (struct limine_efi_memmap){ 0, HHDM + 7 * MiB, sizeof(area.descriptors), 40, 1 };
+    area.handoff.responses[LIMINE_EFI_MEMMAP] = high(&area.efi_memmap);
+    KTEST_REQUIRE(limine_parse_far(&handoff, &rec, far_map) == 0);
+    KTEST_EQ(far_calls, 1);
+    KTEST_EQ(record_finish(&rec), 0);
+    KTEST_TRUE(range_is(3, 7 * MiB, 7 * MiB + 64 * KiB, MEM_RUNTIME));
+    area.efi_memmap.size = UINT64_MAX;
+    record_init(&rec, &handoff);
+    KTEST_EQ(limine_parse_far(&handoff, &rec, far_map), 0);
+    KTEST_EQ(far_calls, 1);
+}
+
 KTEST(boot_limine, no_hand_over)
 {
     begin();
