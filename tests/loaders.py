@@ -10,6 +10,7 @@ import pathlib
 import re
 import subprocess
 
+from archive import Archive
 from harness import BUILD, LOGS, ROOT, Cases, Failure, Shell, expect_equal
 
 PAGE = 4096
@@ -71,11 +72,22 @@ def expect_same(reference, record, allowed, only=None):
         raise Failure("the records differ:\n" + "\n".join(wrong))
 
 
-def record(ctx, name, command):
-    """Boots by `command`, does what a person would do first, and turns the machine off; returns the facts."""
+SECOND = "cat /etc/second", "of the second module\n"  # what shows it
+TWO_MODULES = {f"module.001.{what}": "there is a second" for what in ("name", "place", "size")}
+
+
+def second_module():
+    """A module for loaders that take several; returns its path."""
+    return Archive().file("etc/second", SECOND[1]).write("second.cpio")
+
+
+def record(ctx, name, command, *checks):
+    """Boots by `command`, does what a person would do first, and turns the machine off; returns the facts. Each of
+    `checks` is a command and its output."""
     with Shell(ctx, name=name, command=[str(word) for word in command], boot_timeout=240) as sh:
         text = sh.output("cat /proc/boot")
-        sh.check("ls /bin/busybox; seq 1 1000 | sort -rn | tail -n 1", "/bin/busybox\n1\n")
+        for typed, expected in (("ls /bin/busybox; seq 1 1000 | sort -rn | tail -n 1", "/bin/busybox\n1\n"), *checks):
+            sh.check(typed, expected)
         sh.send("poweroff -f\n")
         expect_equal(sh.expect_exit(60), 0, "QEMU's status")
     return facts(text)

@@ -4,7 +4,8 @@ import shutil
 import subprocess
 
 from harness import BUILD, LOGS, ROOT, Failure, expect_equal, test
-from loaders import INITRAMFS, LIMINE, MULTIBOOT2, cdrom, disk, expect_same, image, limine_release, record, run_rows
+from loaders import (INITRAMFS, LIMINE, MULTIBOOT2, SECOND, TWO_MODULES, cdrom, disk, expect_same, image, limine_release,
+                     record, run_rows, second_module)
 
 CONSOLE = "console=tty0 console=ttyS0"
 OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
@@ -34,7 +35,8 @@ def uefi(name):
 def test_loader(ctx):
     """tests/limine, with the Limine protocol's executable inside; returns its path."""
     path = LOGS / "limine-test.elf"
-    done = subprocess.run(["gcc", *LOADER_FLAGS, f'-DPROGRAM="{BUILD / "x86_64/kernel-limine.elf"}"', "-o", path,
+    done = subprocess.run(["gcc", *LOADER_FLAGS, f'-DPROGRAM="{BUILD / "x86_64/kernel-limine.elf"}"',
+                           f'-DSECOND="{second_module()}"', "-o", path,
                            ROOT / "tests/limine/start.S", ROOT / "tests/limine/loader.c"], capture_output=True, text=True)
     if done.returncode:
         raise Failure(done.stderr)
@@ -48,7 +50,7 @@ def rows_bios(ctx, iso, reference):
         "GRUB from a CD": lambda: expect_same(reference, record(ctx, "grub cd", [*MACHINE, *cdrom(iso)]), MULTIBOOT2),
         "GRUB from a disk": lambda: expect_same(reference, record(ctx, "grub disk", [*MACHINE, *disk(iso)]), MULTIBOOT2),
         "Limine protocol, test loader":
-            lambda: expect_same(reference, record(ctx, "limine test", direct(loader)), LIMINE),
+            lambda: expect_same(reference, record(ctx, "limine test", direct(loader), SECOND), {**LIMINE, **TWO_MODULES}),
         "Limine protocol, low memory taken": lambda: moved(ctx, reference, loader),
     }
     if limine_release():
@@ -69,7 +71,7 @@ def moved(ctx, reference, loader):
     low, high = (int(word, 16) for word in reference["kernel"].split("-"))
     expect_equal((start, end - start), (16 << 20, high - low), "place and size of the kernel")
     expect_equal(found["command-line"], append, "command line")
-    expect_same(reference, found, {**LIMINE, "kernel": "moved", "memory": "less of it", "command-line": "with our word"})
+    expect_same(reference, found, {**LIMINE, **TWO_MODULES, "kernel": "moved", "memory": "less of it", "command-line": "with our word"})
 
 
 def rows_uefi(ctx, iso, reference):

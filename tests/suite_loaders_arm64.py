@@ -10,7 +10,8 @@ import subprocess
 
 from firmware import tree_of, tree_write
 from harness import BUILD, LOGS, ROOT, Failure, Shell, expect_equal, expect_match, test
-from loaders import INITRAMFS, LOADER, PLACES, cdrom, expect_same, facts, image, limine_release, record, run_rows
+from loaders import (INITRAMFS, LOADER, PLACES, SECOND, TWO_MODULES, cdrom, expect_same, facts, image, limine_release, record,
+                     run_rows, second_module)
 
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
@@ -36,8 +37,8 @@ def test_loader():
     """tests/limine/arm64, with the Limine protocol's executable inside; returns the path of its Image."""
     elf, flat = LOGS / "arm64-limine-test.elf", LOGS / "arm64-limine-test.bin"
     program = BUILD / "arm64/kernel-limine.elf"
-    for command in (["aarch64-linux-gnu-gcc", *LOADER_FLAGS, f'-DPROGRAM="{program}"', "-o", elf,
-                     TEST_LOADER / "start.S", TEST_LOADER / "loader.c"],
+    for command in (["aarch64-linux-gnu-gcc", *LOADER_FLAGS, f'-DPROGRAM="{program}"', f'-DSECOND="{second_module()}"',
+                     "-o", elf, TEST_LOADER / "start.S", TEST_LOADER / "loader.c"],
                     ["aarch64-linux-gnu-objcopy", "-O", "binary", elf, flat]):
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
@@ -133,7 +134,8 @@ def matrix(ctx):
         "GRUB on UEFI from a CD": lambda: by_efi(ctx, reference, "grub cd", cdrom(iso), chosen, **packed),
         "GRUB on UEFI from a disk": lambda: by_efi(ctx, reference, "grub disk", virtio(iso), chosen, **packed),
         "Limine protocol, test loader":
-            lambda: expect_same(reference, record(ctx, "limine test", direct(test_loader())), LIMINE),
+            lambda: expect_same(reference, record(ctx, "limine test", direct(test_loader()), SECOND),
+                                {**LIMINE, **TWO_MODULES}),
     }
     if limine_release():
         rows["Limine on UEFI from a CD"] = lambda: by_limine(ctx, reference, limine_release())

@@ -2,7 +2,7 @@
 /*
  * Purpose: the root file system's first contents, from what the loader brought.
  *
- * Model: the loader's module is a row of archives; each is plain newc or gzip of newc.  Plain ones go
+ * Model: each of the loader's modules is a row of archives; each is plain newc or gzip of newc.  Plain ones go
  * to the reader (cpio.c) as they lie there, compressed ones through a window; file bodies are written
  * into the root straight from there.  Frames of the module go back to the allocator while it is read.
  * Hard links are found by (device, inode) within one archive.
@@ -481,6 +481,18 @@ static err_t root_prepare(const struct path *root)
     return err;
 }
 
+static void module_unpack(const struct path *root, const struct boot_record *rec, unsigned i)
+{
+    const struct boot_module *m = &rec->modules[i];
+    struct boot_release r = { .start = m->start, .size = m->size };
+    err_t err = initramfs_unpack(root, phys_to_virt(r.start), r.size, boot_release, &r);
+
+    boot_release(&r, r.size);
+    if (err != 0)
+        log_err("module %u %s was not unpacked completely: error %d", i, m->name, err);
+}
+
+/* Each module is unpacked over those before it, as loaders that know of one initramfs join their files. */
 static err_t initramfs_start(struct subsystem *self)
 {
     const struct boot_record *rec = boot_info();
@@ -493,11 +505,8 @@ static err_t initramfs_start(struct subsystem *self)
         log_notice("the loader brought no initramfs");
         return 0;
     }
-    struct boot_release r = { .start = rec->modules[0].start, .size = rec->modules[0].size };
-    err = initramfs_unpack(&root, phys_to_virt(r.start), r.size, boot_release, &r);
-    boot_release(&r, r.size);
-    if (err != 0)
-        log_err("the initramfs was not unpacked completely: error %d", err);
+    for (unsigned i = 0; i < rec->module_count; i++)
+        module_unpack(&root, rec, i);
     return 0; /* what is there may be enough */
 }
 

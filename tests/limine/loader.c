@@ -54,7 +54,7 @@ struct segment {
     uint64_t offset, va, pa, filesize, memsize, align;
 };
 
-extern const uint8_t program[], program_end[], leave_copy[], leave_copy_end[];
+extern const uint8_t program[], program_end[], second[], second_end[], leave_copy[], leave_copy_end[];
 extern uint64_t first_pml4[512];
 
 static struct range ranges[RANGES_MAX];
@@ -103,10 +103,15 @@ static void *alloc(uint64_t bytes)
     return p;
 }
 
-static uint64_t *table_alloc(void)
+static void *pages_alloc(uint64_t bytes)
 {
     zone = (zone + PAGE - 1) & ~(PAGE - 1);
-    return alloc(PAGE);
+    return alloc(bytes);
+}
+
+static uint64_t *table_alloc(void)
+{
+    return pages_alloc(PAGE);
 }
 
 static uint64_t high(const void *p)
@@ -304,11 +309,22 @@ static void *executable_file(const struct start_info *info)
     return values(*item, 0, 0);
 }
 
+static void *module_list(const struct start_module *m)
+{
+    uint64_t bytes = second_end - second;
+    void *copied = pages_alloc(bytes);
+    const uint64_t files[2][14] = {
+        { 0, HHDM + m->start, m->size, string("/boot/initramfs.cpio"), string("") },
+        { 0, high(copied), bytes, string("/boot/second.cpio"), string("the second") },
+    };
+
+    copy(copied, second, bytes);
+    return pointer_list(files, sizeof(files[0]), 2);
+}
+
 /* The response to a request of that id, or NULL. */
 static void *answer(uint64_t id, const struct start_info *info, const uint64_t *request)
 {
-    const struct start_module *m = (const void *)info->modules;
-
     switch (id) {
     case 0xf55038d8e2a1202f: return values(string("Test"), string("8.0"), 0);
     case 0x224ef0460a8e8926: return request[6] <= 64 * 1024 ? values(0, 0, 0) : NULL;
@@ -319,7 +335,7 @@ static void *answer(uint64_t id, const struct start_info *info, const uint64_t *
         return values(0, 0, 0);
     case 0x67cf3d9d378a806f: return pointer_list(ranges, sizeof(ranges[0]), range_count);
     case 0xad97e90e83f1ed67: return executable_file(info);
-    case 0x3e7e279702be32af: return file("/boot/initramfs.cpio", "", HHDM + m->start, m->size);
+    case 0x3e7e279702be32af: return module_list((const void *)info->modules);
     case 0xc5e77b6b397e7b43: return values(info->rsdp, 0, 0);
     case 0x502746e184c088aa: return values(1700000000, 0, 0);
     case 0x71ba76863cc55f63: return values(place, base_va, 0);

@@ -87,11 +87,15 @@ leave_copy:
 leave_copy_end:
 
     .section .rodata
-    .globl program, program_end
+    .globl program, program_end, second, second_end
     .balign 8
 program:
     .incbin PROGRAM
 program_end:
+    .balign 8
+second:
+    .incbin SECOND
+second_end:
 
     .section .data
 first_gdt:

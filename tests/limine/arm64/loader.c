@@ -44,7 +44,7 @@ struct chosen {
     const char *bootargs;
 };
 
-extern const uint8_t program[], program_end[];
+extern const uint8_t program[], program_end[], second[], second_end[];
 _Noreturn void leave(uint64_t root, uint64_t empty, uint64_t stack, uint64_t entry);
 _Noreturn void load(uint64_t fdt);
 
@@ -81,10 +81,15 @@ static void *alloc(uint64_t bytes) /* of zeroes: the zone is .bss */
     return p;
 }
 
-static uint64_t *table_alloc(void)
+static void *pages_alloc(uint64_t bytes)
 {
     zone = (zone + PAGE - 1) & ~(PAGE - 1);
-    return alloc(PAGE);
+    return alloc(bytes);
+}
+
+static uint64_t *table_alloc(void)
+{
+    return pages_alloc(PAGE);
 }
 
 static uint64_t high(const void *p)
@@ -263,10 +268,13 @@ static uint64_t file(const char *path, const char *text, uint64_t addr, uint64_t
 
 static void *module_list(const struct chosen *c)
 {
-    uint64_t *list = alloc(sizeof(*list));
+    uint64_t *list = alloc(2 * sizeof(*list)), bytes = second_end - second;
+    void *copied = pages_alloc(bytes);
 
-    *list = file("/boot/initramfs.cpio", "", HHDM + c->initrd, c->initrd_end - c->initrd);
-    return values(1, high(list));
+    copy(copied, second, bytes);
+    list[0] = file("/boot/initramfs.cpio", "", HHDM + c->initrd, c->initrd_end - c->initrd);
+    list[1] = file("/boot/second.cpio", "the second", high(copied), bytes);
+    return values(2, high(list));
 }
 
 /* The response to a request of that id, or NULL. */

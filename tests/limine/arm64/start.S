@@ -78,11 +78,15 @@ leave:
     eret
 
     .section .rodata
-    .globl program, program_end
+    .globl program, program_end, second, second_end
     .balign 4096
 program:
     .incbin PROGRAM
 program_end:
+    .balign 8
+second:
+    .incbin SECOND
+second_end:
 
     .bss
     .balign 4096
