@@ -19,6 +19,7 @@ case $name in
     elf) sources=(kernel/proc/elf.c) ;;
     initramfs) sources=(kernel/fs/cpio.c) ;;
     acpi | madt | srat) sources=("${hardware[@]}" "${acpi[@]}") ;;
+    mptable) sources=("${hardware[@]}" kernel/boot/mptable.c) ;;
     efi) sources=(kernel/boot/{efi,efi_map,record}.c kernel/lib/fmt.c) ;;
     fdt)
         sources=("${hardware[@]}" kernel/boot/fdt{,_hardware,_pci}.c)

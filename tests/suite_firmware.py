@@ -33,16 +33,31 @@ def shape(ctx):
         off(sh)
 
 
-@test("numa=off and acpi=off: one node, and one CPU without tables", kernels=("devine",))
+@test("numa=off and acpi=off: one node, and one CPU of each package", kernels=("devine",))
 def switched_off(ctx):
     with ctx.shell(args=SHAPE, append="numa=off", name="numa off") as sh:
         expect_match(r"hardware: 8 CPUs, 1 nodes", sh.output("dmesg"))
         off(sh)
     if ctx.arch == "x86_64":
         with ctx.shell(args=["-smp", "4"], append="acpi=off", name="acpi off") as sh:
+            # The BIOS's MP table names one CPU of each package.
             expect_match(r"hardware: 1 CPUs, 1 nodes", sh.output("dmesg"))
             expect_equal(sh.run("ls /sys/firmware/acpi")[1], 1, "status of ls")
             off(sh)
+
+
+@test("CPUs, interrupts and a disk by an MP table alone", archs=("x86_64",), kernels=("devine",))
+def mp_table(ctx):
+    # Nothing but local APICs, an I/O APIC and devices in memory: no ACPI, no 8259, no PIT.
+    drive = LOGS / "mp-table.img"
+    drive.write_bytes(b"by MP table" + bytes(513 * 512 - 11))
+    args = ["-machine", "microvm,acpi=off,pic=off,pit=off", "-no-reboot", "-smp", "3", "-drive",
+            f"file={drive},format=raw,if=none,id=d", "-device", "virtio-blk-device,drive=d"]
+    with ctx.shell(args=args, name="mp table") as sh:
+        expect_match(r"(?s)hardware.cpu.002: id 0x2 node 0 start sipi.*hardware.ioapic.000: .* gsi 0.*hardware.source: mptable",
+                     sh.output("cat /proc/boot"))
+        expect_equal(sh.output("nproc; head -c 11 /dev/vda"), "3\nby MP table", "CPUs and disk")
+        expect_match(r"IO-APIC +\d+ +virtio0", sh.output("cat /proc/interrupts"))
 
 
 @test("memory above 4 GiB", kernels=("devine",))

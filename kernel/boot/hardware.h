@@ -43,7 +43,7 @@ REGISTRY_DECLARE(hardware_source, const struct hardware_source);
                                                                  .read = (fn) };                   \
     REGISTRY_ADD(hardware_source, hardware_source_##id)
 
-enum { HW_RANK_PROBE, HW_RANK_ACPI, HW_RANK_FDT, HW_RANK_CONSOLE };
+enum { HW_RANK_PROBE, HW_RANK_ACPI, HW_RANK_FDT, HW_RANK_MPTABLE, HW_RANK_CONSOLE };
 
 /*
  * Reads all sources, publishes the result with hardware_set(), puts the nodes onto the record's memory

@@ -100,7 +100,7 @@ static void show_gic(struct textbuf *out, const struct hw_gic *gic)
 
 static void show_hardware(struct textbuf *out, const struct hardware_info *info)
 {
-    static const char *const sources[] = { "probe", "acpi", "fdt" };
+    static const char *const sources[] = { "probe", "acpi", "fdt", "mptable" };
 
     show_cpus(out, info);
     show_distances(out, info);

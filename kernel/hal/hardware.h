@@ -26,7 +26,7 @@
 #define HW_PCI_IRQS_MAX 256
 #define HW_NODE_NONE UINT32_MAX
 
-enum hw_source { HW_FROM_PROBE, HW_FROM_ACPI, HW_FROM_FDT };
+enum hw_source { HW_FROM_PROBE, HW_FROM_ACPI, HW_FROM_FDT, HW_FROM_MPTABLE };
 
 enum hw_cpu_start {
     HW_START_NONE, /* the boot CPU, or nothing that we know: cannot be started */
