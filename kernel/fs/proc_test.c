@@ -288,6 +288,8 @@ KTEST(sysfs, files_come_and_go)
     KTEST_EQ(sysfs->add(&file), 0);
     KTEST_EQ(sysfs->add(&file), -EEXIST);
     KTEST_EQ(sysfs->add(&bytes), 0);
+    /* One that is there already, made for what is in it: nothing is kept for it twice. */
+    KTEST_EQ(sysfs->add(&(struct sysfs_file){ .path = "ktest/dir", .mode = S_IFDIR | 0755 }), 0);
     file.path = "ktest/dir/text/below";
     KTEST_EQ(sysfs->add(&file), -ENOTDIR);
     KTEST_REQUIRE(sysfs_open(&root, "ktest/dir/text", &text) == 0);

@@ -117,8 +117,18 @@ static const struct file_ops binary_ops = {
 
 /* ---- the service ---- */
 
+/* A directory needs no record; it may be there, made for what is in it. */
+static err_t directory_add(const struct sysfs_file *file)
+{
+    return pseudo_add("sysfs", &(struct pseudo_file){ .path = file->path, .mode = file->mode,
+                                                      .removable = true });
+}
+
 static err_t tree_add(const struct sysfs_file *file)
 {
+    if (S_ISDIR(file->mode))
+        return directory_add(file);
+
     size_t n = file->link ? strlen(file->link) + 1 : 0;
     struct entry *e = kzalloc(sizeof *e + n);
     struct pseudo_file f = { .path = file->path, .mode = file->mode, .arg = e, .removable = true,
@@ -140,8 +150,8 @@ static err_t tree_add(const struct sysfs_file *file)
         f.fops = &binary_ops;
     else
         f.size = SYSFS_TEXT_MAX;
-    if (n || S_ISDIR(file->mode))
-        f.size = n ? n - 1 : 0;
+    if (n)
+        f.size = n - 1;
     err = pseudo_add("sysfs", &f);
     if (err)
         kfree(e);
