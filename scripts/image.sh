@@ -8,7 +8,7 @@
 # Environment: INITRD  another initramfs        APPEND  more kernel parameters
 #              OUT     another place for the image
 #              LIMINE  a folder with a release of Limine 8: the image boots by Limine in place of GRUB
-# Console: the kernel's log and the shell are on the last of the consoles, so the serial line (ttyS0, ttyAMA0).
+# Console: the kernel's log and a shell are on the serial line (ttyS0, ttyAMA0) and on the screen (tty1), where there is one.
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -21,7 +21,7 @@ grub_folder=/usr/lib/grub
 
 # What each architecture brings: `console` and the files of the loader's menu.
 kernel_x86_64() {
-    console="console=tty0 console=ttyS0"
+    console="console=tty0 console=ttyS0 loglevel=7"
     say "building the kernel"
     build_quietly x86_64
     objcopy --strip-debug "$ROOT/build/x86_64/kernel.elf" "$stage/boot/kernel.elf"
@@ -47,7 +47,7 @@ CFG
 }
 
 kernel_arm64() {
-    console="console=tty0 console=ttyAMA0"
+    console="console=tty0 console=ttyAMA0 loglevel=7"
     say "building the kernel"
     build_quietly arm64
     cp "$ROOT/build/arm64/Image" "$ROOT/build/arm64/kernel-limine.elf" "$stage/boot/"

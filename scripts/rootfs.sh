@@ -46,6 +46,16 @@ mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts 2>/dev/null
 mount -t tmpfs tmpfs /dev/shm 2>/dev/null
 hostname -F /etc/hostname
+
+# A shell on each console (console=); the last of them is /dev/console, which has one.
+[ -r /sys/class/tty/console/active ] || exit 0
+read -r consoles </sys/class/tty/console/active
+[ "${consoles% *}" != "$consoles" ] || exit 0
+for tty in ${consoles% *}; do
+    [ "$tty" != tty0 ] || tty=tty1
+    echo "$tty::respawn:-/bin/sh"
+done >>/etc/inittab
+kill -HUP 1 # read it again
 RC
 chmod 755 "$root/etc/rc"
 echo devine >"$root/etc/hostname"

@@ -11,7 +11,9 @@ import re
 import subprocess
 
 from archive import Archive
-from harness import BUILD, LOGS, ROOT, Cases, Failure, Shell, expect_equal
+from harness import BUILD, LOGS, ROOT, Cases, Failure, Shell, expect_equal, expect_match
+from picture import UNKNOWN
+from screen import ScreenShell
 
 PAGE = 4096
 
@@ -81,10 +83,33 @@ def second_module():
     return Archive().file("etc/second", SECOND[1]).write("second.cpio")
 
 
-def record(ctx, name, command, *checks):
+def both_consoles(sh):
+    """The boot's lines and a shell that controls its jobs are on the screen and on the serial line."""
+    screen = sh.wait_for("/ # " + UNKNOWN)
+    for place, text in (("the screen", "\n".join(screen.lines())), ("the serial line", sh.history)):
+        expect_match(r"\[ +0\.\d+\] boot: Devine on", text, place)
+        expect_match(r"built-in shell \(ash\)", text, place)
+    sh.type("tty\n")
+    sh.wait_for("/dev/tty1")
+    sh.type("sleep 1000\n")
+    sh.output("until pidof sleep; do usleep 20000; done")
+    sh.press("ctrl-z")
+    sh.wait_for("^Z[1]+  Stopped                    sleep 1000")
+    sh.type("fg\n")
+    sh.wait_for("sleep 1000")
+    sh.press("ctrl-c")
+    sh.type("echo over\n")
+    sh.wait_for("over")
+    sh.check("readlink /proc/$$/fd/0", "/dev/console\n")
+
+
+def record(ctx, name, command, *checks, screen=False):
     """Boots by `command`, does what a person would do first, and turns the machine off; returns the facts. Each of
-    `checks` is a command and its output."""
-    with Shell(ctx, name=name, command=[str(word) for word in command], boot_timeout=240) as sh:
+    `checks` is a command and its output; with a `screen`, that is looked at, too."""
+    kind = ScreenShell if screen else Shell
+    with kind(ctx, name=name, command=[str(word) for word in command], boot_timeout=240) as sh:
+        if screen:
+            both_consoles(sh)
         text = sh.output("cat /proc/boot")
         for typed, expected in (("ls /bin/busybox; seq 1 1000 | sort -rn | tail -n 1", "/bin/busybox\n1\n"), *checks):
             sh.check(typed, expected)

@@ -47,14 +47,16 @@ ls --color=always /
 
 
 class ScreenShell(Shell):
-    """A shell on the serial line of a machine that has a screen (tty1) of `size` pixels and a keyboard."""
+    """A shell on the serial line of a machine that has a screen (tty1) of `size` pixels and a keyboard. `command`
+    is how to start another machine, which has a screen and a keyboard, too."""
 
-    def __init__(self, ctx, size="640x400", append="", name="screen"):
+    def __init__(self, ctx, size="640x400", append="", name="screen", command=None, **how):
         self.folder = tempfile.TemporaryDirectory()
         self.monitor = None
         path = os.path.join(self.folder.name, "monitor")
-        super().__init__(ctx, append=ctx.quiet(f"video={size} {append}"), name=name,
-                         args=[*DEVICES[ctx.arch], "-monitor", f"unix:{path},server=on,wait=off"])
+        monitor = ["-monitor", f"unix:{path},server=on,wait=off"]
+        super().__init__(ctx, append=ctx.quiet(f"video={size} {append}"), name=name, args=[*DEVICES[ctx.arch], *monitor],
+                         command=command and [*command, *monitor], **how)
         self.monitor = socket.socket(socket.AF_UNIX)
         self.monitor.settimeout(60 * SLOW)
         self.monitor.connect(path)

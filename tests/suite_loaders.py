@@ -7,7 +7,7 @@ from harness import BUILD, LOGS, ROOT, Failure, expect_equal, test
 from loaders import (INITRAMFS, LIMINE, MULTIBOOT2, SECOND, TWO_MODULES, cdrom, disk, expect_same, image, limine_release,
                      record, run_rows, second_module)
 
-CONSOLE = "console=tty0 console=ttyS0"
+CONSOLE = "console=tty0 console=ttyS0 loglevel=7"  # as scripts/image.sh has it
 OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
 # One machine for all: two CPUs in two nodes.
 MACHINE = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-m", "256", "-smp", "2",
@@ -47,7 +47,7 @@ def rows_bios(ctx, iso, reference):
     """{row: function} of what a BIOS can boot."""
     loader = test_loader(ctx)
     rows = {
-        "GRUB from a CD": lambda: expect_same(reference, record(ctx, "grub cd", [*MACHINE, *cdrom(iso)]), MULTIBOOT2),
+        "GRUB from a CD": lambda: expect_same(reference, record(ctx, "grub cd", [*MACHINE, *cdrom(iso)], screen=True), MULTIBOOT2),
         "GRUB from a disk": lambda: expect_same(reference, record(ctx, "grub disk", [*MACHINE, *disk(iso)]), MULTIBOOT2),
         "Limine protocol, test loader":
             lambda: expect_same(reference, record(ctx, "limine test", direct(loader), SECOND), {**LIMINE, **TWO_MODULES}),

@@ -16,9 +16,12 @@ from loaders import (INITRAMFS, LOADER, PLACES, SECOND, TWO_MODULES, cdrom, expe
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 RAM = (0x40000000, 0x50000000)
-CONSOLE = "console=tty0 console=ttyAMA0"
+CONSOLE = "console=tty0 console=ttyAMA0 loglevel=7"  # as scripts/image.sh has it
 MACHINE = ["qemu-system-aarch64", "-accel", "tcg", "-machine", "virt,gic-version=2", "-cpu", "cortex-a72", "-m", "256",
            "-smp", "2", "-display", "none", "-nic", "none", "-no-reboot", "-serial", "mon:stdio"]
+
+# Where ACPI describes the machine, devices on PCI alone are found.
+SCREEN = ["-device", "ramfb", "-device", "virtio-keyboard-pci"]
 
 PLACED = {"kernel": "the loader puts it where it likes", "device-tree": "and its copy of the tree",
           "module.000.place": "and the initramfs"}
@@ -82,14 +85,14 @@ def expect_memory(memory):
     expect_equal({"usable", "acpi", "runtime"} - {kind for _, _, kind, _ in memory}, set(), "kinds that are missing")
 
 
-def by_efi(ctx, reference, name, arguments, line, **allowed):
+def by_efi(ctx, reference, name, arguments, line, screen=False, **allowed):
     """Boots by EFI and compares; `line` is the command line that this way ends in."""
-    found = record(ctx, name, [*MACHINE, "-bios", FIRMWARE, *arguments])
+    found = record(ctx, name, [*MACHINE, "-bios", FIRMWARE, *arguments], screen=screen)
     expect_equal((found["protocol"], found["firmware"], found["hardware.source"]), ("efi", "efi64", "acpi"))
     expect_equal(found["command-line"], line, "command line")
     expect_equal(size_of(found["kernel"]), size_of(reference["kernel"]), "size of the kernel")
     expect_equal(int(found["boot-time"]) > 1700000000, True, f"{found['boot-time']} is a date")
-    expect_memory(found["memory"])
+    expect_memory(found["memory"] + found["memory.framebuffer"])
     expect_same(reference, found, {**EFI, "command-line": "compared above", **allowed})
 
 
@@ -103,7 +106,7 @@ def by_limine(ctx, reference, release):
     iso = image(ctx, "limine.iso", LIMINE=str(release))
     found = record(ctx, "limine uefi", [*MACHINE, "-bios", FIRMWARE, *cdrom(iso)])
     expect_equal((found["protocol"], found["firmware"], found["hardware.source"]), ("limine", "efi64", "acpi"))
-    expect_memory(found["memory"])
+    expect_memory(found["memory"] + found["memory.framebuffer"])
     expect_same(reference, found, {**EFI, **LIMINE, "module.000.size": "compressed"})
 
 
@@ -131,7 +134,8 @@ def matrix(ctx):
         "Image": lambda: None,
         "U-Boot, booti from a disk": lambda: by_u_boot(ctx, reference, disk),
         "UEFI's shell from a disk": lambda: by_efi(ctx, reference, "uefi shell", disk, typed),
-        "GRUB on UEFI from a CD": lambda: by_efi(ctx, reference, "grub cd", cdrom(iso), chosen, **packed),
+        "GRUB on UEFI from a CD": lambda: by_efi(ctx, reference, "grub cd", [*cdrom(iso), *SCREEN], chosen,
+                                                 screen=True, **packed),
         "GRUB on UEFI from a disk": lambda: by_efi(ctx, reference, "grub disk", virtio(iso), chosen, **packed),
         "Limine protocol, test loader":
             lambda: expect_same(reference, record(ctx, "limine test", direct(test_loader()), SECOND),

@@ -42,18 +42,27 @@ static void show_consoles(struct textbuf *out, void *arg)
 }
 PROC_FILE(consoles, "consoles", 0444, show_consoles);
 
+struct active_show {
+    struct textbuf *out;
+    bool preferred; /* that one, or the others */
+};
+
+/* The screen is not resolved to the terminal that is in front, as on Linux. */
 static bool show_name(const struct console_info *info, void *arg)
 {
-    struct textbuf *out = arg;
+    const struct active_show *show = arg;
+    const struct console_service *c = info->console;
 
-    if (info->prints_log)
-        text_printf(out, "%s%s", out->length ? " " : "", info->console->tty_name);
+    if (info->prints_log && info->preferred == show->preferred)
+        text_printf(show->out, "%s%s", show->out->length ? " " : "", c->alias ? c->alias : c->tty_name);
     return true;
 }
 
+/* The one behind /dev/console is the last. */
 static void show_active(struct textbuf *out, void *arg)
 {
-    console_for_each(show_name, out);
+    console_for_each(show_name, &(struct active_show){ out, false });
+    console_for_each(show_name, &(struct active_show){ out, true });
     text_append(out, "\n", 1);
 }
 PSEUDO_FILE(console_active, "sysfs", "class/tty/console/active", 0444, show_active, NULL);
