@@ -48,3 +48,19 @@ void brlock_drain(struct brlock *l)
     if (unlikely(spins != 0))
         lockrank_contended(&l->lock, spins);
 }
+
+bool brlock_write_soon(struct brlock *l)
+{
+    if (!spin_try(&l->lock))
+        return false;
+    arch_point();
+    __atomic_store_n(&l->writer, 1, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < cpu_count; i++) {
+        arch_point();
+        if (unlikely(reads(&l->readers[i]))) {
+            brlock_write_done(l);
+            return false;
+        }
+    }
+    return true;
+}

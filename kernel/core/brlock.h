@@ -100,6 +100,10 @@ static inline void brlock_write_done(struct brlock *l)
     spin_unlock(&l->lock);
 }
 
+/* As brlock_write() if there is no writer and readers go soon.  Context: any, also in the middle of a
+ * reader, or with locks that a reader's interrupts wait for: it gives up then.  Return: done? */
+bool __must_check brlock_write_soon(struct brlock *l);
+
 /* Is each reader and writer gone that was there when this was called?  Then nobody has what was taken out
  * of sight before: it may be freed.  False when one may be there still.  Context: any but its readers. */
 static inline bool __must_check brlock_unread(const struct brlock *l)

@@ -23,6 +23,7 @@
     X(LOCK_INODE)        /* one inode's small state */                                             \
     X(LOCK_PIPE)         /* one pipe, socket, eventfd */                                           \
     X(LOCK_SPACE)        /* one address space's page tables */                                     \
+    X(LOCK_OBJECTS)      /* look-ups of pages in memory objects: a big-reader lock */              \
     X(LOCK_OBJECT)       /* one memory object's pages */                                           \
     X(LOCK_FUTEX)        /* a futex bucket (two: ascending address) */                             \
     X(LOCK_FUTEX_PI)     /* owners and waiters of futexes that lend priority */                    \

@@ -63,19 +63,18 @@ long memfd_get_seals(struct file *f)
     return seals & SEAL_KNOWN ? (long)(seals & SEALS_ALL) : -EINVAL;
 }
 
+static bool find_writable(struct region *r, void *found)
+{
+    *(bool *)found = r->flags & VM_SHARED && r->flags & (VM_WRITE | VM_MAY_WRITE);
+    return !*(bool *)found;
+}
+
 /* Is the file mapped so that it may be written? */
 static bool mapped_writable(struct object *o)
 {
-    struct region *r;
     bool found = false;
 
-    mutex_lock(&o->maps_lock);
-    list_for_each(r, &o->regions, object_link)
-        if (r->flags & VM_SHARED && r->flags & (VM_WRITE | VM_MAY_WRITE)) {
-            found = true;
-            break;
-        }
-    mutex_unlock(&o->maps_lock);
+    object_maps_walk(o, find_writable, &found);
     return found;
 }
 

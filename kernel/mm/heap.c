@@ -15,8 +15,10 @@
  * Free blocks hang in bins by the power of two of their size; a request is served first-fit from
  * its own bin and, failing that, from the first larger bin that is not empty, where any block fits.
  *
- * Above are size classes, one for each block size up to CLASS_BLOCK_MAX, as lists per CPU.  A block
- * on such a list counts as used below.  Allocating and freeing there takes no lock.
+ * Above are size classes, one for each block size, as lists per CPU.  A block on such a list counts
+ * as used below.  Allocating and freeing there takes no lock.  Lists are filled by little (BATCH_BYTES), but
+ * keep more (KEEP_BYTES): a CPU that makes and frees the same things again and again, a few processes at a
+ * time (proc/process.c's graves), comes below only when it has more of them than ever before.
  *
  * Arenas and bins are one set for each memory node.  A CPU fills its lists from its own node's, then
  * from a new arena there, then from its neighbours by distance; a drained block goes back to the node
@@ -51,15 +53,15 @@
 
 #define GRAIN 32u
 #define REDZONE (DEBUG ? 16u : 0u)
-#define CLASS_BLOCK_MAX 2048u
-#define CLASSES (CLASS_BLOCK_MAX / GRAIN + 1)
-#define CLASS_MAX (CLASS_BLOCK_MAX - (unsigned)sizeof(struct head)) /* largest payload of a class */
 #define HEAP_LARGE 3072u
+#define CLASSES ((HEAP_LARGE + REDZONE + (unsigned)sizeof(struct head) + GRAIN - 1) / GRAIN + 1)
 #define ARENA_FRAMES 16u
 #define EMPTY_MAX 8u /* arenas; beyond it half of them go back to the frames */
 #define BINS 12
 #define BATCH_BYTES 2048u
 #define BATCH_MAX 16u
+#define KEEP_BYTES 16384u /* that one list may hold, at least KEEP_MIN blocks */
+#define KEEP_MIN 8u
 #define POISON_FREE 0x6b
 #define POISON_ZONE 0xbb
 
@@ -681,23 +683,7 @@ static __noinline void frames_free(void *p)
         frame_free_contiguous(pa, n);
 }
 
-/* --- blocks between the classes and whole frames --- */
-
-static void *block_take_locking(struct heap_node *n, void *arg)
-{
-    unsigned long flags = spin_lock_irqsave(&n->lock);
-    struct head *h = block_take(n, *(size_t *)arg);
-
-    spin_unlock_irqrestore(&n->lock, flags);
-    return h != NULL ? payload_of(h) : NULL;
-}
-
-static __noinline void *block_alloc(size_t size)
-{
-    size_t need = ALIGN_UP(size + sizeof(struct head), GRAIN);
-
-    return heaps_take(block_take_locking, &need);
-}
+/* --- a CPU without lists --- */
 
 static __noinline void block_free(struct head *h)
 {
@@ -724,12 +710,8 @@ static inline void *alloc_from(size_t size, uintptr_t caller)
     unsigned long flags;
     void *p;
 
-    if (unlikely(size > CLASS_MAX - REDZONE)) {
-        if (size > HEAP_LARGE || IS_ALIGNED(size, PAGE_SIZE))
-            return frames_alloc(size);
-        p = block_alloc(need);
-        return p != NULL ? debug_alloc(p, size, caller) : NULL;
-    }
+    if (unlikely(size > HEAP_LARGE))
+        return frames_alloc(size);
     if (unlikely(need == 0))
         class = 1;
     flags = hal_irq_save();
@@ -785,10 +767,6 @@ void kfree(void *p)
     }
     debug_free(p);
     class = head_of(p)->size_state / GRAIN;
-    if (unlikely(class >= CLASSES)) {
-        block_free(head_of(p));
-        return;
-    }
     flags = hal_irq_save();
     c = cpu_current()->heap;
     if (unlikely(c == NULL)) {
@@ -1050,7 +1028,7 @@ static struct ktest_probe frames_probe = { .name = "frames in use", .read = prob
 static struct heap_cache *cache_init(struct heap_cache *c)
 {
     for (unsigned class = 1; class < CLASSES; class++)
-        c->list[class].max = 2 * class_batch(class);
+        c->list[class].max = CLAMP(KEEP_BYTES / (class * GRAIN), KEEP_MIN, 2 * BATCH_MAX);
     return c;
 }
 

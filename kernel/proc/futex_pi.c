@@ -222,7 +222,7 @@ static int lock_locked(struct lock_job *j, uint32_t now, struct task *named)
         return result;
     if (!s && !(now & FUTEX_TID_MASK))
         return lock_free(j, now);
-    if (!owner || (!s && owner->pi_ended))
+    if (!owner || (!s && atomic_load_relaxed(&owner->pi_ended)))
         return -ESRCH;
     if (deadlocks(j->waiter->task, owner))
         return -EDEADLK;
@@ -231,7 +231,15 @@ static int lock_locked(struct lock_job *j, uint32_t now, struct task *named)
     result = word_change(j->word.addr, now, now | FUTEX_WAITERS);
     if (result)
         return result;
-    enqueue(s ? s : state_make(j, owner), j->waiter);
+    if (!s) {
+        s = state_make(j, owner);
+        atomic_fence();
+        if (atomic_load_relaxed(&owner->pi_ended)) {
+            state_drop(s);
+            return -ESRCH;
+        }
+    }
+    enqueue(s, j->waiter);
     return QUEUED;
 }
 
@@ -399,10 +407,12 @@ void futex_pi_leave(struct task *t, bool ends)
 {
     struct pi_state *s, *next;
 
-    if (!ends && list_empty(&t->pi_held))
+    if (ends)
+        atomic_store_relaxed(&t->pi_ended, true);
+    atomic_fence(); /* pairs with lock_locked(): of the two, one sees what the other did first */
+    if (list_empty(&t->pi_held))
         return;
     spin_lock(&pi_lock);
-    t->pi_ended = ends;
     list_for_each_safe(s, next, &t->pi_held, held) {
         if (list_empty(&s->waiters))
             state_drop(s); /* one that it could not claim */

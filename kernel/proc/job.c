@@ -41,39 +41,61 @@ static struct pgroup *pgroup_create_locked(pid_t id, struct session *s)
     g->id = id;
     g->session = s;
     ref_get(&s->refs);
-    spin_init(&g->lock, LOCK_GROUP);
-    list_init(&g->members);
+    for (unsigned i = 0; i < GROUP_PARTS; i++)
+        spin_init(&g->parts[i].lock, LOCK_GROUP);
     list_add_tail(&s->groups, &g->session_link);
     pid_hold(id);
     atomic_store(&pid_slot(id)->group, g);
     return g;
 }
 
+/* tree_lock keeps the CPU. */
 void group_join_locked(struct process *p, struct pgroup *g)
 {
-    unsigned long flags = spin_lock_irqsave(&g->lock);
+    struct group_part *part = &g->parts[cpu_current()->id % GROUP_PARTS];
 
     ref_get(&g->refs);
     p->group = g;
-    list_add_tail(&g->members, &p->group_link);
-    spin_unlock_irqrestore(&g->lock, flags);
+    p->group_part = part;
+    spin_lock(&part->lock);
+    if (!part->members.next)
+        list_init(&part->members);
+    list_add_tail(&part->members, &p->group_link);
+    spin_unlock(&part->lock);
+}
+
+static bool ref_put_unless_last(refcount_t *r)
+{
+    uint32_t n = ref_read(r);
+
+    while (n > 1)
+        if (atomic_cas(&r->n, &n, n - 1))
+            return true;
+    return false;
 }
 
 bool group_leave_shared(struct process *p)
 {
-    struct pgroup *g = p->group;
-    unsigned long flags = spin_lock_irqsave(&g->lock);
-    bool last = p->group_link.prev == p->group_link.next; /* the list's head is all there is */
-    bool freed;
+    if (!ref_put_unless_last(&p->group->refs))
+        return false;
+    spin_lock(&p->group_part->lock);
+    list_del(&p->group_link);
+    spin_unlock(&p->group_part->lock);
+    atomic_store_relaxed(&p->group, NULL);
+    return true;
+}
 
-    if (!last) {
-        list_del(&p->group_link);
-        atomic_store_relaxed(&p->group, NULL);
-        freed = ref_put(&g->refs);
-        K_ASSERT(!freed); /* another member has one */
+struct process *group_next(const struct pgroup *g, const struct process *p)
+{
+    const struct group_part *part = p ? p->group_part : g->parts, *end = g->parts + GROUP_PARTS;
+    const struct list *at = p ? p->group_link.next : part->members.next;
+
+    while (!at || at == &part->members) {
+        if (++part == end)
+            return NULL;
+        at = part->members.next;
     }
-    spin_unlock_irqrestore(&g->lock, flags);
-    return !last;
+    return list_entry(at, struct process, group_link);
 }
 
 void group_leave_locked(struct process *p)
@@ -110,9 +132,9 @@ err_t session_create_locked(struct process *p)
 struct pgroup *group_boot(void)
 {
     static struct session session = { .refs = REFCOUNT_INIT(1), .groups = LIST_INIT(session.groups) };
-    static struct pgroup group = { .lock = SPINLOCK_INIT(LOCK_GROUP), .refs = REFCOUNT_INIT(1), .session = &session,
-                                   .members = LIST_INIT(group.members),
-                                   .session_link = LIST_INIT(group.session_link) };
+    static struct pgroup group = { .refs = REFCOUNT_INIT(1), .session = &session,
+                                   .session_link = LIST_INIT(group.session_link),
+                                   .parts = { [0 ... GROUP_PARTS - 1] = { .lock = SPINLOCK_INIT(LOCK_GROUP) } } };
 
     return &group;
 }
@@ -203,9 +225,9 @@ static bool guards(const struct process *parent, const struct pgroup *g)
 /* `ignored`: a member that is about to end, or NULL. */
 static bool orphaned_locked(const struct pgroup *g, const struct process *ignored)
 {
-    struct process *m;
+    struct process *m = NULL;
 
-    list_for_each(m, &g->members, group_link) {
+    while ((m = group_next(g, m)) != NULL) {
         if (m == ignored || m->state != PROCESS_ALIVE)
             continue;
         if (guards(m->parent, g))
@@ -216,9 +238,9 @@ static bool orphaned_locked(const struct pgroup *g, const struct process *ignore
 
 static bool has_stopped_locked(const struct pgroup *g)
 {
-    struct process *m;
+    struct process *m = NULL;
 
-    list_for_each(m, &g->members, group_link)
+    while ((m = group_next(g, m)) != NULL)
         if (m->stop_state == STOP_STOPPED)
             return true;
     return false;

@@ -13,6 +13,8 @@ err_t session_create_locked(struct process *p);
 struct pgroup *group_boot(void);
 /* Puts a new process into its parent's group. */
 void group_join_locked(struct process *p, struct pgroup *g);
+/* The member after p, NULL: the first.  Return: NULL: there is none.  A writer of tree_lock. */
+struct process *group_next(const struct pgroup *g, const struct process *p);
 /* Takes p out unless it is the last member; a reader of tree_lock.  Return: done? */
 bool __must_check group_leave_shared(struct process *p);
 /* Could p's parent continue members of p's group?  Then p's end may orphan it. */

@@ -46,14 +46,20 @@ struct session {
     struct tty *tty; /* controlling terminal, with the tty's own reference rules; tree_lock */
 };
 
+/* Forks on different CPUs add to different parts. */
+#define GROUP_PARTS 8
+
 struct pgroup {
     pid_t id;
-    refcount_t refs;
+    refcount_t refs; /* one for each member; a reader of tree_lock takes all but the last */
     struct session *session; /* with a reference; constant */
-    struct spinlock lock; /* LOCK_GROUP */
-    struct list members; /* process.group_link; lock to change, a writer of tree_lock to go through */
     struct list session_link; /* tree_lock */
     int64_t oom_pages; /* of all members, while a victim is chosen; tree_lock */
+    struct group_part {
+        struct spinlock lock; /* LOCK_GROUP */
+        struct list members; /* process.group_link; lock to change, a writer of tree_lock to go through;
+                              * zeroed: none was ever added */
+    } parts[GROUP_PARTS];
 };
 
 struct rlimits {
@@ -79,7 +85,8 @@ struct process {
     struct spinlock family_lock; /* LOCK_FAMILY */
     struct list children, sibling; /* tree_lock, the parent's family_lock; zombies stand first */
     struct pgroup *group; /* tree_lock; with a reference */
-    struct list group_link; /* tree_lock, the group's lock */
+    struct list group_link; /* tree_lock, the lock of the group's part */
+    struct group_part *group_part; /* which one; as group_link */
 
     enum process_state state; /* tree_lock, the parent's family_lock */
     int exit_status; /* as wait4 gives it; signal_lock until it is a zombie, then tree_lock */

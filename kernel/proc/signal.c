@@ -14,6 +14,7 @@
 #include <lib/string.h>
 #include <mm/heap.h>
 #include <proc/internal.h>
+#include <proc/job.h>
 #include <proc/pid.h>
 #include <proc/process.h>
 
@@ -433,9 +434,9 @@ err_t signal_send_process(struct process *p, int sig, const siginfo_t *info)
 err_t signal_send_group_locked(struct pgroup *g, int sig, const siginfo_t *info, bool check)
 {
     err_t result = -ESRCH;
-    struct process *p;
+    struct process *p = NULL;
 
-    list_for_each(p, &g->members, group_link) {
+    while ((p = group_next(g, p)) != NULL) {
         err_t err = check ? signal_permitted(p, sig) : 0;
 
         if (!err && sig)

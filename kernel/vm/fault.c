@@ -24,15 +24,14 @@
  * the lock for writing.
  *
  * Frames are prepared before pt_lock is taken; a copy is made under it, because a truncation may
- * take the source away otherwise.  An object's frames are entered under pt_lock and object->lock
- * together: a truncation changes the size under object->lock first and then removes entries under
- * pt_lock, so it either keeps a fault out or finds its entry:
+ * take the source away otherwise.  An object's frames are entered under pt_lock: a truncation changes
+ * the size first, takes pages out of the tree without a look-up in progress (object_lookups), and
+ * removes entries under pt_lock after each, so it either keeps a fault out or finds its entry:
  *
  *     fault                                truncate
- *     pt_lock, object->lock
- *     index < size: enter                  (waits for object->lock)
- *     unlock                               size = new
- *                                          pt_lock: finds the entry, removes it
+ *     pt_lock                              size = new
+ *     index < size, ready slot: enter      (waits for pt_lock)
+ *     unlock                               pt_lock: finds the entry, removes it
  *
  * Fault-around: a read fault on an object enters up to 16 neighbours that are in memory already.
  * TLB: an entry that was empty needs no flush; one that was present is flushed for its page.
@@ -228,7 +227,8 @@ static enum fault_result promote_object(struct fault *f)
 
 /* ---- objects ------------------------------------------------------------------------------- */
 
-/* Instructions in a frame are visible to fetches from now on.  object->lock held. */
+/* Instructions in a frame are visible to fetches from now on.  The frame is in the tree, and nobody takes it
+ * out: its other flags do not change, and whoever else does this does the same. */
 static void frame_make_fetchable(paddr_t pa)
 {
     struct frame *frame = frame_of(pa);
@@ -243,7 +243,7 @@ static void frame_make_fetchable(paddr_t pa)
 /*
  * Enters the pages of one fault: the one at f->addr and its present neighbours within the aligned
  * group of 16, the region, the object and the radix node.  `slot` is that of f->addr.
- * pt_lock and object->lock held.
+ * pt_lock held, and a reader of object_lookups or object->lock held.
  */
 static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
 {
@@ -253,7 +253,7 @@ static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
 
     if (region_private(f->r) || (!f->write && region_tracks_dirty(f->r)))
         entry = pte_protect(entry, region_prot(f->r) & ~MMU_WRITE);
-    if (!f->write && f->r->object->height > 0) {
+    if (!f->write && slot != &f->r->object->root) {
         uint64_t in_group = (f->addr >> PAGE_SHIFT) % FAULT_AROUND_PAGES;
         uint64_t limit = object_pages_limit(f->r->object) - index;
 
@@ -264,7 +264,7 @@ static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
     pte -= before;
     slot -= before;
     for (unsigned n = before + after; n > 0; n--, pte++, slot++) {
-        slot_t found = *slot;
+        slot_t found = atomic_load(slot);
 
         if (!slot_ready(found) || pte_load(pte) != 0)
             continue;
@@ -278,29 +278,42 @@ static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
     resident_note_max(f->s);
 }
 
-/* One try with the locks: FAULT_RETRY_SIGNAL stands for "the page is not in memory". */
+/* Locks as for enter_around().  FAULT_RETRY_SIGNAL stands for "the page is not in memory". */
+static inline enum fault_result object_enter(struct fault *f, uint64_t index, bool marks)
+{
+    struct object *o = f->r->object;
+    slot_t *slot = object_slot(o, index);
+
+    if (index >= object_pages_limit(o))
+        return FAULT_SIGBUS;
+    if (slot == NULL || !slot_ready(atomic_load(slot)))
+        return FAULT_RETRY_SIGNAL;
+    if (marks)
+        object_slot_dirty(o, slot);
+    enter_around(f, slot, index);
+    return FAULT_RESOLVED;
+}
+
+/* One try with the locks. */
 static enum fault_result object_try(struct fault *f, uint64_t index)
 {
     struct object *o = f->r->object;
-    enum fault_result result = FAULT_RETRY_SIGNAL;
-    slot_t *slot;
+    enum fault_result result = FAULT_OOM;
 
     spin_lock(&f->s->pt_lock);
     if (!entry_make(f)) {
         spin_unlock(&f->s->pt_lock);
-        return FAULT_OOM;
+        return result;
     }
-    spin_lock(&o->lock);
-    slot = object_slot(o, index);
-    if (index >= object_pages_limit(o)) {
-        result = FAULT_SIGBUS;
-    } else if (slot != NULL && slot_ready(*slot)) {
-        if (f->write && region_tracks_dirty(f->r))
-            object_slot_dirty(o, slot);
-        enter_around(f, slot, index);
-        result = FAULT_RESOLVED;
+    if (unlikely(f->write && region_tracks_dirty(f->r))) {
+        spin_lock(&o->lock);
+        result = object_enter(f, index, true);
+        spin_unlock(&o->lock);
+    } else {
+        brlock_read(&object_lookups);
+        result = object_enter(f, index, false);
+        brlock_read_done(&object_lookups);
     }
-    spin_unlock(&o->lock);
     spin_unlock(&f->s->pt_lock);
     return result;
 }

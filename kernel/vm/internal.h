@@ -2,10 +2,12 @@
 /*
  * Purpose: what the files of vm/ share among themselves.
  *
- * Locking order: space->lock (sleeps), object->maps_lock (sleeps), space->pt_lock, object->lock.
+ * Locking order: space->lock (sleeps), object_maps' locks (sleep), space->pt_lock, object_lookups,
+ * object->lock.
  */
 #pragma once
 
+#include <core/brlock.h>
 #include <core/panic.h>
 #include <core/spinlock.h>
 #include <hal/mmu.h>
@@ -35,9 +37,9 @@ struct region *region_prev(const struct region *r);
 /* A copy of `r` for `s`, in no tree and on no list, with references of its own; NULL. */
 struct region *__must_check region_clone(const struct region *r, struct space *s);
 void region_free(struct region *r); /* drops object and file */
-/* Links a region whose bounds are set; takes maps_lock of its object. */
+/* Links a region whose bounds are set, and adds it to its object's mappings. */
 void region_insert(struct space *s, struct region *r);
-/* As region_insert, but the object's list is the caller's business. */
+/* As region_insert, but the object's mappings are the caller's business. */
 void region_link(struct space *s, struct region *r);
 void region_remove(struct space *s, struct region *r);
 void region_set_bounds(struct region *r, vaddr_t start, vaddr_t end);
@@ -195,9 +197,28 @@ err_t __must_check object_set_policy(struct object *o, uint64_t start, uint64_t 
                                      struct mempolicy *p);
 void object_policies_free(struct object *o);
 
+/* ---- object_maps.c ------------------------------------------------------------------------ */
+
+void object_maps_init(struct object *o);
+void object_maps_fini(struct object *o); /* no region maps it any more */
+/* Keeps all out that go through the object's mappings, until the mutex of what it returns is given back:
+ * the part where a new region belongs.  May sleep. */
+struct object_maps *object_maps_lock(struct object *o);
+/* `maps` is locked. */
+void object_maps_add(struct object_maps *maps, struct region *r);
+void object_maps_remove(struct region *r);
+
 /* ---- object.c ----------------------------------------------------------------------------- */
 
-/* The slot of `index` or NULL; object->lock held.  Slots of one aligned group of 64 are adjacent. */
+/*
+ * Who looks for pages without their object's lock reads under this one; who takes pages out of a tree that
+ * others can reach writes under it, and holds the object's lock as well.  So a page that a reader finds ready
+ * stays ready, and the tree's reference to it stays, until the reader is done.
+ */
+extern struct brlock object_lookups;
+
+/* The slot of `index` or NULL; object->lock held, or a reader of object_lookups.  Slots of one aligned group of
+ * 64 are adjacent, but for a root's that is a page. */
 typedef uint64_t slot_t;
 enum { SLOT_PRESENT = 1u << 0, SLOT_BUSY = 1u << 1, SLOT_DIRTY = 1u << 2 };
 slot_t *object_slot(struct object *o, uint64_t index);

@@ -89,18 +89,20 @@ static err_t move_anon(struct move *m, paddr_t new)
 
 /* ---- objects ------------------------------------------------------------------------------- */
 
-/* Marks the slot busy, if it holds `old`. */
+/* Marks the slot busy, if it holds `old`: nobody new comes to have the frame then. */
 static bool slot_seize(struct object *o, uint64_t index, paddr_t old)
 {
     slot_t *slot;
     bool mine;
 
+    brlock_write(&object_lookups);
     spin_lock(&o->lock);
     slot = object_slot(o, index);
     mine = slot != NULL && slot_ready(*slot) && slot_frame(*slot) == old;
     if (mine)
         *slot |= SLOT_BUSY;
     spin_unlock(&o->lock);
+    brlock_write_done(&object_lookups);
     return mine;
 }
 
@@ -119,7 +121,7 @@ static err_t slot_replace(struct object *o, uint64_t index, paddr_t old, paddr_t
             object_frame_adopt(o, new);
             object_frame_disown(old);
         }
-        *slot = (err == 0 ? new : old) | SLOT_PRESENT | (*slot & SLOT_DIRTY);
+        atomic_store(slot, (err == 0 ? new : old) | SLOT_PRESENT | (*slot & SLOT_DIRTY));
     }
     spin_unlock(&o->lock);
     waitq_wake_all(&o->busy);

@@ -13,13 +13,24 @@
  *
  * A truncation may take a busy slot away; the reader then finds another value there and just drops
  * what it has.
- * Locking: o->lock; see the header.
+ *
+ * Look-ups of pages that are there take no lock that others take, too: all processes that run a program
+ * look into one object.  They read under object_lookups, a big-reader lock:
+ *
+ *     look-up                            truncation, eviction, migration
+ *     begins to read                     excludes readers, takes o->lock
+ *     slot ready? takes a reference      empties slots, or marks them busy
+ *     ends                               gives both back; drops the tree's references
+ *
+ * Pages come without it: a slot is stored once, when all that it leads to is complete.
+ * Locking: o->lock, object_lookups before it; see the header.
  */
 #include <vm/object.h>
 #include <vm/internal.h>
 #include <vm/radix.h>
 
 static uint64_t pages_total; /* atomic */
+struct brlock object_lookups = BRLOCK_INIT(LOCK_OBJECTS);
 
 uint64_t object_pages_total(void)
 {
@@ -34,8 +45,7 @@ void object_init(struct object *o, const struct pager *pager, void *owner, uint6
     o->pager = pager;
     o->owner = owner;
     o->size = size;
-    mutex_init(&o->maps_lock);
-    list_init(&o->regions);
+    object_maps_init(o);
     waitq_init(&o->busy);
 }
 
@@ -115,7 +125,7 @@ static err_t slot_fill(struct object *o, uint64_t index, paddr_t pa, unsigned st
         err = -EEXIST;
     } else if (slot != NULL) {
         object_frame_adopt(o, pa);
-        *slot = pa | state;
+        atomic_store(slot, pa | state);
         object_pages_count(o, 1);
         err = 0;
     }
@@ -133,7 +143,7 @@ static void slot_finish(struct object *o, uint64_t index, paddr_t pa, bool ok)
     slot = object_slot(o, index);
     mine = slot != NULL && *slot == (pa | SLOT_PRESENT | SLOT_BUSY);
     if (mine && ok) {
-        *slot = pa | SLOT_PRESENT;
+        atomic_store(slot, pa | SLOT_PRESENT);
     } else if (mine) {
         *slot = 0;
         object_pages_count(o, -1);
@@ -172,19 +182,28 @@ static err_t page_create(struct object *o, uint64_t index, bool read, paddr_t *o
     return 0;
 }
 
+/* What the slot of `index` holds; with a reference when it is ready. */
+static slot_t slot_get(struct object *o, uint64_t index)
+{
+    slot_t *slot, value;
+
+    brlock_read(&object_lookups);
+    slot = object_slot(o, index);
+    value = slot != NULL ? atomic_load(slot) : 0;
+    if (slot_ready(value))
+        frame_get(slot_frame(value));
+    brlock_read_done(&object_lookups);
+    return value;
+}
+
 err_t object_page(struct object *o, uint64_t index, unsigned flags, paddr_t *out)
 {
     bool read = o->pager != NULL && o->pager->read_page != NULL && !(flags & OBJECT_NOZERO);
-    slot_t *slot, value;
+    slot_t value;
     err_t err;
 
     for (;;) {
-        spin_lock(&o->lock);
-        slot = object_slot(o, index);
-        value = slot != NULL ? *slot : 0;
-        if (slot_ready(value))
-            frame_get(slot_frame(value));
-        spin_unlock(&o->lock);
+        value = slot_get(o, index);
         if (slot_ready(value)) {
             *out = slot_frame(value);
             return 0;
@@ -205,18 +224,19 @@ err_t object_page(struct object *o, uint64_t index, unsigned flags, paddr_t *out
 
 unsigned object_pages_present(struct object *o, uint64_t index, paddr_t *out, unsigned max)
 {
+    slot_t *slot = NULL, value;
     unsigned n = 0;
-    slot_t *slot = NULL;
 
-    spin_lock(&o->lock);
+    brlock_read(&object_lookups);
     for (; n < max; n++, index++) {
         slot = slot == NULL || index % RADIX_SLOTS == 0 ? object_slot(o, index) : slot + 1;
-        if (slot == NULL || !slot_ready(*slot))
+        value = slot != NULL ? atomic_load(slot) : 0;
+        if (!slot_ready(value))
             break;
-        out[n] = slot_frame(*slot);
+        out[n] = slot_frame(value);
         frame_get(out[n]);
     }
-    spin_unlock(&o->lock);
+    brlock_read_done(&object_lookups);
     return n;
 }
 
@@ -254,21 +274,29 @@ err_t object_read(struct object *o, uint64_t offset, void *buf, size_t n)
 
 #define REMOVE_BATCH 64
 
+struct unmap_job {
+    uint64_t from, to;
+    unsigned zap_flags;
+};
+
+static bool unmap_region(struct region *r, void *arg)
+{
+    const struct unmap_job *j = arg;
+    uint64_t first = r->offset >> PAGE_SHIFT, last = first + region_pages(r);
+    uint64_t low = MAX(first, j->from), high = MIN(last, j->to);
+
+    if (low < high)
+        (void)table_zap(r, r->start + ((low - first) << PAGE_SHIFT),
+                        r->start + ((high - first) << PAGE_SHIFT), j->zap_flags);
+    return true;
+}
+
 /* Removes entries for pages [from, to) (indices; `to` exclusive) from every mapping. */
 static void unmap_everywhere(struct object *o, uint64_t from, uint64_t to, unsigned zap_flags)
 {
-    struct region *r;
+    struct unmap_job job = { .from = from, .to = to, .zap_flags = zap_flags };
 
-    mutex_lock(&o->maps_lock);
-    list_for_each (r, &o->regions, object_link) {
-        uint64_t first = r->offset >> PAGE_SHIFT, last = first + region_pages(r);
-        uint64_t low = MAX(first, from), high = MIN(last, to);
-
-        if (low < high)
-            (void)table_zap(r, r->start + ((low - first) << PAGE_SHIFT),
-                            r->start + ((high - first) << PAGE_SHIFT), zap_flags);
-    }
-    mutex_unlock(&o->maps_lock);
+    object_maps_walk(o, unmap_region, &job);
 }
 
 void object_unmap_page(struct object *o, uint64_t index)
@@ -281,26 +309,38 @@ void object_unmap_pages(struct object *o, uint64_t from, uint64_t to)
     unmap_everywhere(o, from, to, ZAP_CACHE_ONLY);
 }
 
+/* A batch of remove_pages().  `known`: others may look for pages meanwhile. */
+static unsigned take_pages(struct object *o, uint64_t *next, uint64_t to, paddr_t *batch, bool known)
+{
+    unsigned n;
+
+    if (known)
+        brlock_write(&object_lookups);
+    spin_lock(&o->lock);
+    n = radix_take(o, next, to, batch, REMOVE_BATCH);
+    if (o->pages == 0)
+        radix_free(o);
+    spin_unlock(&o->lock);
+    if (known)
+        brlock_write_done(&object_lookups);
+    __atomic_fetch_sub(&pages_total, n, __ATOMIC_RELAXED);
+    return n;
+}
+
 /*
  * Takes the pages [from, to) out of the tree.  They keep their owner until no mapping has them:
  * table_zap knows them by it.
  */
-static void remove_pages(struct object *o, uint64_t from, uint64_t to, bool mapped)
+static void remove_pages(struct object *o, uint64_t from, uint64_t to, bool known)
 {
     paddr_t batch[REMOVE_BATCH];
     uint64_t next = from;
 
-    while (next < to) {
+    while (next < to && atomic_load_relaxed(&o->root) != 0) {
         uint64_t start = next;
-        unsigned n;
+        unsigned n = take_pages(o, &next, to, batch, known);
 
-        spin_lock(&o->lock);
-        n = radix_take(o, &next, to, batch, REMOVE_BATCH);
-        if (o->pages == 0)
-            radix_free(o);
-        spin_unlock(&o->lock);
-        __atomic_fetch_sub(&pages_total, n, __ATOMIC_RELAXED);
-        if (mapped && n > 0)
+        if (known && n > 0)
             unmap_everywhere(o, start, next, ZAP_CACHE_ONLY);
         for (unsigned i = 0; i < n; i++) {
             object_frame_disown(batch[i]);
@@ -354,7 +394,7 @@ void object_punch(struct object *o, uint64_t start, uint64_t end)
 
 void object_fini(struct object *o)
 {
-    K_ASSERT(list_empty(&o->regions));
+    object_maps_fini(o);
     remove_pages(o, 0, UINT64_MAX, false);
     K_ASSERT(o->pages == 0);
     object_policies_free(o);

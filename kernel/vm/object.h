@@ -6,10 +6,11 @@
  * one for each inode and gives it a pager) and shared anonymous memory (no pager: absent pages are
  * zero).  Private anonymous memory has no object at all: its frames hang in page tables only, their
  * reference counts are the numbers of tables that hold them (vm/fault.c).
- * Locking: `lock` (LOCK_OBJECT) guards the tree and size; a page being read in is marked busy in
- * the tree and others wait for it on `busy`.  `maps_lock` (sleeps; taken after an inode's mutex and
- * a space's lock, before every spinlock) guards the list of regions and the place of each region
- * in it: its start, end and offset change under both it and the space's lock.
+ * Locking: `lock` (LOCK_OBJECT) guards the tree and size; pages that are there are found without it, too
+ * (object_lookups, internal.h); a page being read in is marked busy in
+ * the tree and others wait for it on `busy`.  The mutexes of `maps` (they sleep; taken after an inode's
+ * mutex and a space's lock, before every spinlock; see object_maps.c) guard the lists of regions and the
+ * place of each region in the object: its start, end and offset change under both it and the space's lock.
  * Invariants: every frame in the tree carries one reference of the tree; pages >= size in pages
  * are not there.
  */
@@ -23,10 +24,11 @@
 #include <sched/mutex.h>
 #include <sched/waitq.h>
 
-/* Frame of a memory object that instruction fetches may already use (arm64); object->lock, read without. */
+/* Frame of a memory object that instruction fetches may already use (arm64); set under pt_lock of who maps it, which may be several at once. */
 #define FRAME_IS_FETCHABLE (1u << 7)
 
 struct object;
+struct region;
 
 struct pager {
     /* Fills one zeroed or dirty frame with page `index`.  May sleep.  NULL: zero fill. 0, -EIO, -ENOMEM */
@@ -40,21 +42,30 @@ struct pager {
     void (*dirtied)(struct object *o);
 };
 
+/* A part of an object's mappings. */
+struct object_maps {
+    struct mutex lock;
+    struct list regions; /* struct region.object_link; lock */
+};
+
 struct object {
     struct spinlock lock;
     refcount_t refs;
     const struct pager *pager;
     void *owner; /* the inode, for the pager */
     uint64_t size; /* bytes; lock */
-    void *root; /* radix tree; lock */
-    unsigned height; /* lock */
+    uint64_t root; /* radix tree (radix.h); lock to change, see there */
     uint64_t pages; /* frames in the tree; lock */
-    struct mutex maps_lock;
-    struct list regions; /* struct region.object_link of all its mappings; maps_lock */
+    struct object_maps maps;
+    struct object_maps *maps_more; /* further parts; NULL until they are worth it; maps.lock, atomic */
     struct waitq busy;
     uint64_t dirty; /* marked pages; lock for writers, atomic */
     struct tree policies; /* mbind's, by ranges; lock */
 };
+
+/* Calls fn for each region that maps the object until it returns false.  None comes, goes or moves
+ * meanwhile.  May sleep. */
+void object_maps_walk(struct object *o, bool (*fn)(struct region *r, void *arg), void *arg);
 
 /* Pages in all objects. */
 uint64_t object_pages_total(void);
@@ -135,7 +146,7 @@ void object_mark_dirty(struct object *o, uint64_t index);
  */
 unsigned object_dirty_take(struct object *o, uint64_t *index, uint64_t to, paddr_t *out, unsigned max);
 /* Frees up to `want` pages that are neither marked nor used by anyone, from *hand on and round.  Never
- * sleeps; nothing when the object's lock is taken.  Return: how many. */
+ * sleeps; nothing when the object's lock is taken or pages are being looked for.  Return: how many. */
 size_t object_evict(struct object *o, uint64_t *hand, size_t want);
 /* Marked pages of all objects. */
 uint64_t object_dirty_total(void);

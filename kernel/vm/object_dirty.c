@@ -9,8 +9,9 @@
  * reads the frames: a write that comes later marks anew.
  *
  * A page may be evicted when the tree's reference is the only one: references are taken under o->lock
- * alone, so under it nobody else can come to have one; and without a mark it is the same as its source.
- * Locking: o->lock.  Invariants: o->dirty is the number of marks; a page with a mark stays.
+ * or by readers of object_lookups, so under both nobody else can come to have one; and without a mark it is
+ * the same as its source.
+ * Locking: o->lock, object_lookups before it.  Invariants: o->dirty is the number of marks; a page with a mark stays.
  */
 #include <vm/internal.h>
 #include <vm/radix.h>
@@ -60,7 +61,7 @@ uint64_t object_next_absent(struct object *o, uint64_t from, uint64_t to)
 
     spin_lock(&o->lock);
     for (; from < to; from++) {
-        slot = slot == NULL || from % RADIX_SLOTS == 0 || o->height == 0 ? object_slot(o, from) : slot + 1;
+        slot = slot == NULL || from % RADIX_SLOTS == 0 || slot == &o->root ? object_slot(o, from) : slot + 1;
         if (slot == NULL || *slot == 0)
             break;
     }
@@ -80,7 +81,7 @@ unsigned object_fill_begin(struct object *o, uint64_t index, const paddr_t *fram
             break;
         frame_get(frame[done]);
         object_frame_adopt(o, frame[done]);
-        *slot = frame[done] | SLOT_PRESENT | SLOT_BUSY;
+        atomic_store(slot, frame[done] | SLOT_PRESENT | SLOT_BUSY);
     }
     object_pages_count(o, done);
     spin_unlock(&o->lock);
@@ -95,7 +96,7 @@ static bool fill_end_one(struct object *o, uint64_t index, paddr_t pa, bool ok)
     if (slot == NULL || *slot != (pa | SLOT_PRESENT | SLOT_BUSY))
         return false; /* a truncation took it */
     if (ok) {
-        *slot = pa | SLOT_PRESENT;
+        atomic_store(slot, pa | SLOT_PRESENT);
         return false;
     }
     *slot = 0;
@@ -128,7 +129,7 @@ static uint64_t dirty_next(struct object *o, uint64_t from, uint64_t to)
         slot_t *slot = object_slot(o, from);
         uint64_t group = MIN(to, (from | (RADIX_SLOTS - 1)) + 1);
 
-        if (o->height == 0)
+        if (slot == &o->root)
             group = from + 1;
         for (; from < group; from++, slot++)
             if (slot_marked(*slot))
@@ -162,7 +163,7 @@ unsigned object_dirty_take(struct object *o, uint64_t *index, uint64_t to, paddr
 
 /* ---- giving back ----------------------------------------------------------------------------- */
 
-/* o->lock held: takes pages that may go, from *hand on.  Return: how many. */
+/* o->lock and object_lookups held: takes pages that may go, from *hand on.  Return: how many. */
 static unsigned evict_take(struct object *o, uint64_t *hand, paddr_t *out, unsigned max, size_t *looks)
 {
     unsigned n = 0;
@@ -197,10 +198,14 @@ size_t object_evict(struct object *o, uint64_t *hand, size_t want)
     unsigned n;
 
     do {
-        if (!spin_try(&o->lock))
+        n = 0;
+        if (!brlock_write_soon(&object_lookups))
             break;
-        n = evict_take(o, hand, batch, (unsigned)MIN(want - got, (size_t)EVICT_BATCH), &looks);
-        spin_unlock(&o->lock);
+        if (spin_try(&o->lock)) {
+            n = evict_take(o, hand, batch, (unsigned)MIN(want - got, (size_t)EVICT_BATCH), &looks);
+            spin_unlock(&o->lock);
+        }
+        brlock_write_done(&object_lookups);
         frame_put_bulk(batch, n);
         got += n;
     } while (n > 0 && got < want);

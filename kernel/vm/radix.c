@@ -2,6 +2,11 @@
 /* Purpose, model, locking: see radix.h. */
 #include <vm/radix.h>
 
+struct radix_node {
+    uint64_t height; /* levels from here to the pages: 1 for one whose slots are pages; constant */
+    slot_t slot[RADIX_SLOTS];
+};
+
 static unsigned slot_number(uint64_t index, unsigned height)
 {
     return index >> (RADIX_BITS * (height - 1)) & (RADIX_SLOTS - 1);
@@ -12,59 +17,84 @@ static bool covers(unsigned height, uint64_t index)
     return index >> (RADIX_BITS * height) == 0;
 }
 
+/* A slot that is not empty holds a page or a node. */
+static bool slot_is_page(slot_t s)
+{
+    return s & SLOT_PRESENT;
+}
+
+static struct radix_node *slot_node(slot_t s)
+{
+    return (struct radix_node *)(uintptr_t)s;
+}
+
+static unsigned height_of(slot_t root)
+{
+    return root == 0 || slot_is_page(root) ? 0 : (unsigned)slot_node(root)->height;
+}
+
+/* What a look-up without the lock finds below a node was there before the node's address was. */
 slot_t *object_slot(struct object *o, uint64_t index)
 {
-    slot_t *slot = (slot_t *)&o->root;
+    slot_t *slot = &o->root, found = atomic_load(slot);
+    unsigned height = height_of(found);
 
-    if (!covers(o->height, index))
+    if (!covers(height, index))
         return NULL;
-    for (unsigned h = o->height; h > 0; h--) {
-        if (*slot == 0)
+    for (; height > 0; height--) {
+        if (found == 0)
             return NULL;
-        slot = (slot_t *)(uintptr_t)*slot + slot_number(index, h);
+        slot = &slot_node(found)->slot[slot_number(index, height)];
+        found = atomic_load(slot);
     }
     return slot;
 }
 
-static slot_t *node_alloc(void)
+static slot_t node_make(unsigned height)
 {
-    return kzalloc(RADIX_SLOTS * sizeof(slot_t));
+    struct radix_node *n = kzalloc(sizeof(*n));
+
+    if (n != NULL)
+        n->height = height;
+    return (slot_t)(uintptr_t)n;
 }
 
 /* Adds levels above until `index` is covered. */
 static bool tree_grow(struct object *o, uint64_t index)
 {
-    while (!covers(o->height, index)) {
-        if (o->height == RADIX_HEIGHT_MAX)
-            return false;
-        if (o->root != NULL) {
-            slot_t *node = node_alloc();
+    unsigned height = height_of(o->root);
 
-            if (node == NULL)
-                return false;
-            node[0] = (slot_t)(uintptr_t)o->root;
-            o->root = node;
-        }
-        o->height++;
+    while (!covers(height, index)) {
+        slot_t node;
+
+        if (++height > RADIX_HEIGHT_MAX)
+            return false;
+        if (o->root == 0 && !covers(height, index))
+            continue;
+        node = node_make(height);
+        if (node == 0)
+            return false;
+        slot_node(node)->slot[0] = o->root;
+        atomic_store(&o->root, node);
     }
     return true;
 }
 
 slot_t *radix_make(struct object *o, uint64_t index)
 {
-    slot_t *slot = (slot_t *)&o->root;
+    slot_t *slot = &o->root;
 
     if (!tree_grow(o, index))
         return NULL;
-    for (unsigned h = o->height; h > 0; h--) {
+    for (unsigned height = height_of(o->root); height > 0; height--) {
         if (*slot == 0) {
-            slot_t *node = node_alloc();
+            slot_t node = node_make(height);
 
-            if (node == NULL)
+            if (node == 0)
                 return NULL;
-            *slot = (slot_t)(uintptr_t)node;
+            atomic_store(slot, node);
         }
-        slot = (slot_t *)(uintptr_t)*slot + slot_number(index, h);
+        slot = &slot_node(*slot)->slot[slot_number(index, height)];
     }
     return slot;
 }
@@ -72,7 +102,6 @@ slot_t *radix_make(struct object *o, uint64_t index)
 /* First index >= from below `slot`, which covers height levels from `base` on. */
 static uint64_t next_below(slot_t slot, unsigned height, uint64_t base, uint64_t from)
 {
-    const slot_t *node = (const slot_t *)(uintptr_t)slot;
     uint64_t span, found;
     unsigned i;
 
@@ -83,7 +112,7 @@ static uint64_t next_below(slot_t slot, unsigned height, uint64_t base, uint64_t
     span = 1ull << (RADIX_BITS * (height - 1));
     i = from > base ? (from - base) / span : 0;
     for (; i < RADIX_SLOTS; i++) {
-        found = next_below(node[i], height - 1, base + i * span, from);
+        found = next_below(slot_node(slot)->slot[i], height - 1, base + i * span, from);
         if (found != UINT64_MAX)
             return found;
     }
@@ -92,9 +121,11 @@ static uint64_t next_below(slot_t slot, unsigned height, uint64_t base, uint64_t
 
 uint64_t radix_next(const struct object *o, uint64_t from)
 {
-    if (!covers(o->height, from))
+    unsigned height = height_of(o->root);
+
+    if (!covers(height, from))
         return UINT64_MAX;
-    return next_below((slot_t)(uintptr_t)o->root, o->height, 0, from);
+    return next_below(o->root, height, 0, from);
 }
 
 unsigned radix_take(struct object *o, uint64_t *next, uint64_t to, paddr_t *out, unsigned max)
@@ -110,9 +141,9 @@ unsigned radix_take(struct object *o, uint64_t *next, uint64_t to, paddr_t *out,
             *next = to;
             break;
         }
-        if (o->height == 0)
-            group = index + 1;
         slot = object_slot(o, index);
+        if (slot == &o->root)
+            group = index + 1;
         for (; index < group && n < max; index++, slot++) {
             if (*slot == 0)
                 continue;
@@ -127,20 +158,22 @@ unsigned radix_take(struct object *o, uint64_t *next, uint64_t to, paddr_t *out,
     return n;
 }
 
-static void free_below(slot_t slot, unsigned height)
+static void free_below(slot_t slot)
 {
-    slot_t *node = (slot_t *)(uintptr_t)slot;
+    struct radix_node *n = slot_node(slot);
 
-    if (slot == 0 || height == 0)
+    if (slot == 0)
         return;
-    for (unsigned i = 0; height > 1 && i < RADIX_SLOTS; i++)
-        free_below(node[i], height - 1);
-    kfree(node);
+    for (unsigned i = 0; n->height > 1 && i < RADIX_SLOTS; i++)
+        free_below(n->slot[i]);
+    kfree(n);
 }
 
 void radix_free(struct object *o)
 {
-    free_below((slot_t)(uintptr_t)o->root, o->height);
-    o->root = NULL;
-    o->height = 0;
+    slot_t root = o->root;
+
+    K_DEBUG_ASSERT(!slot_is_page(root));
+    o->root = 0;
+    free_below(root);
 }

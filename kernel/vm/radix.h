@@ -2,9 +2,11 @@
 /*
  * Purpose: the radix tree of a memory object: page index -> slot.
  *
- * Model: nodes of 64 slots (512 bytes, no header); a tree of height h covers 64^h indices, one of
- * height 0 is a single slot in o->root.  Nodes go away with the last page, not one by one.
- * Locking: o->lock for all of them.  None sleeps.
+ * Model: nodes of 64 slots that know their height; one of height h covers 64^h indices.  o->root is a slot,
+ * too: of page 0 alone, or with the highest node.  A tree grows by a node above the root.  Nodes go away with
+ * the last page, not one by one.
+ * Locking: o->lock for all of them; who only looks up may be a reader of object_lookups instead: nodes and
+ * pages come with one store, complete, and go with that lock taken for writing as well.  None sleeps.
  */
 #pragma once
 
@@ -20,8 +22,8 @@ slot_t *radix_make(struct object *o, uint64_t index);
 uint64_t radix_next(const struct object *o, uint64_t from);
 /*
  * Empties slots from *next on and below `to`, at most `max`, into out[]; *next is where to go on
- * (`to` when done).  Return: how many.
+ * (`to` when done).  object_lookups as for radix_free().  Return: how many.
  */
 unsigned radix_take(struct object *o, uint64_t *next, uint64_t to, paddr_t *out, unsigned max);
-/* Frees the nodes of a tree without pages. */
+/* Frees the nodes of a tree without pages.  object_lookups held for writing, or nobody knows the object. */
 void radix_free(struct object *o);

@@ -262,9 +262,10 @@ void region_link(struct space *s, struct region *r)
 void region_insert(struct space *s, struct region *r)
 {
     if (r->object != NULL) {
-        mutex_lock(&r->object->maps_lock);
-        list_add_tail(&r->object->regions, &r->object_link);
-        mutex_unlock(&r->object->maps_lock);
+        struct object_maps *maps = object_maps_lock(r->object);
+
+        object_maps_add(maps, r);
+        mutex_unlock(&maps->lock);
     }
     region_link(s, r);
 }
@@ -286,11 +287,8 @@ void region_remove(struct space *s, struct region *r)
     struct region *prev = region_prev(r), *next = region_next(r);
     struct tree_node *place = erase_place(&r->node);
 
-    if (r->object != NULL) {
-        mutex_lock(&r->object->maps_lock);
-        list_del(&r->object_link);
-        mutex_unlock(&r->object->maps_lock);
-    }
+    if (r->object != NULL)
+        object_maps_remove(r);
     tree_erase(&s->regions, &r->node);
     if (next != NULL)
         next->gap = gap_below(next, prev);
@@ -332,15 +330,14 @@ void region_set_bounds(struct region *r, vaddr_t start, vaddr_t end)
 {
     bool start_moves = start != r->start, end_moves = end != r->end;
     int64_t more = (int64_t)(end - start) - (int64_t)(r->end - r->start);
-    struct object *o = r->object;
 
-    if (o != NULL)
-        mutex_lock(&o->maps_lock);
+    if (r->object != NULL)
+        mutex_lock(&r->maps->lock);
     r->offset += start - r->start;
     r->start = start;
     r->end = end;
-    if (o != NULL)
-        mutex_unlock(&o->maps_lock);
+    if (r->object != NULL)
+        mutex_unlock(&r->maps->lock);
     region_account(r->space, r, more / (int64_t)PAGE_SIZE);
     if (start_moves)
         gap_update(r, region_prev(r));
@@ -364,12 +361,12 @@ err_t region_split(struct region *r, vaddr_t at)
     high->offset += at - r->start;
     high->start = at;
     if (r->object != NULL)
-        mutex_lock(&r->object->maps_lock);
+        mutex_lock(&r->maps->lock);
     region_account(r->space, r, -(int64_t)region_pages(high));
     r->end = at;
     if (r->object != NULL) {
-        list_add_tail(&r->object->regions, &high->object_link);
-        mutex_unlock(&r->object->maps_lock);
+        object_maps_add(r->maps, high);
+        mutex_unlock(&r->maps->lock);
     }
     region_link(r->space, high);
     return 0;

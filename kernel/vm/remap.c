@@ -4,7 +4,7 @@
  *
  * Model: a move makes the moved part a region of its own (borders first: may fail, nothing has
  * changed), links a copy at the new place, moves the entries, then takes the old region away.  For
- * a region with an object all of that happens under its maps_lock, so that a truncation sees
+ * a region with an object all of that keeps out who goes through its mappings, so that a truncation sees
  * either the old place or the new one.
  * Locking: s->lock for writing.
  */
@@ -48,21 +48,19 @@ static err_t remap_check(struct remap *m, struct region **out)
 /* Links the copy and moves the entries; on failure everything is where it was. */
 static err_t move_entries(struct remap *m, struct region *r, struct region *copy)
 {
-    struct object *o = r->object;
+    struct object_maps *maps = r->object != NULL ? object_maps_lock(r->object) : NULL;
     size_t length = MIN(m->old_len, m->new_len);
     err_t err;
 
-    if (o != NULL) {
-        mutex_lock(&o->maps_lock);
-        list_add_tail(&o->regions, &copy->object_link);
-    }
+    if (maps != NULL)
+        object_maps_add(maps, copy);
     region_link(m->s, copy);
     err = m->old_len != 0 ? table_move(m->s, m->old, copy->start, length) : 0;
     /* The way back needs no tables: they are all there. */
     if (err && table_move(m->s, copy->start, m->old, length) != 0)
         panic("mremap: no way back");
-    if (o != NULL)
-        mutex_unlock(&o->maps_lock);
+    if (maps != NULL)
+        mutex_unlock(&maps->lock);
     if (err) {
         region_remove(m->s, copy);
         region_free(copy);

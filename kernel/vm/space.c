@@ -69,11 +69,8 @@ static void regions_drop(struct space *s)
         struct region *r = tree_entry(n, struct region, node);
 
         n = tree_next(n);
-        if (r->object != NULL) {
-            mutex_lock(&r->object->maps_lock);
-            list_del(&r->object_link);
-            mutex_unlock(&r->object->maps_lock);
-        }
+        if (r->object != NULL)
+            object_maps_remove(r);
     }
     while ((n = s->regions.root) != NULL) {
         struct tree_node *parent = NULL;
@@ -146,6 +143,7 @@ static bool region_needs_copy(const struct region *r)
 static err_t fork_region(struct region *r, struct space *child, struct region **last, bool *changed)
 {
     struct region *copy = region_clone(r, child);
+    struct object_maps *maps = NULL;
     err_t err = 0;
 
     if (copy == NULL)
@@ -154,13 +152,13 @@ static err_t fork_region(struct region *r, struct space *child, struct region **
     if (r->flags & VM_WIPEONFORK)
         copy->has_anon = 0;
     if (r->object != NULL)
-        mutex_lock(&r->object->maps_lock);
+        maps = object_maps_lock(r->object);
     region_append(child, copy, *last);
     if (region_needs_copy(r))
         err = table_copy(r, copy, changed);
-    if (r->object != NULL) {
-        list_add_tail(&r->object->regions, &copy->object_link);
-        mutex_unlock(&r->object->maps_lock);
+    if (maps != NULL) {
+        object_maps_add(maps, copy);
+        mutex_unlock(&maps->lock);
     }
     *last = copy;
     return err;

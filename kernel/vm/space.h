@@ -56,13 +56,14 @@ struct region {
     struct tree_node node; /* space->lock */
     vaddr_t start, end; /* space->lock */
     unsigned flags; /* VM_*; space->lock */
-    /* start, end and offset change with object->maps_lock held as well. */
+    /* start, end and offset change with maps->lock held as well. */
     struct object *object; /* NULL: private anonymous; has a reference; constant */
     uint64_t offset; /* of `start` in the object, bytes; space->lock */
     pte_t entry; /* with the region's rights and address 0; space->lock */
     struct file *file; /* for maps and msync; reference through vm_file_ops; may be NULL */
     struct space *space;
-    struct list object_link; /* object->maps_lock */
+    struct object_maps *maps; /* which part of the object's mappings it is in; constant there */
+    struct list object_link; /* maps->lock */
     const char *name; /* "[heap]", "[vdso]" or NULL; static storage */
     paddr_t special; /* VM_SPECIAL: the frame of offset 0 */
     uint64_t gap, gap_max; /* free bytes below it; the largest in its subtree; space->lock */

@@ -7,8 +7,8 @@
  * a frame, whether the hardware may use it or not (PROT_NONE).
  * Removed frames are gathered and given back only after the flush, because another CPU may go on
  * using a translation until then (invariant 1 of hal/mmu.h).
- * Locking: the caller keeps the regions as they are (space->lock, or object->maps_lock when a
- * truncation comes from the object's side).
+ * Locking: the caller keeps the regions as they are (space->lock, or the mutexes of its object's
+ * mappings when a truncation comes from the object's side).
  */
 #include <vm/internal.h>
 
@@ -224,7 +224,7 @@ err_t table_copy(struct region *r, struct region *to, bool *changed)
 
     /*
      * The child's tables are touched without its lock: only a truncation could want them, and it
-     * waits for object->maps_lock, which the caller holds.
+     * waits for the mutex of the object's mappings that the caller holds.
      */
     for (vaddr_t addr = r->start; addr < r->end && err == 0; addr = stop) {
         pte_t *from, *end, *dest;
