@@ -83,9 +83,9 @@ def storm_of_16(ctx):
 
 
 # Contended acquisitions of all locks together that 100 operations on 4 CPUs may have. One lock that all of them took for each
-# operation gave 8 (kill) to 42 (stat); what is left are the frame allocator's batches, and the writers of names now and then.
-# Forks of one program share its file's pages and the heap's arenas, but not the process tree.
-CONTENDED_MAX = {"null": 1, "fault": 3, "fork": 60, "stat": 1, "kill": 1}
+# operation gave 8 (kill) to 42 (stat), the pages and mappings of one program, its group and the heap's arenas 28 (fork); what is
+# left are the frame allocator's batches, and the writers of names and numbers now and then.
+CONTENDED_MAX = {"null": 1, "fault": 3, "fork": 5, "stat": 1, "kill": 1}
 TREE_CONTENDED_MAX = 2
 
 

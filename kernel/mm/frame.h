@@ -76,6 +76,7 @@ static inline struct frame *frame_of(paddr_t pa)
 
 static inline void frame_get(paddr_t pa)
 {
+    arch_point(); /* between finding a frame and having it */
     __atomic_fetch_add(&frame_of(pa)->refs, 1, __ATOMIC_RELAXED);
 }
 

@@ -229,7 +229,7 @@ unsigned object_pages_present(struct object *o, uint64_t index, paddr_t *out, un
 
     brlock_read(&object_lookups);
     for (; n < max; n++, index++) {
-        slot = slot == NULL || index % RADIX_SLOTS == 0 ? object_slot(o, index) : slot + 1;
+        slot = radix_after(o, slot, index);
         value = slot != NULL ? atomic_load(slot) : 0;
         if (!slot_ready(value))
             break;

@@ -61,7 +61,7 @@ uint64_t object_next_absent(struct object *o, uint64_t from, uint64_t to)
 
     spin_lock(&o->lock);
     for (; from < to; from++) {
-        slot = slot == NULL || from % RADIX_SLOTS == 0 || slot == &o->root ? object_slot(o, from) : slot + 1;
+        slot = radix_after(o, slot, from);
         if (slot == NULL || *slot == 0)
             break;
     }

@@ -49,6 +49,26 @@ KTEST(vm_object, pages_by_index)
     object_put(o);
 }
 
+KTEST(vm_object, neighbours_of_a_page_that_is_alone)
+{
+    struct object *o = object_create(NULL, NULL, 3 * PAGE_SIZE);
+    paddr_t pa, found[3];
+
+    KTEST_REQUIRE(o != NULL);
+    KTEST_EQ(object_pages_present(o, 0, found, 3), 0);
+    KTEST_EQ(object_page(o, 0, OBJECT_CREATE, &pa), 0);
+    KTEST_EQ(object_pages_present(o, 0, found, 3), 1);
+    KTEST_EQ(found[0], pa);
+    frame_put(pa);
+    frame_put(pa);
+    KTEST_EQ(object_next_absent(o, 0, 3), 1);
+    KTEST_EQ(object_page(o, 2, OBJECT_CREATE, &pa), 0);
+    KTEST_EQ(object_pages_present(o, 0, found, 3), 1);
+    frame_put(found[0]);
+    frame_put(pa);
+    object_put(o);
+}
+
 KTEST(vm_object, truncate_zeroes_the_tail)
 {
     struct object *o = object_create(NULL, NULL, 3 * PAGE_SIZE);

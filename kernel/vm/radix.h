@@ -18,6 +18,13 @@
 
 /* The slot of `index`, made when absent; NULL: out of memory or an index beyond 2^54. */
 slot_t *radix_make(struct object *o, uint64_t index);
+/* The slot of `index` for who has just had that of the index before, or NULL; as object_slot(). */
+static inline slot_t *radix_after(struct object *o, slot_t *before, uint64_t index)
+{
+    bool adjacent = before != NULL && before != &o->root && index % RADIX_SLOTS != 0;
+
+    return adjacent ? before + 1 : object_slot(o, index);
+}
 /* First index >= from with a page, or UINT64_MAX. */
 uint64_t radix_next(const struct object *o, uint64_t from);
 /*
