@@ -8,6 +8,7 @@ import textwrap
 import xml.etree.ElementTree
 
 import boot_chart
+import exact
 from archive import Archive
 from harness import BUILD, LOGS, ROOT, Cases, Context, Failure, expect_equal, expect_match, shell_test, test
 
@@ -143,7 +144,6 @@ LOAD = """
 (while [ ! -e /tmp/stop ]; do dd if=/dev/urandom of=/dev/null bs=4k count=4; done) >/dev/null 2>&1 &
 (while [ ! -e /tmp/stop ]; do date; read -r up </proc/uptime; done) >/tmp/dates 2>&1 &
 """
-USED = "awk '/^heap_bytes/ { h = $2 } /^frames_free/ { print h, $2 }' /proc/counters"
 
 
 @shell_test("1,000 restarts of each subsystem that can be stopped lose no frame and no byte", kernels=("devine",),
@@ -151,6 +151,8 @@ USED = "awk '/^heap_bytes/ { h = $2 } /^frames_free/ { print h, $2 }' /proc/coun
 def restarts(sh, ctx):
     sh.put("/tmp/rounds", ROUNDS)
     sh.put("/tmp/load", LOAD)
+    sh.put("/tmp/memory", exact.MEMORY)
+    sh.output(". /tmp/memory; memory 1")
     names = sh.output("grep -l '^stop restart$' /proc/subsystems/*/control").split()
     names = [name.split("/")[3] for name in names]
     wanted = {"memdev", "pty", "rtc_cmos", "x86_reset", "acpi_pm"} if ctx.arch == "x86_64" else \
@@ -159,14 +161,11 @@ def restarts(sh, ctx):
         raise Failure(f"only {names} can be stopped")
     for name in names:
         sh.output(f"sh /tmp/rounds {name} 20")
-        for attempt in range(3):  # what a cache keeps, it keeps once; what is lost, is lost each time
-            heap, frames = map(int, sh.output(USED).split())
-            sh.output(f"sh /tmp/rounds {name} 1000", 240)
-            heap_after, frames_after = map(int, sh.output(USED).split())
-            if heap_after <= heap and frames_after >= frames:
-                break
-        else:
-            raise Failure(f"1,000 restarts of {name} cost {heap_after - heap} bytes and {frames - frames_after} frames")
+        before = exact.settled(sh.output("memory 2"))
+        sh.output(f"sh /tmp/rounds {name} 1000", 240)
+        lost = exact.difference(before, exact.settled(sh.output("memory 4")))
+        if lost:
+            raise Failure(f"1,000 restarts of {name} cost {lost}")
         sh.check(f"cat /proc/subsystems/{name}/state", "up\n")
     # Under load nothing goes wrong, and afterwards nothing is missing.
     sh.run("rm -f /tmp/stop; . /tmp/load")

@@ -6,6 +6,7 @@ STORM_SECONDS: how long 64 processes work on 64 CPUs.
 import os
 import subprocess
 
+import exact
 from archive import Archive
 from firmware import cells, text, tree_read, tree_write
 from harness import ARCHS, BUILD, LOGS, ROOT, Context, Failure, Shell, expect_equal, expect_match, test
@@ -51,7 +52,6 @@ def identifiers(ctx):
 
 
 STORM_SECONDS = int(os.environ.get("STORM_SECONDS", "6"))
-LOST_MAX_KIB = 128 # for each CPU: what it keeps of freed blocks grows for the first minutes
 # Each invalidation on arm64 stops all of the emulator's CPUs: 64 of them take minutes for what takes seconds.
 WHOLE = ARCHS if os.environ.get("TEST_NIGHTLY") or "STORM_SECONDS" in os.environ else ("x86_64",)
 
@@ -60,16 +60,19 @@ def storm(ctx, count):
     """Runs tests/programs/storm.c with `count` processes on as many CPUs."""
     subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
     program = (BUILD / ctx.arch / "programs/storm-glibc").read_bytes()
-    archive = Archive().busybox(ctx.arch).file("bin/storm", program)
+    archive = Archive().busybox(ctx.arch).file("bin/storm", program).file("bin/memory", exact.MEMORY)
     board = () if ctx.arch == "x86_64" else ("-machine", "gic-version=3")
     # An emulator's CPUs wait for one of ours longer than the watchdog would: storm itself sees what hangs.
-    output, status = run_in(ctx, archive, f"storm {count} {STORM_SECONDS} 90", "storm", 180 + 2 * STORM_SECONDS, mem=1024,
-                            append="watchdog=60", args=(*board, "-accel", "tcg,thread=multi", "-smp", str(count)))
+    # The first storm fills what is filled once.
+    command = f". /bin/memory; storm {count} {STORM_SECONDS / 4} 90 && memory && echo @MIDDLE && storm {count} {STORM_SECONDS} 90 && memory"
+    output, status = run_in(ctx, archive, command, "storm", 180 + 2 * STORM_SECONDS, mem=1024, append="watchdog=60",
+                            args=(*board, "-accel", "tcg,thread=multi", "-smp", str(count)))
     expect_equal(status, 0, f"after {output!r}, status")
-    expect_match(rf"^{count} processes, {count} CPUs:", output)
-    free = expect_match(r"^free KiB: (\d+) before, (\d+) after", output)
-    if int(free[1]) - int(free[2]) > LOST_MAX_KIB * count:
-        raise Failure(f"memory is lost: {free[0]}")
+    before, after = output.split("@MIDDLE")
+    expect_match(rf"^{count} processes, {count} CPUs:", after)
+    lost = exact.difference(exact.settled(before), exact.settled(after))
+    if lost:
+        raise Failure(f"a storm costs {lost}")
 
 
 @test("64 processes on 64 CPUs lose nothing", archs=WHOLE, early=True)

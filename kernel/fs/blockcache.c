@@ -472,6 +472,21 @@ uint64_t cache_pages(void)
     return sum;
 }
 
+/* The first device that came after number `sequence`, with a reference; NULL. */
+static struct blockdev *device_after(uint64_t sequence)
+{
+    struct blockdev *d, *found = NULL;
+
+    spin_lock(&blockdevs_lock);
+    list_for_each(d, &blockdevs, link)
+        if (!found && d->sequence > sequence) {
+            found = d;
+            blockdev_get(d);
+        }
+    spin_unlock(&blockdevs_lock);
+    return found;
+}
+
 /* The allocation that asks may hold any mutex, and no spinlock: then it is refused. */
 static size_t cache_shrink(size_t frames)
 {
@@ -487,7 +502,21 @@ static size_t cache_shrink(size_t frames)
     return got;
 }
 
-static struct shrinker cache_shrinker = { .name = "block", .shrink = cache_shrink };
+static void cache_give_all(unsigned what)
+{
+    struct blockdev *d;
+
+    if (!(what & TRIM_PAGES))
+        return;
+    for (uint64_t at = 0; (d = device_after(at)) != NULL;) {
+        at = d->sequence;
+        cache_drop(d);
+        blockdev_put(d);
+    }
+}
+
+static struct shrinker cache_shrinker = { .name = "block", .shrink = cache_shrink,
+                                          .trim = cache_give_all };
 
 /* ---- devices and threads --------------------------------------------------------------------- */
 
@@ -514,21 +543,6 @@ void cache_resized(struct blockdev *d)
     atomic_store(&d->resized, true);
     atomic_store(&blockd_work, 1);
     waitq_wake_one(&blockd_queue);
-}
-
-/* The first device that came after number `sequence`, with a reference; NULL. */
-static struct blockdev *device_after(uint64_t sequence)
-{
-    struct blockdev *d, *found = NULL;
-
-    spin_lock(&blockdevs_lock);
-    list_for_each(d, &blockdevs, link)
-        if (!found && d->sequence > sequence) {
-            found = d;
-            blockdev_get(d);
-        }
-    spin_unlock(&blockdevs_lock);
-    return found;
 }
 
 static void size_follow(struct blockdev *d)

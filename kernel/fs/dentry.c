@@ -54,7 +54,9 @@ static struct dentry **bucket_of(const struct dentry *parent, uint32_t hash)
 }
 
 static size_t dentry_shrink(size_t frames);
-static struct shrinker dentry_shrinker = { .name = "dentry", .shrink = dentry_shrink };
+static void dentry_give_all(unsigned what);
+static struct shrinker dentry_shrinker = { .name = "dentry", .shrink = dentry_shrink,
+                                           .trim = dentry_give_all };
 
 void dentry_cache_init(void)
 {
@@ -567,6 +569,12 @@ size_t dentry_cache_trim(size_t keep)
     brlock_write_done(&fs_lock);
     dentry_free_chain(dead);
     return n;
+}
+
+static void dentry_give_all(unsigned what)
+{
+    if (what & TRIM_OBJECTS)
+        (void)dentry_cache_trim(0);
 }
 
 /*

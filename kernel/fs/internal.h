@@ -34,6 +34,7 @@ void actor_kernel_init(const struct path *root);
 
 /* ---- dentry.c ---- */
 void dentry_cache_init(void);
+void path_strings_init(void);
 static inline uint32_t name_hash_step(uint32_t h, unsigned char c)
 {
     return (h ^ c) * 0x01000193u;

@@ -58,6 +58,34 @@ char *path_string(const char __user *name, unsigned flags)
     return ERR_PTR(n < 0 ? (err_t)n : n == 0 ? -ENOENT : -ENAMETOOLONG);
 }
 
+static size_t strings_shrink(size_t frames)
+{
+    size_t freed = 0;
+
+    for (unsigned i = 0; i < cpu_count && freed < frames; i++) {
+        char *s = atomic_load_relaxed(&string_cache[i]) ? atomic_xchg(&string_cache[i], NULL) : NULL;
+
+        freed += s != NULL;
+        kfree(s);
+    }
+    return freed;
+}
+
+static void strings_give_all(unsigned what)
+{
+    if (what & TRIM_OBJECTS)
+        (void)strings_shrink(SIZE_MAX);
+}
+
+void path_strings_init(void)
+{
+    static struct shrinker shrinker = { .name = "path strings", .shrink = strings_shrink,
+                                        .trim = strings_give_all };
+
+    _Static_assert(PATH_BYTES == PAGE_SIZE, "a string is a frame");
+    frame_shrinker_add(&shrinker);
+}
+
 void path_string_free(char *s)
 {
     kfree(atomic_xchg(string_slot(), s));

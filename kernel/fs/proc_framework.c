@@ -11,6 +11,7 @@
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/heap.h>
+#include <mm/vmap.h>
 #include <mm/region.h>
 #include <sched/clock.h>
 #include <sched/sched.h>
@@ -72,13 +73,23 @@ PROC_FILE(choices, "choices", 0444, show_choices);
 
 /* ---- counters ---- */
 
+static void show_count(struct textbuf *out, const char *name, uint64_t value)
+{
+    text_printf(out, "%-32s %llu\n", name, (unsigned long long)value);
+}
+
 /* What is in use now comes first; the others only grow. */
 static void show_counters(struct textbuf *out, void *arg)
 {
-    text_printf(out, "%-32s %llu\n", "heap_bytes", (unsigned long long)heap_bytes_used());
-    text_printf(out, "%-32s %llu\n", "frames_free", (unsigned long long)frame_free_count());
+    show_count(out, "heap_bytes", heap_bytes_used());
+    show_count(out, "heap_frames", heap_frames());
+    show_count(out, "heap_spare_bytes", heap_spare_bytes());
+    show_count(out, "frames_total", frame_total());
+    show_count(out, "frames_free", frame_free_count());
+    show_count(out, "frames_of_tables", frame_tables());
+    show_count(out, "frames_of_stacks", vmap_stacks() * (KERNEL_STACK_SIZE / PAGE_SIZE));
+    show_count(out, "frames_of_files", object_pages_total());
     registry_for_each(counter, c)
-        text_printf(out, "%-32s %llu\n", (*c)->name,
-                    (unsigned long long)atomic_load_relaxed(&(*c)->value));
+        show_count(out, (*c)->name, atomic_load_relaxed(&(*c)->value));
 }
 PROC_FILE(counters, "counters", 0444, show_counters);

@@ -268,20 +268,14 @@ PSEUDO_FILE(max_map_count, "proc", "sys/vm/max_map_count", 0644, show_max_map_co
             store_max_map_count);
 SYSCTL_CONSTANT(mmap_min_addr, "sys/vm/mmap_min_addr", USER_BOTTOM);
 
-/*
- * 1: page cache (all of it lives in memory alone, so nothing can be dropped), 2: names and what the
- * allocators keep in store, 3: both.  4 would silence the message, which there is none of.
- */
+/* The bits are frame_trim()'s.  4 would silence the message, which there is none of. */
 static err_t store_drop_caches(const char *text, size_t n, void *arg)
 {
     int64_t v;
     err_t err = parse_only_number(text, 1, 3, &v);
 
-    if (err == 0 && v & 2) {
-        dentry_cache_trim(0);
-        vmap_trim();
-        heap_trim();
-    }
+    if (err == 0)
+        frame_trim((unsigned)v);
     return err;
 }
 PSEUDO_FILE(drop_caches, "proc", "sys/vm/drop_caches", 0200, NULL, store_drop_caches);

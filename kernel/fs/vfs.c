@@ -10,6 +10,7 @@ static err_t vfs_start(struct subsystem *self)
 {
     file_init();
     dentry_cache_init();
+    path_strings_init();
     return mount_root_init();
 }
 

@@ -21,7 +21,9 @@
  * numastat.rst): the node that was wanted is the first one asked that has memory at all.
  *
  * Locking: LOCK_FRAME guards regions and counts; a CPU's cache belongs to that CPU with interrupts
- * off.  Shrinkers run without the lock.
+ * off.  Who finds no frame calls the others to hand over theirs: that happens on the cache's own CPU, but
+ * (smp_call) also where it waits for a lock with interrupts off.  So what is known of a cache before such a
+ * wait is only an upper bound after it.  Shrinkers run without the lock.
  *
  * Invariants (frame_check): (1) a frame is in exactly one of: a bitmap, one CPU's cache, in use;
  * (2) the regions' own; (3) a cached frame's refs are 0.
@@ -29,6 +31,7 @@
 #define LOG_TAG "frame"
 #include <core/log.h>
 #include <core/panic.h>
+#include <core/smp.h>
 #include <core/spinlock.h>
 #include <hal/boot.h>
 #include <hal/cpu.h>
@@ -264,6 +267,67 @@ static paddr_t pool_take_run(unsigned from, size_t count, uint64_t align, unsign
     return PADDR_NONE;
 }
 
+/* --- the caches of all CPUs --- */
+
+/* Free frames on their way out of caches, chained by their records' owner; atomic. */
+struct haul {
+    struct frame *first;
+};
+
+/* On the cache's CPU, interrupts off, perhaps in the middle of its waiting for a lock. */
+static void cache_hand_over(void *arg)
+{
+    struct haul *haul = arg;
+    struct frame_cache *c = cpu_current()->frames;
+    struct frame *first = NULL, *last = NULL, *rest;
+
+    for (size_t i = 0; i < c->count; i++) {
+        struct frame *f = frame_of(c->frame[i]);
+
+        if (first == NULL)
+            last = f;
+        f->owner = first;
+        first = f;
+    }
+    c->count = 0;
+    if (first == NULL)
+        return;
+    rest = atomic_load(&haul->first);
+    do
+        last->owner = rest;
+    while (!atomic_cas(&haul->first, &rest, first));
+}
+
+/* Brings into the pool what all caches of the nodes in `set` hold.  Return: frames. */
+static size_t caches_drain(uint64_t set)
+{
+    unsigned long irqs = hal_irq_save();
+    const struct cpu *self = cpu_current();
+    struct cpu_set full = { 0 };
+    struct haul haul = { 0 };
+    size_t n = 0;
+
+    for (unsigned i = 0; i < cpu_count; i++) {
+        const struct frame_cache *c = cpus[i]->frames;
+
+        if (c != NULL && (set >> c->node & 1) && atomic_load_relaxed(&c->count) != 0)
+            bitmap_set(full.bits, i);
+    }
+    if (bitmap_test(full.bits, self->id))
+        cache_hand_over(&haul);
+    smp_call(&full, cache_hand_over, &haul);
+    spin_lock(&frame_lock);
+    for (struct frame *f = haul.first, *next; f != NULL; f = next, n++) {
+        paddr_t pa = PFN_ADDR((pfn_t)(f - (struct frame *)FRAME_TABLE_BASE));
+
+        next = f->owner;
+        pool_give(&pa, 1);
+    }
+    spin_unlock(&frame_lock);
+    hal_irq_restore(irqs);
+    return n;
+}
+
 /* --- shrinkers --- */
 
 /* Asks the caches of other layers for memory; true when some came back. */
@@ -274,7 +338,8 @@ static bool shrink(size_t frames)
     if (atomic_xchg(&shrinking, true))
         return false; /* a shrinker that allocates, or another CPU at it */
     for (struct shrinker *s = atomic_load(&shrinkers); s != NULL && got < frames; s = s->next)
-        got += s->shrink(frames - got);
+        if (s->shrink != NULL)
+            got += s->shrink(frames - got);
     atomic_store(&shrinking, false);
     return got > 0;
 }
@@ -282,6 +347,34 @@ static bool shrink(size_t frames)
 bool frame_shrink(size_t frames)
 {
     return shrink(frames);
+}
+
+size_t frame_drain(void)
+{
+    return caches_drain(ALL_NODES);
+}
+
+void frame_trim(unsigned what)
+{
+    for (struct shrinker *s = atomic_load(&shrinkers); s != NULL; s = s->next)
+        if (s->trim != NULL)
+            s->trim(what);
+    if (what & TRIM_OBJECTS)
+        (void)frame_drain();
+}
+
+/*
+ * What an allocation does that found nothing, in turn: the nearest first.  *tries: 0 at the beginning.
+ * Return: is it worth another look?
+ */
+static bool reclaim(unsigned *tries, uint64_t set, size_t frames)
+{
+    if (*tries == 0) {
+        ++*tries;
+        if (caches_drain(set) != 0)
+            return true;
+    }
+    return (*tries)++ == 1 && shrink(frames);
 }
 
 void frame_shrinker_add(struct shrinker *s)
@@ -351,7 +444,7 @@ static paddr_t take_one(unsigned from, uint64_t set, unsigned flags)
 
 static __noinline paddr_t alloc_slow(unsigned from, uint64_t set, unsigned flags)
 {
-    for (bool again = true;; again = false) {
+    for (unsigned tries = 0;;) {
         unsigned long irqs = hal_irq_save();
         paddr_t pa = take_one(from, set, flags);
 
@@ -360,7 +453,7 @@ static __noinline paddr_t alloc_slow(unsigned from, uint64_t set, unsigned flags
             frame_fresh(pa, flags);
             return pa;
         }
-        if (!again || (flags & FRAME_NO_SHRINK) || !shrink(SHRINK_BATCH))
+        if ((flags & FRAME_NO_SHRINK) || !reclaim(&tries, set, SHRINK_BATCH))
             return nothing_found(1, flags);
     }
 }
@@ -418,12 +511,15 @@ paddr_t frame_alloc_node(unsigned node, unsigned flags)
 
 static __noinline void cache_drain(struct frame_cache *c)
 {
+    size_t n;
+
     /* The oldest go: the newest are the ones in the CPU's memory caches. */
     spin_lock(&frame_lock);
-    pool_give(c->frame, CACHE_BATCH);
+    n = MIN(c->count, CACHE_BATCH);
+    pool_give(c->frame, n);
     spin_unlock(&frame_lock);
-    c->count -= CACHE_BATCH;
-    memmove(c->frame, c->frame + CACHE_BATCH, c->count * sizeof(c->frame[0]));
+    c->count -= n;
+    memmove(c->frame, c->frame + n, c->count * sizeof(c->frame[0]));
 }
 
 static void frame_free_foreign(const paddr_t *frame, size_t n)
@@ -516,14 +612,14 @@ paddr_t frame_alloc_contiguous_node(unsigned node, size_t count, uint64_t align,
         return PADDR_NONE;
     align = MAX(align, PAGE_SIZE);
     node = frame_near_node(node);
-    for (bool again = true;; again = false) {
+    for (unsigned tries = 0;;) {
         unsigned long irqs = spin_lock_irqsave(&frame_lock);
 
         pa = pool_take_run(node, count, align, flags);
         spin_unlock_irqrestore(&frame_lock, irqs);
         if (pa != PADDR_NONE)
             break;
-        if (!again || (flags & FRAME_NO_SHRINK) || !shrink(count))
+        if ((flags & FRAME_NO_SHRINK) || !reclaim(&tries, ALL_NODES, count))
             return nothing_found(count, flags);
     }
     for (size_t i = 0; i < count; i++)

@@ -9,7 +9,8 @@
  * only where RAM is, so that it is one addition away from its number.
  * Reference counts: frame_alloc gives 1; each page-table entry of a process and each memory object
  * that holds a frame has one; the last frame_put frees it.  Frames of the kernel stay at 1.
- * Out of memory: an allocation never waits.  It fails, and sets PENDING_MEMORY in the running thread, so
+ * Out of memory: first other CPUs give what their caches hold, then the shrinkers are asked.
+ * An allocation never waits.  It fails, and sets PENDING_MEMORY in the running thread, so
  * that a system call that fails therefore with -ENOMEM begins again after others have died
  * (entry/return.c): there no lock is held any more.
  * Context: never sleeps; interrupts allowed (short irq-off sections inside).
@@ -117,14 +118,35 @@ void frame_release_boot(paddr_t start, uint64_t bytes);
 /* Walks everything; true when the invariants hold.  Slow, for tests. */
 bool frame_check(void);
 
-/* Caches that can give memory back register here. */
+/* What frame_trim() is asked for; the bits of Linux's /proc/sys/vm/drop_caches. */
+enum {
+    TRIM_PAGES = 1u << 0, /* of files, as far as they are clean and a device has them */
+    TRIM_OBJECTS = 1u << 1, /* all else: names, the dead, stacks, blocks, frames of all CPUs */
+};
+
+/*
+ * Caches that can give memory back register here: those of a layer after those that they are made of.
+ * A cache in parts of CPUs gives those of all: an allocation must not fail for what another CPU hoards
+ * (smp_call() takes it from there, wherever that CPU waits with interrupts off).
+ */
 struct shrinker {
     const char *name;
     /* Free about `frames` frames.  Never sleeps, may fail.  Return: how many.
-     * The allocation that runs it may hold any lock above LOCK_FRAME: only spin_try is allowed. */
+     * The allocation that runs it may hold any lock above LOCK_FRAME: only spin_try is allowed.
+     * NULL: nothing that can be had in any context. */
     size_t (*shrink)(size_t frames);
+    /* Free all of `what` (TRIM_*) that nobody uses.  Context: a thread without any lock; may sleep.
+     * NULL: none. */
+    void (*trim)(unsigned what);
     struct shrinker *next;
 };
 void frame_shrinker_add(struct shrinker *s);
 /* Asks them for about so many frames.  Return: did any come back? */
 bool frame_shrink(size_t frames);
+/* Brings the frames of all CPUs' caches into the pool.  Context: any but an NMI.  Return: how many. */
+size_t frame_drain(void);
+/*
+ * All caches give back what they can, the latest registered first, the CPUs' frames at the end: what is then
+ * not free is in use.  Context: a thread without any lock; may sleep.
+ */
+void frame_trim(unsigned what);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: CC0-1.0
 /* Purpose: frames as the rest of the kernel sees them. */
 #include <core/ktest.h>
+#include <core/smp.h>
 #include <hal/cpu.h>
 #include <lib/string.h>
 #include <mm/frame.h>
@@ -151,6 +152,48 @@ KTEST(frame, exhaustion)
     if (pa != PADDR_NONE)
         frame_put(pa);
     KTEST_TRUE(frame_check());
+    while (first != PADDR_NONE) {
+        pa = first;
+        first = *(paddr_t *)phys_to_virt(pa);
+        frame_put(pa);
+    }
+    KTEST_EQ(frame_free_count(), before);
+    KTEST_TRUE(frame_check());
+}
+
+#define HOARD 40 /* less than a CPU's cache takes without giving some back */
+static paddr_t hoarded[HOARD];
+
+static void hoard_here(void *arg)
+{
+    (void)arg;
+    for (unsigned i = 0; i < HOARD; i++)
+        frame_put(hoarded[i]);
+}
+
+/* What lies in another CPU's cache is found before an allocation fails. */
+KTEST(frame, no_hoard_is_out_of_reach)
+{
+    uint64_t before, got;
+    struct cpu_set last = { 0 };
+    unsigned cpu = cpu_count - 1;
+    paddr_t first, pa;
+
+    (void)frame_drain();
+    before = frame_free_count();
+    for (unsigned i = 0; i < HOARD; i++) {
+        hoarded[i] = frame_alloc_node(cpus[cpu]->node, 0);
+        KTEST_REQUIRE(hoarded[i] != PADDR_NONE);
+    }
+    (void)frame_drain();
+    bitmap_set(last.bits, cpu);
+    if (cpu == 0 || !cpu_online(cpu))
+        hoard_here(NULL);
+    else
+        smp_call(&last, hoard_here, NULL);
+    KTEST_EQ(frame_free_count(), before);
+    first = take_all(&got);
+    KTEST_TRUE(frame_free_count() <= frame_reserve() + numa.count);
     while (first != PADDR_NONE) {
         pa = first;
         first = *(paddr_t *)phys_to_virt(pa);

@@ -27,7 +27,10 @@
  * Debug builds put the request's size, its caller and the current mark into the head, REDZONE bytes
  * behind the request, and fill freed payloads.  The address sanitizer knows all of it.
  *
- * Locking: LOCK_HEAP, one for each node and never two at once, guards arenas and bins; the lists belong to their CPU with interrupts off.
+ * Locking: LOCK_HEAP, one for each node and never two at once, guards arenas and bins; the lists belong to
+ * their CPU with interrupts off.  When memory is short another CPU has them handed over (smp_call), perhaps
+ * where their CPU waits for a lock with interrupts off: what is known of a list before such a wait is only an
+ * upper bound after it.
  * Invariants (heap_check): (1) blocks tile their arena; (2) no two free blocks are neighbours;
  * (3) exactly the free blocks are in bins, each in its own; (4) the counts add up.
  */
@@ -35,6 +38,7 @@
 #include <core/ktest.h>
 #include <core/log.h>
 #include <core/panic.h>
+#include <core/smp.h>
 #include <core/spinlock.h>
 #include <hal/cpu.h>
 #include <lib/list.h>
@@ -393,28 +397,6 @@ static void arenas_release(struct heap_node *n, size_t keep)
     (void)arenas_free(&out);
 }
 
-/* Whoever allocates may hold locks of the heap's rank and beyond: see struct shrinker. */
-static size_t heap_shrink(size_t frames)
-{
-    struct list out = LIST_INIT(out);
-    unsigned long flags = hal_irq_save();
-    size_t freed = 0;
-
-    for (unsigned i = 0; i < NODE_MAX && freed < frames; i++) {
-        struct heap_node *n = &heaps[i];
-
-        if (atomic_load_relaxed(&n->arenas_empty) == 0 || !spin_try(&n->lock))
-            continue;
-        arenas_take(n, 0, frames - freed, &out);
-        spin_unlock_raw(&n->lock);
-        preempt_enable_no_resched();
-        freed += arenas_free(&out);
-        list_init(&out);
-    }
-    hal_irq_restore(flags);
-    return freed;
-}
-
 /*
  * Calls take(heap, arg) for the heaps in the order in which the running CPU should use them until one
  * gives something; with new arenas where that is better than a node farther away.  NULL: no memory.
@@ -643,6 +625,88 @@ static __noinline void class_free_slow(struct class_list *l)
     class_drain(l, l->max / 2);
 }
 
+/* --- the lists of all CPUs --- */
+
+static __unsanitized union payload *payload_next(const union payload *p)
+{
+    return *(union payload *const volatile *)&p->next;
+}
+
+static __unsanitized void payload_set_next(union payload *p, union payload *next)
+{
+    *(union payload *volatile *)&p->next = next;
+}
+
+/* Puts a whole list in front of the chain *haul, which others lengthen, too. */
+static void list_hand_over(struct class_list *l, union payload **haul)
+{
+    union payload *first = l->first, *last = first, *rest = atomic_load(haul);
+
+    if (first == NULL)
+        return;
+    for (union payload *p; (p = payload_next(last)) != NULL;)
+        last = p;
+    l->first = NULL;
+    l->count = 0;
+    do
+        payload_set_next(last, rest);
+    while (!atomic_cas(haul, &rest, first));
+}
+
+/* On the lists' CPU, interrupts off, perhaps in the middle of its waiting for a lock. */
+static void cache_hand_over(void *haul)
+{
+    struct heap_cache *c = cpu_current()->heap;
+
+    for (unsigned class = 1; c != NULL && class < CLASSES; class++)
+        list_hand_over(&c->list[class], haul);
+}
+
+/* A block whose heap is busy while others wait for memory goes onto the running CPU's list.  Interrupts off. */
+static bool haul_lock(struct heap_node *n, bool try, union payload *p)
+{
+    struct heap_cache *c = cpu_current()->heap;
+
+    if (try && c != NULL) {
+        if (spin_try(&n->lock))
+            return true;
+        class_push(&c->list[head_of(p)->size_state / GRAIN], p);
+        return false;
+    }
+    spin_lock(&n->lock);
+    return true;
+}
+
+/* Gives what is on all CPUs' lists back to the heaps.  try: without waiting for a lock.  Return: any? */
+static bool caches_drain(bool try)
+{
+    unsigned long flags = hal_irq_save();
+    union payload *haul = NULL;
+    struct heap_node *locked = NULL;
+    bool any = false;
+
+    cache_hand_over(&haul);
+    smp_call_others(cache_hand_over, &haul);
+    for (union payload *p = haul, *next; p != NULL; p = next) {
+        struct heap_node *n = heap_of(p);
+
+        next = payload_next(p);
+        if (n != locked) {
+            class_drained(locked);
+            locked = NULL;
+            if (!haul_lock(n, try, p))
+                continue;
+            locked = n;
+        }
+        payload_open(head_of(p));
+        block_give(n, head_of(p));
+        any = true;
+    }
+    class_drained(locked);
+    hal_irq_restore(flags);
+    return any;
+}
+
 /* --- whole frames --- */
 
 static __noinline void *frames_alloc(size_t size)
@@ -854,16 +918,60 @@ uint64_t heap_frames(void)
     return frames;
 }
 
+uint64_t heap_spare_bytes(void)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < NODE_MAX; i++)
+        bytes += atomic_load_relaxed(&heaps[i].free_bytes);
+    return bytes;
+}
+
+/* --- giving memory back --- */
+
 void heap_trim(void)
 {
-    unsigned long flags = hal_irq_save();
-    struct heap_cache *c = cpu_current()->heap;
-
-    for (unsigned class = 1; c != NULL && class < CLASSES; class++)
-        class_drain(&c->list[class], 0);
-    hal_irq_restore(flags);
+    (void)caches_drain(false);
     for (unsigned i = 0; i < NODE_MAX; i++)
         arenas_release(&heaps[i], 0);
+}
+
+/* Whoever allocates may hold locks of the heap's rank and beyond: see struct shrinker. */
+static size_t empties_shrink(size_t frames)
+{
+    struct list out = LIST_INIT(out);
+    unsigned long flags = hal_irq_save();
+    size_t freed = 0;
+
+    for (unsigned i = 0; i < NODE_MAX && freed < frames; i++) {
+        struct heap_node *n = &heaps[i];
+
+        if (atomic_load_relaxed(&n->arenas_empty) == 0 || !spin_try(&n->lock))
+            continue;
+        arenas_take(n, 0, frames - freed, &out);
+        spin_unlock_raw(&n->lock);
+        preempt_enable_no_resched();
+        freed += arenas_free(&out);
+        list_init(&out);
+    }
+    hal_irq_restore(flags);
+    return freed;
+}
+
+/* The lists of all CPUs may be what keeps arenas from being empty. */
+static size_t heap_shrink(size_t frames)
+{
+    size_t freed = empties_shrink(frames);
+
+    if (freed < frames && cached_bytes() >= PAGE_SIZE && caches_drain(true))
+        freed += empties_shrink(frames - freed);
+    return freed;
+}
+
+static void heap_give_all(unsigned what)
+{
+    if (what & TRIM_OBJECTS)
+        heap_trim();
 }
 
 /* --- checks --- */
@@ -1042,7 +1150,8 @@ static void node_init(struct heap_node *n)
 
 void heap_init(void)
 {
-    static struct shrinker shrinker = { .name = "heap", .shrink = heap_shrink };
+    static struct shrinker shrinker = { .name = "heap", .shrink = heap_shrink,
+                                        .trim = heap_give_all };
 
     for (unsigned i = 0; i < NODE_MAX; i++)
         node_init(&heaps[i]);

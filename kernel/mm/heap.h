@@ -30,8 +30,9 @@ void heap_init(void);
 void heap_init_cpu(struct cpu *cpu);
 uint64_t heap_bytes_used(void);
 uint64_t heap_frames(void); /* that the heap holds */
+uint64_t heap_spare_bytes(void); /* of those, in blocks that are neither in use nor on a CPU's list */
 bool heap_check(void); /* walks everything; for tests */
-/* Gives empty arenas and the running CPU's lists back: before leak checks. */
+/* Gives all CPUs' lists and empty arenas back: before leak checks.  Context: no lock held. */
 void heap_trim(void);
 /*
  * Debug builds: blocks that were allocated between the last two calls of heap_mark() and are still

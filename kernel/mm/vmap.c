@@ -290,29 +290,41 @@ static void try_unlock(struct spinlock *l)
     preempt_enable_no_resched();
 }
 
-/* What the running CPU's list and the common one hold.  An allocation that has one of the locks itself
- * may be what asks, so both are only tried. */
+/* vmap_lock and the list's held. */
+static size_t list_shrink(struct stack_list *l)
+{
+    size_t freed = l->count * STACK_PAGES;
+
+    if (freed != 0)
+        stacks_unmap(l);
+    return freed;
+}
+
+/* What the CPUs' lists and the common one hold.  An allocation that has one of the locks itself may be
+ * what asks, so they are only tried. */
 static size_t stacks_shrink(size_t frames)
 {
     unsigned long flags = hal_irq_save();
-    unsigned cpu = cpu_current()->id;
     size_t freed = 0;
 
-    (void)frames; /* one flush for all of them */
     if (spin_try(&vmap_lock)) {
-        struct stack_list some = { 0 };
-
-        if (spin_try(&own[cpu].lock)) {
-            list_move(&some, &own[cpu].list, OWN_MAX);
+        freed = list_shrink(&common);
+        for (unsigned cpu = 0; cpu < cpu_count && freed < frames; cpu++) {
+            if (atomic_load_relaxed(&own[cpu].list.count) == 0 || !spin_try(&own[cpu].lock))
+                continue;
+            freed += list_shrink(&own[cpu].list);
             try_unlock(&own[cpu].lock);
         }
-        list_move(&some, &common, COMMON_FULL - some.count);
-        freed = some.count * STACK_PAGES;
-        stacks_unmap(&some);
         try_unlock(&vmap_lock);
     }
     hal_irq_restore(flags);
     return freed;
+}
+
+static void stacks_give_all(unsigned what)
+{
+    if (what & TRIM_OBJECTS)
+        vmap_trim();
 }
 
 /* --- devices; vmap_lock held --- */
@@ -428,7 +440,8 @@ void vmap_unmap_device(void *va, size_t bytes)
 
 void vmap_init(void)
 {
-    static struct shrinker shrinker = { .name = "kernel stacks", .shrink = stacks_shrink };
+    static struct shrinker shrinker = { .name = "kernel stacks", .shrink = stacks_shrink,
+                                        .trim = stacks_give_all };
 
     for (unsigned cpu = 0; cpu < CPU_MAX; cpu++)
         spin_init(&own[cpu].lock, LOCK_VMAP);

@@ -212,6 +212,7 @@ static err_t proc_init(struct subsystem *self)
     futex_init();
     job_init();
     oom_init();
+    graves_init();
     itimer_init();
     procfs_pid_init();
     return 0;

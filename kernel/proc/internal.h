@@ -58,6 +58,7 @@ void process_bury(struct process *p);
 /* Once, before process 1. */
 void futex_init(void);
 void oom_init(void);
+void graves_init(void);
 /* An ending process has left its space (tree_lock is held) ... */
 void oom_space_goes(void);
 /* ... and its memory is given back: who waits for some looks again. */

@@ -26,7 +26,7 @@ static size_t page_of(pid_t pid)
 void pid_trim_locked(void)
 {
     for (size_t page = 0; page < ARRAY_SIZE(pages); page++) {
-        if (taken[page] != 0 || page == page_of(last_pid))
+        if (!pages[page] || atomic_load(&taken[page]) != 0)
             continue;
         kfree(pages[page]);
         pages[page] = NULL;

@@ -5,6 +5,7 @@
 #include <proc/process.h>
 
 #include <core/panic.h>
+#include <core/smp.h>
 #include <lib/hash.h>
 #include <lib/string.h>
 #include <mm/frame.h>
@@ -327,6 +328,104 @@ void user_count_sub(struct user_count *user)
     u = user_find(user->uid);
     *u = user->next;
     kfree(user);
+}
+
+/* ---- giving memory back ---------------------------------------------------------------------- */
+
+/* The dead of one CPU, for another one's burial. */
+struct dead {
+    struct list tasks, processes;
+    unsigned count;
+};
+
+/* On the graves' CPU, interrupts off, perhaps where bury() waits for readers: its graves are empty then. */
+static void graves_hand_over(void *arg)
+{
+    struct graves *g = &graves[cpu_current()->id];
+    struct dead *dead = arg;
+
+    if (g->count == 0)
+        return;
+    list_splice_tail(&dead->tasks, &g->tasks);
+    list_splice_tail(&dead->processes, &g->processes);
+    dead->count += g->count;
+    g->count = 0;
+}
+
+static void graves_take(unsigned cpu, struct dead *dead)
+{
+    unsigned long flags = hal_irq_save();
+    struct cpu_set set = { 0 };
+
+    bitmap_set(set.bits, cpu);
+    if (cpu == cpu_current()->id)
+        graves_hand_over(dead);
+    else
+        smp_call(&set, graves_hand_over, dead);
+    hal_irq_restore(flags);
+}
+
+/* Buries all that have died by now.  Context: a thread without a spinlock.  Return: how many. */
+static size_t graves_empty(void)
+{
+    struct dead dead = { LIST_INIT(dead.tasks), LIST_INIT(dead.processes), 0 };
+
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        if (atomic_load_relaxed(&graves[cpu].count) != 0)
+            graves_take(cpu, &dead);
+    if (dead.count != 0) {
+        unsigned long flags = brlock_write_irqsave(&tree_lock);
+
+        brlock_write_irqrestore(&tree_lock, flags);
+    }
+    graves_put(&dead.tasks, &dead.processes);
+    return dead.count;
+}
+
+/* Those whose last signal was taken after their last task had gone. */
+static void users_trim_locked(void)
+{
+    for (unsigned i = 0; i < USER_BUCKETS; i++)
+        for (struct user_count **u = &users[i]; *u;) {
+            struct user_count *idle = *u;
+
+            if (!user_idle(idle)) {
+                u = &idle->next;
+                continue;
+            }
+            *u = idle->next;
+            kfree(idle);
+        }
+}
+
+#define DEAD_BYTES (sizeof(struct task) + sizeof(struct process))
+
+static size_t graves_shrink(size_t frames __maybe_unused)
+{
+    if (hal_current()->preempt_count != 0 || !hal_irqs_enabled())
+        return 0; /* the caller may be a reader of the tree */
+    return PAGES(graves_empty() * DEAD_BYTES / 2);
+}
+
+static void graves_trim(unsigned what)
+{
+    unsigned long flags;
+
+    if (!(what & TRIM_OBJECTS))
+        return;
+    (void)graves_empty();
+    flags = brlock_write_irqsave(&tree_lock);
+    pid_trim_locked();
+    users_trim_locked();
+    brlock_write_irqrestore(&tree_lock, flags);
+}
+
+void graves_init(void)
+{
+    static struct shrinker shrinker = { .name = "the dead", .shrink = graves_shrink,
+                                        .trim = graves_trim };
+
+    frame_shrinker_add(&shrinker);
 }
 
 /* ---- limits -------------------------------------------------------------------------------- */

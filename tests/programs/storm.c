@@ -1125,22 +1125,6 @@ static void processes_watch(void)
         give_up();
 }
 
-/* In KiB; what is on its way back to the free frames gets some time. */
-static long memory_free(void)
-{
-    char line[100];
-    long kib = -1;
-    FILE *f;
-
-    usleep(500000);
-    f = fopen("/proc/meminfo", "r");
-    while (f && kib < 0 && fgets(line, sizeof line, f))
-        sscanf(line, "MemFree: %ld", &kib);
-    if (f)
-        fclose(f);
-    return kib;
-}
-
 static void run(double duration)
 {
     all = map(sizeof *all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
@@ -1152,7 +1136,6 @@ static void run(double duration)
 int main(int argc, char **argv)
 {
     unsigned long sum[KINDS] = { 0 }, signals = 0;
-    long before, after;
 
     page_size = (size_t)sysconf(_SC_PAGESIZE);
     if (argc > 1 && strcmp(argv[1], "-") == 0)
@@ -1167,22 +1150,16 @@ int main(int argc, char **argv)
     if (processes < 2 || processes > PROCESSES_MAX)
         return 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    run(seconds / 4); /* caches are filled */
-    munmap(all, sizeof *all);
-    before = memory_free();
     run(seconds);
     for (unsigned i = 0; i < processes; i++) {
         for (unsigned k = 0; k < KINDS; k++)
             sum[k] += all->slots[i].done[k];
         signals += all->slots[i].came;
     }
-    munmap(all, sizeof *all);
-    after = memory_free();
     printf("%u processes, %u CPUs:", processes, cpus);
     for (unsigned k = 0; k < BARRIER; k++)
         printf(" %s %lu", kind_names[k], sum[k]);
     printf(", %lu signals\n", signals);
-    printf("free KiB: %ld before, %ld after\n", before, after);
     printf("ok\n");
     return 0;
 }
