@@ -73,6 +73,7 @@ static size_t pool_free; /* frame_lock: sum of regions' free */
 static size_t total; /* frame_lock */
 static struct frame_node nodes[NODE_MAX]; /* frame_lock: their parts */
 static size_t tables; /* page tables; atomic */
+static uint64_t early_tables; /* of the kernel's, those that are not counted above; constant */
 static size_t reserve; /* frames that FRAME_USER leaves; constant */
 static struct frame_cache boot_cache;
 static struct shrinker *shrinkers; /* frame_lock for writing; never removed */
@@ -723,6 +724,11 @@ uint64_t frame_tables(void)
     return atomic_load_relaxed(&tables);
 }
 
+uint64_t frame_kernel_tables(void)
+{
+    return atomic_load_relaxed(&kernel_space.table_pages) - early_tables;
+}
+
 static bool cache_check(const struct frame_cache *c)
 {
     if (c->count > CACHE_FRAMES)
@@ -1092,6 +1098,7 @@ void frame_init(const struct boot_record *rec)
     cache_init(&boot_cache, cpu_current());
     cpu_current()->frames = &boot_cache;
     mmu_set_frame_source(&frame_source);
+    early_tables = kernel_space.table_pages;
     log_info("%zu MiB in %u regions, %zu frames free", total >> (20 - PAGE_SHIFT), region_count,
              pool_free);
 }

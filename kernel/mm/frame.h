@@ -113,6 +113,7 @@ void frame_note_interleaved(paddr_t pa);
 uint64_t frame_reserve(void); /* what FRAME_USER leaves alone */
 bool frame_short(void); /* is so little free that somebody should die for more? */
 uint64_t frame_tables(void); /* that are page tables now */
+uint64_t frame_kernel_tables(void); /* of those, the kernel's own: they stay */
 /* Gives memory of the boot record (initramfs, loader's tables) to the allocator. */
 void frame_release_boot(paddr_t start, uint64_t bytes);
 /* Walks everything; true when the invariants hold.  Slow, for tests. */
