@@ -3,7 +3,7 @@
 answer, or go away under load make errors and hang nobody.
 
 Model: the first test has a disk on PCI on x86_64 and one with legacy registers in memory on arm64, the second has
-registers in memory of version 2; on x86_64 the machine with those is microvm, which can not be turned off but restarted.
+registers in memory of version 2; on x86_64 the machine with those is microvm, whose DSDT alone names them.
 """
 import hashlib
 import random
@@ -16,8 +16,7 @@ from suite_programs import expect_lines
 
 MIB = 1 << 20
 SIZE = 64 * MIB
-MACHINE = {"x86_64": ["-machine", "microvm,acpi=off", "-no-reboot"], "arm64": []}
-END = {"x86_64": "reboot\n", "arm64": "poweroff\n"}
+MACHINE = {"x86_64": ["-machine", "microvm"], "arm64": []}
 
 
 def image(ctx, name, size=SIZE, seed=1):
@@ -156,7 +155,7 @@ def disk_failures(ctx):
         check_errors(sh, names[2], names[3])
         check_slow(sh, names[1])
         check_removal(sh, names[0])
-        sh.send(END[ctx.arch])
+        sh.send("poweroff\n")
         expect_equal(sh.expect_exit(60), 0, "QEMU's status")
     for path in paths:
         path.unlink()

@@ -274,19 +274,20 @@ static void read_one(const struct acpi_view *v, struct hw_draft *d, const char *
     hw_table_end(d);
 }
 
-static void read_s5(const struct acpi_view *v, struct hw_draft *d)
+/* The tables of byte code. */
+static void read_definitions(const struct acpi_view *v, struct hw_draft *d)
 {
+    bool s5 = false;
+
     for (unsigned i = 0; i < v->count; i++) {
         const struct acpi_table *t = &v->tables[i];
-        bool found;
 
         if (strcmp(t->signature, "DSDT") != 0 && strcmp(t->signature, "SSDT") != 0)
             continue;
         hw_table_begin(d, t->signature);
-        found = acpi_read_s5(t, d);
+        s5 = s5 || acpi_read_s5(t, d);
+        acpi_read_virtio(t, d);
         hw_table_end(d);
-        if (found)
-            return;
     }
 }
 
@@ -308,7 +309,7 @@ void acpi_read_tables(const struct acpi_view *v, struct hw_draft *d)
     d->info->source = HW_FROM_ACPI;
     d->info->rsdp = v->rsdp;
     read_one(v, d, "FACP", acpi_read_fadt);
-    read_s5(v, d);
+    read_definitions(v, d);
     read_one(v, d, "APIC", acpi_read_madt);
     read_one(v, d, "HPET", acpi_read_hpet);
     read_one(v, d, "GTDT", acpi_read_gtdt);

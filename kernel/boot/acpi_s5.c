@@ -7,71 +7,11 @@
  * size.  Bytes that merely look like the name are followed by something else, and are passed over.
  */
 #define LOG_TAG "acpi"
-#include <boot/acpi.h>
+#include <boot/aml.h>
 
 #include <core/log.h>
 
-#define AML_ZERO 0x00
-#define AML_ONE 0x01
-#define AML_NAME 0x08
-#define AML_BYTE 0x0a
-#define AML_WORD 0x0b
-#define AML_DWORD 0x0c
-#define AML_QWORD 0x0e
-#define AML_PACKAGE 0x12
-#define AML_ROOT 0x5c
 #define SLEEP_TYPE_MAX 7
-
-/* A stretch of byte code: `at` moves, `end` bounds. */
-struct aml {
-    const uint8_t *bytes;
-    uint32_t at, end;
-};
-
-/* An integer.  Return: whether it was one. */
-static bool aml_integer(struct aml *a, uint64_t *out)
-{
-    unsigned bytes;
-
-    if (a->at >= a->end)
-        return false;
-    *out = 0;
-    switch (a->bytes[a->at++]) {
-    case AML_ZERO: return true;
-    case AML_ONE: *out = 1; return true;
-    case AML_BYTE: bytes = 1; break;
-    case AML_WORD: bytes = 2; break;
-    case AML_DWORD: bytes = 4; break;
-    case AML_QWORD: bytes = 8; break;
-    default: return false;
-    }
-    if (a->end - a->at < bytes)
-        return false;
-    memcpy(out, a->bytes + a->at, bytes);
-    a->at += bytes;
-    return true;
-}
-
-/* PkgLength: 1 to 4 bytes, the first with the number of the others in its top bits; bounds *a. */
-static bool aml_package(struct aml *a)
-{
-    uint32_t start = a->at, length, more;
-    uint8_t lead;
-
-    if (a->at >= a->end)
-        return false;
-    lead = a->bytes[a->at++];
-    more = lead >> 6;
-    length = more ? lead & 0xf : lead & 0x3f;
-    if (a->end - a->at < more)
-        return false;
-    for (uint32_t i = 0; i < more; i++)
-        length |= (uint32_t)a->bytes[a->at++] << (4 + 8 * i);
-    if (length < 1 + more || length > a->end - start)
-        return false;
-    a->end = start + length;
-    return true;
-}
 
 /* The package behind the name at `at`: two sleep types. */
 static bool s5_values(const struct acpi_table *t, uint32_t at, uint64_t type[2])

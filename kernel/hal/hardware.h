@@ -24,6 +24,7 @@
 #define HW_PCI_HOSTS_MAX 16
 #define HW_PCI_WINDOWS_MAX 8
 #define HW_PCI_IRQS_MAX 256
+#define HW_VIRTIO_MAX 64
 #define HW_NODE_NONE UINT32_MAX
 
 enum hw_source { HW_FROM_PROBE, HW_FROM_ACPI, HW_FROM_FDT, HW_FROM_MPTABLE };
@@ -136,6 +137,13 @@ struct hw_console { /* the serial line that ACPI names; a device tree is asked b
     uint32_t hz; /* of its clock; 0: not said, so it stays at the rate that the firmware set */
 };
 
+struct hw_virtio { /* registers in memory of a virtio device that ACPI names; a device tree is asked by the driver */
+    paddr_t start;
+    uint64_t size;
+    uint32_t irq; /* global */
+    bool edge;
+};
+
 struct hw_address { /* ACPI generic address structure */
     enum { HW_SPACE_NONE, HW_SPACE_MEMORY, HW_SPACE_IO } space;
     uint64_t addr;
@@ -193,6 +201,9 @@ struct hardware_info {
     uint32_t pci_host_count;
     bool pci_ports; /* x86_64: configuration through ports 0xcf8 and 0xcfc may be tried */
     struct hw_region pci_hole; /* of a PC: addresses below 4 GiB that no memory has */
+
+    struct hw_virtio virtio[HW_VIRTIO_MAX];
+    uint32_t virtio_count;
 
     struct hw_power power;
 };

@@ -4,7 +4,7 @@
  * QEMU's virt machine has by default.
  *
  * Model: a driver of the platform bus, whose devices carry one virtio device each.  Where they are, the
- * device tree says ("virtio,mmio"), or the command line, as on Linux:
+ * device tree says ("virtio,mmio"), ACPI ("LNRO0005"), or the command line, as on Linux:
  * virtio_mmio.device=SIZE@ADDRESS:IRQ[:ID].  Most places are empty (device id 0): those are left out.  An
  * interrupt is acknowledged before the queues are looked at, so that none is lost.
  * Locking: the selector registers (queue, features) are used in probe alone, one thread.
@@ -12,6 +12,7 @@
 #define LOG_TAG "virtio-mmio"
 #include <dev/virtio/virtio.h>
 
+#include <core/hardware.h>
 #include <core/irq.h>
 #include <core/log.h>
 #include <core/params.h>
@@ -349,12 +350,39 @@ PARAM_NAMED(virtio_mmio_device, "virtio_mmio.device",
 
 static struct driver mmio_driver;
 
+/* ISA's lines go by their own numbers, wherever they are connected. */
+static unsigned line_of(const struct hardware_info *hw, uint32_t gsi)
+{
+    for (uint32_t i = 0; i < hw->override_count; i++)
+        if (hw->overrides[i].gsi == gsi)
+            return hw->overrides[i].irq;
+    return gsi;
+}
+
+static err_t acpi_scan(const struct hardware_info *hw)
+{
+    err_t err = 0;
+
+    for (uint32_t i = 0; i < hw->virtio_count && err == 0; i++) {
+        const struct hw_virtio *v = &hw->virtio[i];
+        struct device_node n = { .name = "LNRO0005", .reg_count = 1, .irq_count = 1,
+                                 .reg[0] = { v->start, v->size }, .irq_edge = v->edge,
+                                 .irq[0] = line_of(hw, v->irq) };
+
+        if (n.irq[0] < IRQ_MAX && place_taken(&n))
+            err = platform_add(&n, compatible, true);
+    }
+    return err;
+}
+
 static err_t mmio_start(struct subsystem *self)
 {
     err_t err = driver_start(&mmio_driver);
 
     if (err == 0)
         err = platform_scan(self, compatible, place_taken);
+    if (err == 0)
+        err = acpi_scan(hardware());
     for (unsigned i = 0; i < argument_count && err == 0; i++)
         if (place_taken(&arguments[i]))
             err = platform_add(&arguments[i], compatible, true);
