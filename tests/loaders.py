@@ -2,8 +2,9 @@
 """Purpose: boot one machine by many loaders and compare what the kernel says of it in /proc/boot.
 
 Model: a record is a dictionary of facts. Memory becomes one list, framebuffers aside; of a module, its size, place and
-name are facts of their own. Two records agree when they differ in nothing but what the protocol itself makes different,
-and that is listed by name, with the reason.
+name are facts of their own, of a framebuffer its place, size and pixels. Two records agree when they differ in nothing
+but what the protocol itself makes different, and that is listed by name, with the reason; what must then be there
+instead is said, where it is known. EFI describes memory in its own way: expect_memory() says what must be the same.
 """
 import os
 import pathlib
@@ -19,11 +20,11 @@ PAGE = 4096
 
 # What a loader decides or cannot know; {fact: why}.
 LOADER = {"loader": "its name", "loader-version": "and version", "protocol": "the protocol's name"}
-PLACES = {"module.000.place": "the loader puts the initramfs where it likes", "module.000.name": "PVH has no names",
-          "framebuffer": "PVH sets no mode", "memory.framebuffer": "so it has no such memory"}
-MULTIBOOT2 = {**LOADER, **PLACES, "rsdp": "the tag holds a copy, which the kernel keeps"}
-LIMINE = {**LOADER, **PLACES, "boot-time": "only Limine tells", "firmware": "only Limine tells of a BIOS",
-          "rsdp": "found by the loader itself"}
+PLACES = {"module.000.place": "the loader puts the initramfs where it likes"}
+SCREENS = {"framebuffer": "the reference has none", "memory.framebuffer": "so it has no such memory"}
+MULTIBOOT2 = {**LOADER, **PLACES, **SCREENS, "rsdp": "the tag holds a copy, which the kernel keeps"}
+LIMINE = {**LOADER, **PLACES, **SCREENS, "boot-time": "only Limine tells", "firmware": "only Limine tells of a BIOS",
+          "module.000.name": "its path", "rsdp": "found by the loader itself"}
 
 
 def facts(text):
@@ -40,6 +41,9 @@ def facts(text):
             start, end, name = re.fullmatch(r"(0x\w+)-(0x\w+) (.*)", value).groups()
             found[key + ".size"] = int(end, 16) - int(start, 16)
             found[key + ".place"], found[key + ".name"] = start, name
+        elif key == "framebuffer" and value != "none":
+            found[key] = "there"
+            found |= screen_facts(value)
         elif key in found:
             raise Failure(f"/proc/boot has {key} twice:\n{text}")
         else:
@@ -48,7 +52,22 @@ def facts(text):
     if keys != sorted(keys):
         raise Failure(f"/proc/boot is not sorted:\n{text}")
     found["memory"], found["memory.framebuffer"] = whole_pages(memory), screens
+    expect_equal([(start, end) for start, end, _, _ in screens], screen_memory(found), "memory of the framebuffer")
     return found
+
+
+def screen_facts(text):
+    """Of a framebuffer: where it is, how large, and what a pixel is."""
+    place, size, pixels = re.fullmatch(r"(0x\w+) (\d+x\d+ pitch \d+) (bpp \d+ red \S+ green \S+ blue \S+)", text).groups()
+    return {"framebuffer.place": place, "framebuffer.size": size, "framebuffer.pixels": pixels}
+
+
+def screen_memory(found):
+    """The memory that such a framebuffer takes: [(start, end)] in whole pages."""
+    if found["framebuffer"] == "none":
+        return []
+    start, (_, height, pitch) = int(found["framebuffer.place"], 16), map(int, re.findall(r"\d+", found["framebuffer.size"]))
+    return [(start // PAGE * PAGE, -(-(start + height * pitch) // PAGE) * PAGE)]
 
 
 def whole_pages(memory):
@@ -62,11 +81,41 @@ def whole_pages(memory):
     return kept
 
 
-def expect_same(reference, record, allowed, only=None):
-    """Fails unless the records agree but for `allowed`; `only` says which facts are looked at (all)."""
-    wrong = []
+def minus(ranges, others):
+    """The parts of `ranges` [(start, end)] that are in none of `others`."""
+    for low, high in others:
+        ranges = [part for start, end in ranges for part in ((start, min(end, low)), (max(start, high), end)) if part[0] < part[1]]
+    return ranges
+
+
+def expect_memory(reference, found, legacy=()):
+    """Fails unless `found` describes the same RAM as `reference`: all that was usable is listed, nine tenths of it as
+    usable and of the same node; nothing else is usable, `legacy` aside; and ACPI and EFI have theirs."""
+    usable = [(start, end) for start, end, kind, _ in reference["memory"] if kind == "usable"]
+    listed = [(start, end) for start, end, _, _ in found["memory"] + found["memory.framebuffer"]]
+    expect_equal(minus(usable, listed), [], "RAM that is not listed")
+    kept = [(start, end) for start, end, kind, _ in found["memory"] if kind == "usable"]
+    expect_equal(minus(kept, [*usable, *legacy]), [], "usable memory that is no RAM")
+    share = sum(end - start for start, end in kept) / sum(end - start for start, end in usable)
+    expect_equal(share > 0.9, True, f"{share:.2f} of the RAM is usable")
+    for node in {n for _, _, _, n in reference["memory"]}:
+        others = [(s, e) for s, e, kind, n in reference["memory"] if kind == "usable" and n != node]
+        mine = [(s, e) for s, e, kind, n in found["memory"] if kind == "usable" and n == node]
+        expect_equal(minus(mine, minus(mine, others)), [], f"memory of other nodes in node {node}")
+    expect_equal({"usable", "acpi", "runtime"} - {kind for _, _, kind, _ in found["memory"]}, set(), "kinds that are missing")
+
+
+def packed_size(arch):
+    """The size of the initramfs in an image: GRUB for Multiboot2 unpacks it, others pass it as it is."""
+    return (BUILD / arch / "iso/boot/initramfs.cpio.gz").stat().st_size
+
+
+def expect_same(reference, record, allowed, instead=()):
+    """Fails unless the records agree but for `allowed`, where a name stands for its parts, too; `instead` are facts
+    that must be others."""
+    wrong, reference = [], {**reference, **dict(instead)}
     for key in sorted({*reference, *record}):
-        if key in allowed or (only and not only(key)):
+        if key not in dict(instead) and any(key == name or key.startswith(name + ".") for name in allowed):
             continue
         if reference.get(key) != record.get(key):
             wrong.append(f"{key} is {record.get(key)}\n    and should be {reference.get(key)}")

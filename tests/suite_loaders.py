@@ -4,11 +4,18 @@ import shutil
 import subprocess
 
 from harness import BUILD, LOGS, ROOT, Failure, expect_equal, test
-from loaders import (INITRAMFS, LIMINE, MULTIBOOT2, SECOND, TWO_MODULES, cdrom, disk, expect_same, image, limine_release,
-                     record, run_rows, second_module)
+from loaders import (INITRAMFS, LIMINE, MULTIBOOT2, SECOND, TWO_MODULES, cdrom, disk, expect_memory, expect_same, image,
+                     limine_release, packed_size, record, run_rows, second_module)
 
 CONSOLE = "console=tty0 console=ttyS0 loglevel=7"  # as scripts/image.sh has it
 OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+PIXELS = "bpp 32 red 16:8 green 8:8 blue 0:8"
+# What must stand in place of what the reference has.
+GRUB = {"protocol": "multiboot2", "loader": "GRUB", "framebuffer": "there", "framebuffer.size": "1024x768 pitch 4096",
+        "framebuffer.pixels": PIXELS}
+EFI = {"memory": "EFI has its own view of it: expect_memory()", "efi-system-table": "a BIOS has none",
+       "firmware": "PVH does not tell", "rsdp": "where EFI has it"}
+LIMINE_EFI = {**LIMINE, "kernel": "where there is room"}
 # One machine for all: two CPUs in two nodes.
 MACHINE = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-m", "256", "-smp", "2",
            "-object", "memory-backend-ram,id=a,size=128M", "-object", "memory-backend-ram,id=b,size=128M",
@@ -47,19 +54,22 @@ def rows_bios(ctx, iso, reference):
     """{row: function} of what a BIOS can boot."""
     loader = test_loader(ctx)
     rows = {
-        "GRUB from a CD": lambda: expect_same(reference, record(ctx, "grub cd", [*MACHINE, *cdrom(iso)], screen=True), MULTIBOOT2),
-        "GRUB from a disk": lambda: expect_same(reference, record(ctx, "grub disk", [*MACHINE, *disk(iso)]), MULTIBOOT2),
+        "GRUB from a CD":
+            lambda: expect_same(reference, record(ctx, "grub cd", [*MACHINE, *cdrom(iso)], screen=True), MULTIBOOT2, GRUB),
+        "GRUB from a disk": lambda: expect_same(reference, record(ctx, "grub disk", [*MACHINE, *disk(iso)]), MULTIBOOT2, GRUB),
         "Limine protocol, test loader":
             lambda: expect_same(reference, record(ctx, "limine test", direct(loader), SECOND), {**LIMINE, **TWO_MODULES}),
         "Limine protocol, low memory taken": lambda: moved(ctx, reference, loader),
     }
     if limine_release():
-        # The file is passed as it is; the loader's own low memory may move the page where CPUs start.
-        allowed = {**LIMINE, "module.000.size": "compressed", "memory": "see tests/loaders.py", "kernel": "where there is room"}
+        # The loader's own low memory may move the page where CPUs start.
+        allowed = {**LIMINE, "memory": "see above", "kernel": "where there is room"}
         ours = image(ctx, "limine.iso", LIMINE=str(limine_release()))
+        told = {"protocol": "limine", "loader": "Limine", "firmware": "bios", "module.000.name": "/boot/initramfs.cpio.gz",
+                "module.000.size": packed_size("x86_64"), "framebuffer": "there", "framebuffer.pixels": PIXELS}
         for kind, drive in (("CD", cdrom), ("disk", disk)):
             rows[f"Limine on BIOS from a {kind}"] = lambda kind=kind, drive=drive: expect_same(
-                reference, record(ctx, f"limine bios {kind}", [*MACHINE, *drive(ours)]), allowed)
+                reference, record(ctx, f"limine bios {kind}", [*MACHINE, *drive(ours)]), allowed, told)
     return rows
 
 
@@ -75,29 +85,25 @@ def moved(ctx, reference, loader):
 
 
 def rows_uefi(ctx, iso, reference):
-    """{row: function} of what UEFI can boot: all like the first of them, whose hardware is like the reference's."""
-    first = {}
+    """{row: function} of what UEFI can boot: all like the reference, and with the same screen as the first of them."""
+    screens = {}
 
-    def compare(name, drive, allowed, only=None):
+    def compare(name, drive, allowed, told, same):
         found = record(ctx, name, [*MACHINE, *uefi(name.replace(" ", "-")), *drive])
-        expect_equal(found["firmware"], "efi64", "firmware")
         expect_equal(found["efi-system-table"].startswith("0x"), True, "there is a system table")
-        expect_equal(found["framebuffer"].startswith("0x"), True, "there is a framebuffer")
-        # UEFI describes memory in its own way, and its tables lie elsewhere: only the hardware is the same.
-        expect_same(reference, found, {}, lambda key: key.startswith("hardware.") or key == "command-line")
-        if first:
-            expect_same(first, found, allowed, only)
-        else:
-            first.update(found)
+        expect_memory(reference, found, legacy=[(0, 1 << 20)])  # of the first MiB, SeaBIOS keeps other parts
+        expect_same(reference, found, {**EFI, **allowed}, {**told, "firmware": "efi64"})
+        for fact in same:
+            expect_equal(found[fact], screens.setdefault(fact, found[fact]), fact)
 
-    boot_order = {"memory": "the firmware's own drivers take more or less of it", "efi-system-table": "so it moves",
-                  "rsdp": "so does this", "module.000.place": "and this"}
-    rows = {"GRUB on UEFI from a CD": lambda: compare("uefi cd", cdrom(iso), boot_order),
-            "GRUB on UEFI from a disk": lambda: compare("uefi disk", disk(iso), boot_order)}
+    screen = "framebuffer.place", "framebuffer.size", "framebuffer.pixels"
+    rows = {"GRUB on UEFI from a CD": lambda: compare("uefi cd", cdrom(iso), MULTIBOOT2, GRUB, screen),
+            "GRUB on UEFI from a disk": lambda: compare("uefi disk", disk(iso), MULTIBOOT2, GRUB, screen)}
     if limine_release():
         ours = image(ctx, "limine.iso", LIMINE=str(limine_release()))
-        allowed = {**LIMINE, **boot_order, "module.000.size": "compressed", "kernel": "where there is room"}
-        rows["Limine on UEFI from a CD"] = lambda: compare("limine uefi", cdrom(ours), allowed)
+        told = {"protocol": "limine", "loader": "Limine", "module.000.name": "/boot/initramfs.cpio.gz",
+                "module.000.size": packed_size("x86_64"), "framebuffer": "there", "framebuffer.pixels": PIXELS}
+        rows["Limine on UEFI from a CD"] = lambda: compare("limine uefi", cdrom(ours), LIMINE_EFI, told, ("framebuffer.place",))
     return rows
 
 
