@@ -3,7 +3,7 @@
 record but for what the protocol itself brings.
 
 Model: the reference is QEMU's own loader (Image, FDT in x0). Who starts by EFI describes memory in more detail, but no
-less of it, and gets the hardware from ACPI, where it must be the same.
+less of it, and gets the hardware from ACPI, where it must be the same: with a GICv3, whose ITS the tree and the IORT tell.
 """
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from loaders import (INITRAMFS, LOADER, SCREENS, SECOND, TWO_MODULES, cdrom, exp
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 CONSOLE = "console=tty0 console=ttyAMA0 loglevel=7"  # as scripts/image.sh has it
-MACHINE = ["qemu-system-aarch64", "-accel", "tcg", "-machine", "virt,gic-version=2", "-cpu", "cortex-a72", "-m", "256",
+MACHINE = ["qemu-system-aarch64", "-accel", "tcg", "-machine", "virt,gic-version=3", "-cpu", "cortex-a72", "-m", "256",
            "-smp", "2", "-display", "none", "-nic", "none", "-no-reboot", "-serial", "mon:stdio"]
 
 # Where ACPI describes the machine, devices on PCI alone are found.
@@ -79,6 +79,7 @@ def by_efi(ctx, reference, name, arguments, line, screen=False, **instead):
     """Boots by EFI and compares; `line` is the command line that this way ends in."""
     found = record(ctx, name, [*MACHINE, "-bios", FIRMWARE, *arguments], screen=screen)
     expect_equal(size_of(found["kernel"]), size_of(reference["kernel"]), "size of the kernel")
+    expect_equal(found["hardware.msi.000"], "segment 0 0-0x10000 its 0x000008080000 device 0", "who gets messages")
     expect_equal(int(found["boot-time"]) > 1700000000, True, f"{found['boot-time']} is a date")
     expect_memory(reference, found)
     expect_same(reference, found, {**EFI, **(SCREENS if screen else {})},

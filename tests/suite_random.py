@@ -117,6 +117,8 @@ def check_tree(text, machine, ctx):
     expect_equal(size, machine.blocks * BLOCK, "memory in the tree")
     version = 3 if tree.compatible("arm,gic-v3") else 2
     expect_match(rf"GICv{version}", text, "/proc/interrupts")
+    if version == 3 and re.search(r" (virtio\d|edu)", text):  # messages of all that have a driver go to the ITS
+        expect_match(r"(?m)^ *1\d+: .* ITS-MSI .*(virtio|edu)", text, "/proc/interrupts")
     ecam = tree.compatible("pci-host-ecam-generic")
     expect_equal(len(ecam), 1, "PCI hosts in the tree")
 

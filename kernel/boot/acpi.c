@@ -274,6 +274,15 @@ static void read_one(const struct acpi_view *v, struct hw_draft *d, const char *
     hw_table_end(d);
 }
 
+static void read_iort(const struct acpi_view *v, struct hw_draft *d)
+{
+    if (d->info->gic.its_count == 0)
+        return;
+    hw_table_begin(d, "IORT");
+    acpi_read_iort(acpi_find(v, "IORT", 0), d);
+    hw_table_end(d);
+}
+
 /* The tables of byte code. */
 static void read_definitions(const struct acpi_view *v, struct hw_draft *d)
 {
@@ -317,6 +326,7 @@ void acpi_read_tables(const struct acpi_view *v, struct hw_draft *d)
     read_one(v, d, "DBG2", acpi_read_dbg2);
     read_one(v, d, "PPTT", acpi_read_pptt);
     read_one(v, d, "MCFG", acpi_read_mcfg);
+    read_iort(v, d);
     if (d->use_numa)
         read_srat(v, d);
 }

@@ -52,6 +52,9 @@ void acpi_read_fadt(const struct acpi_table *t, struct hw_draft *d);
 void acpi_read_hpet(const struct acpi_table *t, struct hw_draft *d);
 void acpi_read_gtdt(const struct acpi_table *t, struct hw_draft *d);
 void acpi_read_mcfg(const struct acpi_table *t, struct hw_draft *d);
+/* Which ITS the functions of the hosts that are known send their messages to.  t: NULL: there is no
+ * such table, so the first ITS has them all, by their own numbers. */
+void acpi_read_iort(const struct acpi_table *t, struct hw_draft *d);
 /* The serial console; one that is known stays. */
 void acpi_read_spcr(const struct acpi_table *t, struct hw_draft *d);
 void acpi_read_dbg2(const struct acpi_table *t, struct hw_draft *d);

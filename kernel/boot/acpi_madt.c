@@ -200,10 +200,7 @@ static void read_gicr(const struct acpi_entries *e)
 
 static void read_its(const struct acpi_entries *e)
 {
-    struct hw_gic *gic = &e->draft->info->gic;
-
-    if (!gic->its)
-        gic->its = acpi_u64(e->bytes + 8);
+    hw_its_add(e->draft, e->offset, acpi_u64(e->bytes + 8), acpi_u32(e->bytes + 4));
 }
 
 /* GICv2m: the first frame is enough. */

@@ -418,7 +418,7 @@ KTEST(acpi, madt_gic)
     KTEST_EQ(info.gic.version, 3);
     KTEST_EQ(info.gic.dist, 0x8000000);
     KTEST_EQ(info.gic.redist_count, 1);
-    KTEST_EQ(info.gic.its, 0x8080000);
+    KTEST_EQ(info.gic.its[0].base, 0x8080000);
     KTEST_EQ(draft.complaints, 3);
     KTEST_TRUE(complained("MPIDR 0x80000000 cannot be"));
     KTEST_TRUE(complained("a second distributor"));

@@ -12,6 +12,7 @@
 
 #define MPIDR_AFFINITY 0xff00ffffffull
 #define MEMORY_REGS 32
+#define ITS_BYTES (128 * KiB)
 #define OFFSET(v, n) ((uint64_t)(v)->node[n].offset)
 
 static uint32_t be32(const void *p)
@@ -279,14 +280,18 @@ static void read_gic_v2(const struct fdt_view *v, unsigned node, struct hw_draft
     gic->cpu_size = regs[1].size;
 }
 
-static void read_its(const struct fdt_view *v, unsigned gic_node, struct hw_gic *gic)
+/* Functions name the one that they send to by its phandle. */
+static void read_its(const struct fdt_view *v, unsigned gic_node, struct hw_draft *d)
 {
-    for (unsigned i = gic_node + 1; i < v->count && !gic->its; i++) {
+    for (unsigned i = gic_node + 1; i < v->count; i++) {
         struct fdt_reg reg;
 
-        if (fdt_compatible(v, i, "arm,gic-v3-its") && fdt_enabled(v, i) &&
-            fdt_regs(v, i, &reg, 1) == 1)
-            gic->its = reg.start;
+        if (!fdt_compatible(v, i, "arm,gic-v3-its") || !fdt_enabled(v, i))
+            continue;
+        if (fdt_regs(v, i, &reg, 1) == 1 && reg.size >= ITS_BYTES)
+            hw_its_add(d, OFFSET(v, i), reg.start, v->node[i].phandle);
+        else
+            hw_complain(d, OFFSET(v, i), "%s: reg makes no sense", fdt_name(v, i));
     }
 }
 
@@ -317,7 +322,7 @@ static void read_gic_v3(const struct fdt_view *v, unsigned node, struct hw_draft
         gic->redist[i - 1] = (struct hw_region){ regs[i].start, regs[i].size };
     gic->redist_count = (uint32_t)regions;
     gic->redist_stride = (uint32_t)stride;
-    read_its(v, node, gic);
+    read_its(v, node, d);
 }
 
 static void read_gic(const struct fdt_view *v, struct hw_draft *d)

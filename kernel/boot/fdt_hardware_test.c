@@ -3,6 +3,7 @@
 #include <boot/fdt.h>
 
 #include <boot/hardware.h>
+#include <core/hardware.h>
 #include <core/ktest.h>
 #include <core/log.h>
 #include <lib/string.h>
@@ -195,7 +196,7 @@ KTEST(fdt_hardware, spin_table_and_gic_v3)
     KTEST_EQ(info.gic.redist_count, 2);
     KTEST_EQ(info.gic.redist[1].start, 0x100000000ull);
     KTEST_EQ(info.gic.redist_stride, 0x40000);
-    KTEST_EQ(info.gic.its, 0x8080000);
+    KTEST_EQ(info.gic.its[0].base, 0x8080000);
     KTEST_TRUE(info.power.psci && !info.power.psci_hvc);
     KTEST_EQ(info.power.psci_cpu_on, 0x95c1ba60);
 }
@@ -285,7 +286,100 @@ KTEST(fdt_hardware, nodes)
     KTEST_EQ(info.distance[6], 41);
 }
 
+static void its(const char *name, uint32_t at, uint32_t phandle)
+{
+    fdt_begin_node(blob, name);
+    fdt_property_string(blob, "compatible", "arm,gic-v3-its");
+    fdt_property_u32(blob, "phandle", phandle);
+    CELLS("reg", 0, at, 0, 0x20000);
+    fdt_end_node(blob);
+}
+
+/* A GICv3 with two ITSs and a node that is something else. */
+static void gic_v3(void)
+{
+    fdt_begin_node(blob, "gic");
+    fdt_property_string(blob, "compatible", "arm,gic-v3");
+    fdt_property_u32(blob, "phandle", 1);
+    fdt_property_u32(blob, "#address-cells", 2);
+    fdt_property_u32(blob, "#size-cells", 2);
+    fdt_property(blob, "ranges", NULL, 0);
+    CELLS("reg", 0, 0x8000000, 0, 0x10000, 0, 0x80a0000, 0, 0xf60000);
+    its("its@8080000", 0x8080000, 0x51);
+    its("its@20080000", 0x20080000, 0x52);
+    fdt_begin_node(blob, "other");
+    fdt_property_u32(blob, "phandle", 0x53);
+    fdt_end_node(blob);
+    fdt_end_node(blob);
+    cpus_begin(1);
+    cpu("cpu@0", 0, NULL);
+    fdt_end_node(blob);
+}
+
+static void pcie_begin(const char *name, uint32_t place)
+{
+    fdt_begin_node(blob, name);
+    fdt_property_string(blob, "compatible", "pci-host-ecam-generic");
+    CELLS("reg", place, 0, 0, 0x10000000);
+}
+
+/* Return: ITS * 2^32 + device of a requester; UINT64_MAX: none. */
+static uint64_t device_of(unsigned host, uint16_t requester)
+{
+    uint32_t which, device;
+
+    return hw_msi_device(&info.pci_hosts[host], requester, &which, &device)
+               ? (uint64_t)which << 32 | device
+               : UINT64_MAX;
+}
+
+KTEST(fdt_hardware, messages)
+{
+    KTEST_REQUIRE(tree_begin());
+    gic_v3();
+    pcie_begin("pcie@40", 0x40);
+    CELLS("msi-parent", 0x52, 0);
+    fdt_end_node(blob);
+    pcie_begin("pcie@41", 0x41);
+    CELLS("msi-parent", 0x51); /* the map counts */
+    fdt_property_u32(blob, "msi-map-mask", 0xfff8);
+    CELLS("msi-map", 0, 0x51, 0x10000, 0x100, 0x100, 0x52, 0xfff00000, 0x100, 0x200, 0x53, 0, 0xfe00);
+    fdt_end_node(blob);
+    pcie_begin("pcie@42", 0x42);
+    fdt_end_node(blob);
+    KTEST_TRUE(tree_read());
+    KTEST_EQ(draft.complaints, 0);
+    KTEST_EQ(info.gic.its_count, 2);
+    KTEST_EQ(info.gic.its[1].base, 0x20080000);
+    KTEST_EQ(device_of(0, 0xabcd), 0x10000abcd);
+    KTEST_EQ(device_of(1, 0), 0x10000);
+    KTEST_EQ(device_of(1, 0xff), 0x100f8); /* functions are masked off */
+    KTEST_EQ(device_of(1, 0x1ff), 0x1fff000f8);
+    KTEST_EQ(device_of(1, 0x200), UINT64_MAX);
+    KTEST_EQ(device_of(2, 0), UINT64_MAX);
+}
+
 /* --- what is not --- */
+
+KTEST(fdt_hardware, messages_nonsense)
+{
+    KTEST_REQUIRE(tree_begin());
+    gic_v3();
+    pcie_begin("pcie@40", 0x40);
+    CELLS("msi-map", 0, 0x99, 0, 0x100, 0xff00, 0x51, 0, 0x101, 0, 0x51, 0xffffff00, 0x101, 0, 0x51, 0, 0,
+          5, 0x51, 5, 1, 9, 0x51);
+    fdt_end_node(blob);
+    KTEST_TRUE(tree_read());
+    KTEST_EQ(draft.complaints, 5);
+    KTEST_TRUE(complained("messages to 0x99, which is nothing"));
+    KTEST_TRUE(complained("messages of 0xff00 and 0x101 more"));
+    KTEST_TRUE(complained("messages of 0 and 0x101 more as devices from 0xffffff00"));
+    KTEST_TRUE(complained("messages of 0 and 0 more"));
+    KTEST_TRUE(complained("msi-map has half a line"));
+    KTEST_EQ(device_of(0, 5), 5);
+    KTEST_EQ(device_of(0, 6), UINT64_MAX);
+}
+
 
 KTEST(fdt_hardware, cpus_nonsense)
 {

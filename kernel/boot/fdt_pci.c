@@ -5,7 +5,7 @@
  * Model: the bindings host-generic-pci.yaml and IEEE 1275's for PCI 2.1.  An address on the bus is three
  * cells: space and function, then 64 bits; a function's pin is one cell.  A line of interrupt-map is an
  * address and a pin, the controller's phandle, an address as the controller's own node counts, and
- * its specifier: three cells of a GIC.
+ * its specifier: three cells of a GIC.  Which ITS the messages of a function go to: see read_msi_map().
  */
 #define LOG_TAG "fdt"
 #include <boot/fdt_pci.h>
@@ -18,6 +18,8 @@
 #define PCI_CELLS 3
 #define MAP_MASK_CELLS 4
 #define GIC_CELLS 3
+#define MSI_MAP_CELLS 4
+#define REQUESTERS 0x10000
 #define GIC_SHARED 32
 #define GIC_SHARED_MAX 988
 #define SPACE(hi) ((hi) >> 24 & 3)
@@ -120,6 +122,46 @@ static void read_irqs(const struct fdt_view *v, unsigned node, struct hw_draft *
     }
 }
 
+/* pci-msi.txt: msi-map has lines of a first requester, whom they send to, its number for that one, and how
+ * many there are; without one msi-parent says that all send to it under their own numbers.  Of
+ * controllers that are no ITS there is nothing to map. */
+static void read_msi_line(const struct fdt_view *v, unsigned node, struct hw_draft *d,
+                          struct hw_pci_host *host, uint32_t phandle, const struct hw_msi_map *m)
+{
+    int controller = fdt_phandle_find(v, phandle);
+
+    if (controller < 0)
+        hw_complain(d, OFFSET(v, node), "%s: messages to %#x, which is nothing", fdt_name(v, node),
+                    phandle);
+    else if (fdt_compatible(v, (unsigned)controller, "arm,gic-v3-its") &&
+             fdt_enabled(v, (unsigned)controller))
+        hw_msi_map_add(d, OFFSET(v, node), host, phandle, m);
+}
+
+static void read_msi_map(const struct fdt_view *v, unsigned node, struct hw_draft *d,
+                         struct hw_pci_host *host)
+{
+    struct cursor parent = cursor_of(v, node, "msi-parent"), c = cursor_of(v, node, "msi-map");
+    struct hw_msi_map all = { .count = REQUESTERS };
+    uint64_t mask;
+
+    host->msi_mask = UINT16_MAX;
+    if (fdt_u64(v, node, "msi-map-mask", &mask))
+        host->msi_mask = (uint16_t)mask;
+    if (!c.p && parent.left >= 1)
+        read_msi_line(v, node, d, host, (uint32_t)take(&parent, 1), &all);
+    if (c.left % MSI_MAP_CELLS != 0)
+        hw_complain(d, OFFSET(v, node), "%s: msi-map has half a line", fdt_name(v, node));
+    while (c.left >= MSI_MAP_CELLS) {
+        struct hw_msi_map m = { .first = (uint32_t)take(&c, 1) };
+        uint32_t phandle = (uint32_t)take(&c, 1);
+
+        m.device = (uint32_t)take(&c, 1);
+        m.count = (uint32_t)take(&c, 1);
+        read_msi_line(v, node, d, host, phandle, &m);
+    }
+}
+
 static void read_host(const struct fdt_view *v, unsigned node, struct hw_draft *d)
 {
     struct cursor range = cursor_of(v, node, "bus-range");
@@ -147,6 +189,7 @@ static void read_host(const struct fdt_view *v, unsigned node, struct hw_draft *
     host->coherent = fdt_property_get(v, node, "dma-coherent", &size) != NULL;
     read_windows(v, node, d, host);
     read_irqs(v, node, d, host);
+    read_msi_map(v, node, d, host);
 }
 
 /* The GICv2m's frame: its registers tell which interrupts it has, unless the tree does. */

@@ -153,6 +153,47 @@ struct hw_pci_host *hw_pci_host_add(struct hw_draft *d, uint64_t offset, paddr_t
     return host;
 }
 
+/* --- messages --- */
+
+#define ITS_ALIGN (64 * KiB)
+
+void hw_its_add(struct hw_draft *d, uint64_t offset, paddr_t base, uint32_t id)
+{
+    struct hw_gic *gic = &d->info->gic;
+    bool twice = false;
+
+    for (uint32_t i = 0; i < gic->its_count; i++)
+        twice |= gic->its[i].base == base || gic->its[i].id == id;
+    if (base == 0 || base % ITS_ALIGN != 0 || base >= 1ull << 52)
+        hw_complain(d, offset, "an ITS at %#llx", (unsigned long long)base);
+    else if (twice)
+        hw_complain(d, offset, "ITS %#x is there twice", id);
+    else if (gic->its_count == HW_ITS_MAX)
+        hw_complain(d, offset, "more than %u ITSs", HW_ITS_MAX);
+    else
+        gic->its[gic->its_count++] = (struct hw_its){ base, id };
+}
+
+void hw_msi_map_add(struct hw_draft *d, uint64_t offset, struct hw_pci_host *host, uint32_t its_id,
+                    const struct hw_msi_map *map)
+{
+    const struct hw_gic *gic = &d->info->gic;
+    struct hw_msi_map m = *map;
+
+    for (m.its = 0; m.its < gic->its_count && gic->its[m.its].id != its_id;)
+        m.its++;
+    if (m.its == gic->its_count)
+        hw_complain(d, offset, "messages to ITS %#x, which is not there", its_id);
+    else if (m.count == 0 || m.first > UINT16_MAX || m.count - 1 > UINT16_MAX - m.first ||
+             m.count - 1 > UINT32_MAX - m.device)
+        hw_complain(d, offset, "messages of %#x and %#x more as devices from %#x on", m.first, m.count,
+                    m.device);
+    else if (host->msi_map_count == HW_MSI_MAPS_MAX)
+        hw_complain(d, offset, "more than %u runs of messages", HW_MSI_MAPS_MAX);
+    else
+        host->msi_maps[host->msi_map_count++] = m;
+}
+
 /* --- memory --- */
 
 static bool memory_joins(const struct hw_memory *a, const struct hw_memory *b)
@@ -410,7 +451,7 @@ static void log_chips(const struct hardware_info *info)
         log_debug("GICv%u       at %#llx  CPU interface %#llx  redistributors %u  ITS %#llx",
                   info->gic.version, (unsigned long long)info->gic.dist,
                   (unsigned long long)info->gic.cpu, info->gic.redist_count,
-                  (unsigned long long)info->gic.its);
+                  (unsigned long long)(info->gic.its_count ? info->gic.its[0].base : 0));
     if (info->arch_timer.virt_irq)
         log_debug("timer       interrupts %u (physical) and %u (virtual)",
                   info->arch_timer.phys_irq, info->arch_timer.virt_irq);

@@ -73,6 +73,12 @@ struct hw_cpu hw_cpu_make(uint64_t hw_id, uint32_t uid, enum hw_cpu_start start)
 struct hw_pci_host *hw_pci_host_add(struct hw_draft *d, uint64_t offset, paddr_t ecam, uint64_t size,
                                     unsigned segment, unsigned bus_first, unsigned bus_last);
 
+/* Each complains of what cannot be: an ITS at no place for one, a second one of that id, a run of
+ * requesters or device numbers that is empty or wraps round, an ITS that is not there. */
+void hw_its_add(struct hw_draft *d, uint64_t offset, paddr_t base, uint32_t id);
+void hw_msi_map_add(struct hw_draft *d, uint64_t offset, struct hw_pci_host *host, uint32_t its_id,
+                    const struct hw_msi_map *map);
+
 /* Firmware ids become 0, 1, ... in ascending order; distances 10 and 20. */
 void hw_nodes_finish(struct hw_draft *d);
 /* After hw_nodes_finish(): the index of a firmware id, or HW_NODE_NONE. */

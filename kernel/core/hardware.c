@@ -26,3 +26,19 @@ void hardware_set(const struct hardware_info *info)
 {
     atomic_store(&current, info);
 }
+
+bool hw_msi_device(const struct hw_pci_host *host, uint16_t requester, uint32_t *its, uint32_t *device)
+{
+    uint32_t id = requester & host->msi_mask;
+
+    for (uint32_t i = 0; i < host->msi_map_count; i++) {
+        const struct hw_msi_map *m = &host->msi_maps[i];
+
+        if (id < m->first || id - m->first >= m->count)
+            continue;
+        *its = m->its;
+        *device = m->device + (id - m->first);
+        return true;
+    }
+    return false;
+}

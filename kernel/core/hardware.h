@@ -10,3 +10,8 @@
 /* Never NULL; before hardware_set() an empty record with one CPU and one node. */
 const struct hardware_info *hardware(void);
 void hardware_set(const struct hardware_info *info);
+
+/* Which ITS gets the messages of the host's function (bus * 256 + devfn), and under which device number.
+ * Return: whether any does. */
+bool hw_msi_device(const struct hw_pci_host *host, uint16_t requester, uint32_t *its,
+                   uint32_t *device);

@@ -40,6 +40,8 @@ struct irqchip {
     err_t (*configure)(unsigned irq, bool edge);
     /* How /proc/interrupts calls a line in place of its number ("LOC"); NULL: by number. */
     const char *(*label)(unsigned irq);
+    /* How it calls what brings those from IRQ_MSI on, in place of its own name; NULL: by its own. */
+    const char *message_name;
 };
 
 typedef void (*irq_handler_fn)(unsigned irq, void *arg);

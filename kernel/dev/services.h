@@ -38,7 +38,7 @@ struct msi_message {
 struct msi_target {
     void (*write)(struct msi_target *t, unsigned index, const struct msi_message *m);
     void (*mask)(struct msi_target *t, unsigned index, bool masked);
-    uint32_t requester; /* segment, bus, devfn: who the device is to the interconnect */
+    uint32_t requester; /* segment, bus, devfn: who the device is to the interconnect; may be shared */
 };
 struct msi_controller {
     const char *name;

@@ -95,7 +95,22 @@ static void show_gic(struct textbuf *out, const struct hw_gic *gic)
     }
     text_printf(out, "hardware.gic: v%u 0x%012llx cpu 0x%012llx its 0x%012llx\n", gic->version,
                 (unsigned long long)gic->dist, (unsigned long long)gic->cpu,
-                (unsigned long long)gic->its);
+                (unsigned long long)(gic->its_count ? gic->its[0].base : 0));
+}
+
+/* Which ITS a host's functions send messages to, and as which devices. */
+static void show_messages(struct textbuf *out, const struct hardware_info *info)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < info->pci_host_count; i++)
+        for (uint32_t k = 0; k < info->pci_hosts[i].msi_map_count; k++) {
+            const struct hw_msi_map *m = &info->pci_hosts[i].msi_maps[k];
+
+            text_printf(out, "hardware.msi.%03u: segment %u %#x-%#x its 0x%012llx device %#x\n", n++,
+                        info->pci_hosts[i].segment, m->first, m->first + m->count,
+                        (unsigned long long)info->gic.its[m->its].base, m->device);
+        }
 }
 
 static void show_hardware(struct textbuf *out, const struct hardware_info *info)
@@ -110,6 +125,7 @@ static void show_hardware(struct textbuf *out, const struct hardware_info *info)
         text_printf(out, "hardware.ioapic.%03u: id %u 0x%012llx gsi %u\n", i, info->ioapics[i].id,
                     (unsigned long long)info->ioapics[i].addr, info->ioapics[i].gsi_base);
     show_address(out, "hardware.lapic", info->lapic);
+    show_messages(out, info);
     text_printf(out, "hardware.source: %s\n", sources[info->source]);
 }
 

@@ -116,6 +116,13 @@ static void show_between_cpus(struct textbuf *out, enum ipi ipi, const char *lab
     text_printf(out, "  %s\n", text);
 }
 
+static const char *chip_name(const struct irqchip *chip, unsigned irq)
+{
+    if (!chip)
+        return "-";
+    return irq >= IRQ_MSI && chip->message_name ? chip->message_name : chip->name;
+}
+
 /* A column for each CPU.  Lines that each CPU has of its own show where their driver named them. */
 static void show_interrupts(struct textbuf *out, void *arg)
 {
@@ -142,7 +149,7 @@ static void show_interrupts(struct textbuf *out, void *arg)
         if (label)
             text_printf(out, "  %s\n", names);
         else
-            text_printf(out, " %8s %4u      %s\n", chip ? chip->name : "-", i, names);
+            text_printf(out, " %8s %4u      %s\n", chip_name(chip, i), i, names);
     }
     if (chip && chip->ipi) {
         show_between_cpus(out, IPI_RESCHED, "RES", "Rescheduling interrupts");

@@ -21,9 +21,11 @@
 #define HW_OVERRIDES_MAX 64
 #define HW_LAPIC_NMIS_MAX 16
 #define HW_GIC_REGIONS_MAX 32
+#define HW_ITS_MAX 8
 #define HW_PCI_HOSTS_MAX 16
 #define HW_PCI_WINDOWS_MAX 8
 #define HW_PCI_IRQS_MAX 256
+#define HW_MSI_MAPS_MAX 8
 #define HW_VIRTIO_MAX 64
 #define HW_NODE_NONE UINT32_MAX
 
@@ -82,6 +84,11 @@ struct hw_region {
     uint64_t size;
 };
 
+struct hw_its { /* one of GICv3's that turn messages into interrupts */
+    paddr_t base;
+    uint32_t id; /* how tables name it: ACPI's id, a tree's phandle */
+};
+
 struct hw_gic {
     uint8_t version; /* 2, 3, 4; 0: none */
     paddr_t dist;
@@ -90,7 +97,8 @@ struct hw_gic {
     struct hw_region redist[HW_GIC_REGIONS_MAX]; /* GICv3 */
     uint32_t redist_count;
     uint32_t redist_stride; /* 0: by GICR_TYPER */
-    paddr_t its; /* 0: none */
+    struct hw_its its[HW_ITS_MAX];
+    uint32_t its_count;
     struct hw_region msi_frame; /* GICv2m; start 0: none */
     uint32_t msi_first, msi_count; /* its interrupts where a table says so; 0: the frame does */
 };
@@ -117,6 +125,11 @@ struct hw_pci_irq { /* pin 1..4 of a function whose masked devfn is this comes a
     uint32_t irq;
 };
 
+struct hw_msi_map { /* requesters [first, first + count) are devices `device`, ... of an ITS */
+    uint32_t first, count, device;
+    uint32_t its; /* index into gic.its */
+};
+
 struct hw_pci_host {
     paddr_t ecam; /* of bus_first */
     uint16_t segment;
@@ -128,6 +141,9 @@ struct hw_pci_host {
     uint32_t window_count;
     struct hw_pci_irq irqs[HW_PCI_IRQS_MAX];
     uint32_t irq_count;
+    struct hw_msi_map msi_maps[HW_MSI_MAPS_MAX]; /* the first one that matches counts */
+    uint32_t msi_map_count;
+    uint16_t msi_mask; /* of requesters (bus, devfn) before they are mapped */
 };
 
 struct hw_console { /* the serial line that ACPI names; a device tree is asked by the driver */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <boot/hardware.h>
+#include <core/hardware.h>
 #include <mm/numa.h>
 
 static inline void expect(bool ok)
@@ -49,6 +50,26 @@ static inline void machine_check_chips(const struct hardware_info *info)
         expect(info->overrides[i].irq < 16);
 }
 
+static inline void machine_check_messages(const struct hardware_info *info)
+{
+    expect(info->gic.its_count <= HW_ITS_MAX && info->pci_host_count <= HW_PCI_HOSTS_MAX);
+    for (uint32_t i = 0; i < info->pci_host_count; i++) {
+        const struct hw_pci_host *host = &info->pci_hosts[i];
+        uint32_t its, device;
+
+        expect(host->msi_map_count <= HW_MSI_MAPS_MAX);
+        for (uint32_t k = 0; k < host->msi_map_count; k++) {
+            const struct hw_msi_map *m = &host->msi_maps[k];
+
+            expect(m->its < info->gic.its_count && m->count != 0 && m->first + m->count <= 0x10000);
+            expect((uint64_t)m->device + m->count <= 1ull << 32);
+        }
+        for (uint32_t id = 0; id < 0x10000; id += 0xff)
+            if (hw_msi_device(host, (uint16_t)id, &its, &device))
+                expect(its < info->gic.its_count);
+    }
+}
+
 /* Finishes the draft and checks everything. */
 static inline void machine_check(struct hw_draft *d)
 {
@@ -61,6 +82,7 @@ static inline void machine_check(struct hw_draft *d)
     machine_check_cpus(info, d->boot_id);
     machine_check_memory(info);
     machine_check_chips(info);
+    machine_check_messages(info);
     expect(numa_set(info->node_count, info->distance) == 0);
     record_init(&rec, &h);
     record_add_range(&rec, 0, 3 * GiB, MEM_USABLE, 0);

@@ -35,6 +35,9 @@
 #define MSIX_ENTRY_DATA 8
 #define MSIX_ENTRY_CONTROL 12
 #define MSIX_ENTRY_MASKED 1u
+#define EXPRESS_FLAGS 2
+#define EXPRESS_TYPE(flags) ((flags) >> 4 & 15)
+#define EXPRESS_TO_PCI 7
 #define PC_LINES 16
 #define PIN_COUNT 4
 
@@ -190,6 +193,23 @@ static void msix_off(struct pci_vectors *v)
     v->table = NULL;
 }
 
+/* Whose number messages carry: a bridge to a conventional bus answers for all behind it, one from PCI Express
+ * as function 0 of that bus (PCIe to PCI Bridge 1.0, 2.3), any other as itself. */
+static uint32_t requester_of(const struct pci_device *p)
+{
+    unsigned bus = p->bus->number, devfn = p->devfn;
+
+    for (const struct pci_device *b = p->bus->bridge; b; p = b, b = b->bus->bridge) {
+        bool express = b->express != 0;
+
+        if (express && EXPRESS_TYPE(pci_read16(b, b->express + EXPRESS_FLAGS)) != EXPRESS_TO_PCI)
+            continue;
+        bus = express ? p->bus->number : b->bus->number;
+        devfn = express ? 0 : b->devfn;
+    }
+    return (uint32_t)p->bus->host->segment << 16 | bus << 8 | devfn;
+}
+
 /* --- one kind after the other --- */
 
 static void intx_set(const struct pci_device *p, bool on)
@@ -233,7 +253,6 @@ static unsigned kind_most(const struct pci_device *p, unsigned kind)
 static err_t kind_alloc(struct pci_device *p, unsigned kind, unsigned count)
 {
     struct pci_vectors *v = kzalloc(sizeof *v + count * sizeof v->irqs[0]);
-    const struct pci_bus *bus = p->bus;
     err_t err = 0;
 
     if (!v)
@@ -241,7 +260,7 @@ static err_t kind_alloc(struct pci_device *p, unsigned kind, unsigned count)
     v->p = p;
     v->kind = kind;
     v->count = count;
-    v->target.requester = (uint32_t)bus->host->segment << 16 | (uint32_t)bus->number << 8 | p->devfn;
+    v->target.requester = requester_of(p);
     v->target.write = kind == PCI_IRQ_MSI ? msi_write : msix_write;
     v->target.mask = kind == PCI_IRQ_MSI ? msi_mask : msix_mask;
     if (kind == PCI_IRQ_INTX)

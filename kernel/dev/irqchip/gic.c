@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: finds out which GIC there is, and starts its driver.
+ * Purpose: finds out which GIC there is, and starts its driver; later the one for messages.
  * Locking: config_lock guards the configuration registers, which two lines share.
  */
 #define LOG_TAG "gic"
@@ -51,3 +51,20 @@ static struct subsystem gic_subsystem = {
     .core = "there is no other interrupt controller",
 };
 REGISTER_SUBSYSTEM(gic_subsystem);
+
+/* An ITS is what messages of a GICv3 go to; a frame that raises shared lines serves either version. */
+static err_t msi_start(struct subsystem *self)
+{
+    const struct hw_gic *hw = &hardware()->gic;
+    err_t err = -ENODEV;
+
+    (void)self;
+    if (hw->version >= 3)
+        err = gicv3_its_start(hw);
+    return err != 0 && hw->msi_frame.start ? gicv2m_start(hw) : err;
+}
+
+static const char *const needs[] = { "gic", NULL };
+static struct subsystem msi_subsystem = { .name = "msi", .privilege = PRIV_DRIVER, .needs = needs,
+                                          .late_init = msi_start };
+REGISTER_SUBSYSTEM(msi_subsystem);

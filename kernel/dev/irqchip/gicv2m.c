@@ -9,7 +9,6 @@
 #define LOG_TAG "msi"
 #include <dev/irqchip/gic.h>
 
-#include <core/hardware.h>
 #include <core/log.h>
 #include <core/spinlock.h>
 #include <dev/services.h>
@@ -17,7 +16,6 @@
 #include <hal/mmu.h>
 #include <lib/bitmap.h>
 #include <mm/vmap.h>
-#include <svc/subsystem.h>
 
 #define MSI_TYPER 0x008
 #define MSI_SET 0x040
@@ -105,12 +103,10 @@ static void lines_find(const struct hw_gic *hw, volatile uint8_t *frame)
     count = hw->msi_count ? hw->msi_count : TYPER_COUNT(typer);
 }
 
-static err_t v2m_start(struct subsystem *self)
+err_t gicv2m_start(const struct hw_gic *hw)
 {
-    const struct hw_gic *hw = &hardware()->gic;
     volatile uint8_t *frame;
 
-    (void)self;
     if (!hw->msi_frame.start || !irq_chip() || !irq_chip()->configure)
         return -ENODEV;
     frame = vmap_device(hw->msi_frame.start, FRAME_BYTES, MMU_READ | MMU_WRITE | MMU_DEVICE);
@@ -127,8 +123,3 @@ static err_t v2m_start(struct subsystem *self)
     log_info("GICv2m, interrupts %u-%u", first, first + count - 1);
     return service_publish_msi_controller(controller.name, &controller, 100, PRIV_DRIVER);
 }
-
-static const char *const needs[] = { "gic", NULL };
-static struct subsystem msi_subsystem = { .name = "msi", .privilege = PRIV_DRIVER, .needs = needs,
-                                          .late_init = v2m_start };
-REGISTER_SUBSYSTEM(msi_subsystem);

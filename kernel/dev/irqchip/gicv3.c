@@ -7,7 +7,8 @@
  * of 64 KiB, four with virtual LPIs; they lie in regions, or each CPU's address is told (MADT).  They
  * are gathered once, and each CPU looks for its own.
  * Everything is in group 1 (non-secure where there are two security states).  The lines of the
- * extended ranges are kept quiet: their numbers lie beyond IRQ_MAX, no device gets one.
+ * extended ranges are kept quiet: their numbers lie beyond IRQ_MAX, no device gets one.  Messages have
+ * numbers from LPI_FIRST on; gicv3_lpi.c switches them on, gicv3_its.c drives what sends them.
  * Locking: the set- and clear-enable registers need none; a CPU's redistributor is touched by itself.
  * Invariant: affinity routing and the system registers are on; a machine that keeps them off (the
  * compatibility mode of version 2) is refused.
@@ -74,6 +75,7 @@
 struct redistributor {
     uint64_t affinity; /* as hw_id */
     volatile uint8_t *registers;
+    paddr_t where;
 };
 
 static volatile uint8_t *distributor; /* constant after start, as all of these */
@@ -99,6 +101,8 @@ static void gic_mask(unsigned irq)
 {
     volatile uint8_t *redist = own[cpu_current()->id];
 
+    if (irq >= IRQ_MSI)
+        gicv3_its_mask(irq, true);
     if (irq >= irq_count)
         return;
     if (irq < IRQ_SHARED) {
@@ -112,6 +116,8 @@ static void gic_mask(unsigned irq)
 
 static void gic_unmask(unsigned irq)
 {
+    if (irq >= IRQ_MSI)
+        gicv3_its_mask(irq, false);
     if (irq >= irq_count)
         return;
     if (irq < IRQ_SHARED)
@@ -131,14 +137,16 @@ static int gic_claim(unsigned hint)
         isb();
         return (int)(IRQ_IPI + irq);
     }
-    return irq < irq_count ? (int)irq : -1;
+    if (irq < irq_count)
+        return (int)irq;
+    return irq >= LPI_FIRST && irq - LPI_FIRST < LPI_COUNT ? (int)(irq - LPI_FIRST + IRQ_MSI) : -1;
 }
 
 static void gic_end(unsigned irq)
 {
     if (irq >= IRQ_IPI)
         return;
-    icc_write(ICC_EOIR1, irq);
+    icc_write(ICC_EOIR1, irq < IRQ_MSI ? irq : irq - IRQ_MSI + LPI_FIRST);
     isb();
 }
 
@@ -160,6 +168,8 @@ static void gic_ipi(struct cpu *cpu, enum ipi ipi)
 
 static err_t gic_route(unsigned irq, struct cpu *cpu)
 {
+    if (irq >= IRQ_MSI)
+        return gicv3_its_route(irq, cpu);
     if (irq < IRQ_SHARED || irq >= irq_count)
         return -EINVAL;
     mmio_write64(distributor + GICD_ROUTER(irq), cpu->hw_id);
@@ -236,18 +246,31 @@ static void interface_init(void)
     isb();
 }
 
-static volatile uint8_t *redistributor_find(uint64_t affinity)
+static const struct redistributor *redistributor_find(uint64_t affinity)
 {
     for (unsigned i = 0; i < redistributor_count; i++)
         if (redistributors[i].affinity == affinity)
-            return redistributors[i].registers;
+            return &redistributors[i];
     return NULL;
+}
+
+volatile uint8_t *gicv3_redistributor(const struct cpu *cpu, paddr_t *where)
+{
+    const struct redistributor *r = redistributor_find(cpu->hw_id);
+
+    *where = r ? r->where : 0;
+    return r ? r->registers : NULL;
+}
+
+uint32_t gicv3_typer(void)
+{
+    return mmio_read32(distributor + GICD_TYPER);
 }
 
 /* Return: what is wrong with the calling CPU's part, or NULL. */
 static const char *cpu_start(struct cpu *cpu)
 {
-    volatile uint8_t *r = redistributor_find(cpu->hw_id);
+    const struct redistributor *r = redistributor_find(cpu->hw_id);
 
     if (r == NULL)
         return "has no redistributor";
@@ -256,8 +279,8 @@ static const char *cpu_start(struct cpu *cpu)
     if (cpu->id != 0 && AFF(cpu->hw_id, 0) > 15 &&
         !(far_targets && (icc_read(ICC_CTLR) & ICC_CTLR_RSS)))
         return "cannot be interrupted by others";
-    own[cpu->id] = r;
-    if (!redistributor_init(r))
+    own[cpu->id] = r->registers;
+    if (!redistributor_init(r->registers))
         return "has a redistributor that does not wake up";
     interface_init();
     return NULL;
@@ -276,11 +299,12 @@ static void gic_start_cpu(void)
 
 /* --- gathering the redistributors -------------------------------------------------------------- */
 
-static void redistributor_add(uint64_t affinity, volatile uint8_t *registers)
+static void redistributor_add(uint64_t affinity, volatile uint8_t *registers, paddr_t where)
 {
     if (redistributor_count < HW_CPUS_MAX)
-        redistributors[redistributor_count++] =
-            (struct redistributor){ .affinity = affinity, .registers = registers };
+        redistributors[redistributor_count++] = (struct redistributor){
+            .affinity = affinity, .registers = registers, .where = where
+        };
 }
 
 /* GICR_TYPER's upper half has the four affinity levels side by side, MPIDR a gap below the last. */
@@ -308,13 +332,14 @@ static uint64_t redistributor_size(uint64_t typer, uint32_t stride)
     return typer & GICR_TYPER_VLPI ? GICR_SIZE_VLPI : GICR_SIZE;
 }
 
-static void region_walk(volatile uint8_t *base, uint64_t size, uint32_t stride)
+static void region_walk(volatile uint8_t *base, const struct hw_region *region, uint64_t size,
+                        uint32_t stride)
 {
     for (uint64_t at = 0; at + GICR_SIZE <= size;) {
         uint64_t typer = mmio_read64(base + at + GICR_TYPER);
 
         if (cpu_known(typer_affinity(typer)))
-            redistributor_add(typer_affinity(typer), base + at);
+            redistributor_add(typer_affinity(typer), base + at, region->start + at);
         if (typer & GICR_TYPER_LAST)
             return;
         at += redistributor_size(typer, stride);
@@ -327,7 +352,7 @@ static void region_add(const struct hw_region *region, uint32_t stride)
     volatile uint8_t *base = vmap_device(region->start, size, MMU_READ | MMU_WRITE | MMU_DEVICE);
 
     if (base != NULL)
-        region_walk(base, size, stride);
+        region_walk(base, region, size, stride);
     else
         log_err("redistributors at %#llx: cannot be mapped", (unsigned long long)region->start);
 }
@@ -392,7 +417,8 @@ static const char *distributor_init(void)
 
 static const struct irqchip gic = {
     .name = "GICv3", .mask = gic_mask, .unmask = gic_unmask, .claim = gic_claim, .end = gic_end,
-    .ipi = gic_ipi, .start_cpu = gic_start_cpu, .route = gic_route, .configure = gic_configure
+    .ipi = gic_ipi, .start_cpu = gic_start_cpu, .route = gic_route, .configure = gic_configure,
+    .message_name = "ITS-MSI"
 };
 
 err_t gicv3_start(const struct hw_gic *hw)

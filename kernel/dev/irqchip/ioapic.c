@@ -156,6 +156,7 @@ static const struct irqchip chip = {
     .start_cpu = lapic_start_cpu,
     .route = ioapic_route,
     .label = lapic_label,
+    .message_name = "PCI-MSI",
 };
 
 /* --- finding out ------------------------------------------------------------------------------- */

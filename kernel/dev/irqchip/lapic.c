@@ -332,6 +332,7 @@ static const struct irqchip wire = {
     .start_cpu = lapic_start_cpu,
     .route = wire_route,
     .label = lapic_label,
+    .message_name = "PCI-MSI",
 };
 
 void lapic_wire_cut(void)

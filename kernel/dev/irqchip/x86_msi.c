@@ -68,6 +68,12 @@ err_t lapic_msi_route(unsigned irq, struct cpu *cpu)
     return err;
 }
 
+/* Where irq_routed_to() says that it goes, which outlives the number's owner. */
+static uint8_t target_of(unsigned irq)
+{
+    return (uint8_t)cpus[irq_routed_to(irq)]->hw_id;
+}
+
 /* messages_lock held.  Return: NULL when there is no number or no vector left. */
 static struct message *message_alloc(struct msi_target *t, unsigned index)
 {
@@ -76,7 +82,7 @@ static struct message *message_alloc(struct msi_target *t, unsigned index)
 
         if (m->target)
             continue;
-        *m = (struct message){ .index = index, .cpu = (uint8_t)cpus[0]->hw_id };
+        *m = (struct message){ .index = index, .cpu = target_of(irq_of(m)) };
         m->vector = lapic_vector_alloc(irq_of(m));
         if (m->vector == 0)
             return NULL;
