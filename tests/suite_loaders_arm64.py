@@ -160,7 +160,7 @@ def both(ctx):
     iso = LOGS / "arm64-both.iso"
     modules = ROOT / "build/deps/arm64/grub-efi-arm64-bin/usr/lib/grub/arm64-efi"
     subprocess.run(["bash", "-c", ". scripts/lib.sh; deb_fetch arm64 grub-efi-arm64-bin"], check=True, cwd=ROOT)
-    tree = tree_write(tree_of("-m", "256", "-smp", "2", "-machine", "gic-version=2"))
+    tree = tree_write(tree_of("-m", "256", "-smp", "2", "-machine", "gic-version=3"))
     for parameter, source in (("debug", "fdt"), ("acpi=force", "acpi")):
         menu = (f"menuentry devine {{\n devicetree /boot/tree\n linux /boot/Image console=ttyAMA0 {parameter}\n"
                 " initrd /boot/initramfs.cpio\n}\n")
