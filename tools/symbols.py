@@ -17,7 +17,8 @@ import sys
 
 
 def image_symbols(nm, elf):
-    """The functions of `elf` as sorted (offset, name), offsets from __image_start."""
+    """The functions of `elf` as sorted (offset, name), offsets from __image_start. The linker's veneers for errata of
+    Cortex-A53 (e843419@...) are none: whether it needs one depends on where .rodata comes to lie."""
     text, base = {}, None
     for line in subprocess.run([nm, elf], check=True, capture_output=True, text=True).stdout.splitlines():
         match = re.match(r"([0-9a-f]+) (\w) (\S+)$", line)
@@ -26,7 +27,7 @@ def image_symbols(nm, elf):
         address, kind, name = int(match[1], 16), match[2], match[3]
         if name == "__image_start":
             base = address
-        if kind in "tTwW" and not re.match(r"[$.]|__image_", name):
+        if kind in "tTwW" and not re.match(r"[$.]|__image_|e8\d+@", name):
             text.setdefault(address, name)
     if base is None:
         sys.exit(f"symbols.py: {elf} has no __image_start: the linker script must define it")
