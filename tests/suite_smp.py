@@ -46,6 +46,17 @@ def translations(ctx):
     no_stale_translation(ctx, "tlb")
 
 
+@test("time does not go back when the clock source changes")
+def clocks(ctx):
+    subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
+    program = (BUILD / ctx.arch / "programs/clocks-glibc").read_bytes()
+    archive = Archive().busybox(ctx.arch).file("bin/program", program)
+    command = "busybox mount -t sysfs sysfs /sys; /bin/program 2>/tmp/reads"
+    output, status = run_in(ctx, archive, command, "clocks", 60, args=("-smp", "4"))
+    expect_equal(output, "clocks: 0 refused, back by 0 ns\n")
+    expect_equal(status, 0, "status")
+
+
 @test("no CPU uses a translation that is gone, also when identifiers run out", archs=("arm64",))
 def identifiers(ctx):
     no_stale_translation(ctx, "tlb-asid", append="asid_bits=4", args=("-machine", "gic-version=3", "-smp", "4"))

@@ -110,9 +110,8 @@ static unsigned long write_begin(void)
     return flags;
 }
 
-static void publish(void)
+static void publish(bool readable)
 {
-    bool readable = now.source && now.source->user_readable;
     struct vdso_data d = {
         .mode = readable,
         .base_cycles = clock_state.base,
@@ -132,7 +131,7 @@ static void write_end(unsigned long flags)
     bool direct = now.source && now.source->user_readable && now.mask == UINT64_MAX;
     uint32_t count = (clock_state.seq & ~(CLOCK_STEP - 1u)) + CLOCK_STEP;
 
-    publish();
+    publish(now.source && now.source->user_readable);
     atomic_store(&clock_state.seq, count | (direct ? CLOCK_DIRECT : 0));
     spin_unlock_irqrestore(&lock, flags);
 }
@@ -152,11 +151,23 @@ static void rebase(void)
     clock_state.base = (clock_state.base + counts) & now.mask;
 }
 
+/* Ends the use of the present source: what anybody has read by it has passed.  Inside write_begin. */
+static void leave_source(void)
+{
+    if (!now.source)
+        return;
+    publish(false); /* programs would read it until write_end */
+    rebase();
+    clock_state.mono += 2 * to_ns(now.margin); /* what rebase() left, and a CPU that is ahead */
+}
+
+/* Inside write_begin. */
 static void use_source(const struct clock_source *s)
 {
     unsigned shift = 32;
     uint64_t mult;
 
+    leave_source();
     for (;; shift--) {
         mult = ((NS_PER_SEC << shift) + s->hz / 2) / s->hz;
         if (mult < BIT(MULT_BITS) || shift == 0)
@@ -164,12 +175,13 @@ static void use_source(const struct clock_source *s)
     }
     clock_state.mult = (uint32_t)mult;
     clock_state.shift = shift;
-    clock_state.base = s->read() & s->mask;
     now.source = s;
     now.read = s->read;
     now.mask = s->mask;
-    now.rebase_after = MIN(BIT(62) / mult, s->mask / 4);
+    now.rebase_after = MIN(BIT(62) / mult, clock_source_reach(s) / 4);
     now.margin = s->user_readable ? s->hz / MARGINS_PER_SEC : 0;
+    clock_state.base = (s->read() - now.margin) & s->mask;
+    clock_state.mono -= MIN(clock_state.mono, to_ns(now.margin));
 }
 
 static char wanted[16]; /* clocksource=; empty: the best */
@@ -191,6 +203,17 @@ static bool source_beats_present(const struct clock_source *s)
     return s->rating > now.source->rating && strcmp(now.source->name, wanted) != 0;
 }
 
+/* Behind those that are rated as high.  Inside write_begin. */
+static void source_insert(struct clock_source *s)
+{
+    struct clock_source *other;
+
+    list_for_each(other, &sources, link)
+        if (other->rating < s->rating)
+            break;
+    list_add_tail(&other->link, &s->link);
+}
+
 void clock_source_register(struct clock_source *s)
 {
     unsigned long flags;
@@ -202,11 +225,9 @@ void clock_source_register(struct clock_source *s)
     }
     flags = write_begin();
     better = source_beats_present(s);
-    list_add_tail(&sources, &s->link);
-    if (better) {
-        rebase();
+    source_insert(s);
+    if (better)
         use_source(s);
-    }
     write_end(flags);
     log_set_clock(clock_monotonic);
     log_info("source %s, %llu Hz, rating %u%s", s->name, (unsigned long long)s->hz, s->rating,
@@ -269,10 +290,8 @@ err_t clock_source_select(const char *name)
     unsigned long flags = write_begin();
     const struct clock_source *s = source_named(name);
 
-    if (s != NULL && s != now.source) {
-        rebase();
+    if (s != NULL && s != now.source)
         use_source(s);
-    }
     write_end(flags);
     return s != NULL ? 0 : -EINVAL;
 }
@@ -288,10 +307,8 @@ err_t clock_source_unbind(const char *name)
         err = next != NULL ? 0 : -EBUSY;
     }
     if (err == 0) {
-        if (s == now.source) {
-            rebase();
+        if (s == now.source)
             use_source(next);
-        }
         list_del(&s->link);
     }
     write_end(flags);

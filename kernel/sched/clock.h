@@ -19,9 +19,16 @@ struct clock_source {
     uint64_t (*read)(void);
     uint64_t hz;
     uint64_t mask; /* of valid bits */
+    uint64_t reach; /* counts that read() may let pass between two calls; 0: the mask */
     bool user_readable; /* it is hal_cycles(), and the vDSO may read it itself (TSC, CNTVCT) */
     struct list link;
 };
+
+/* Counts after which an interval can no longer be told. */
+static inline uint64_t clock_source_reach(const struct clock_source *s)
+{
+    return s->reach ? s->reach : s->mask;
+}
 
 struct clock_event {
     const char *name;
@@ -47,7 +54,7 @@ void clock_wall_register(const struct wall_clock *w);
 /* Forgets it; the clock goes on as it was set. */
 void clock_wall_unregister(const struct wall_clock *w);
 const char *clock_source_name(void);
-/* Name of the n-th source that was registered; NULL: there are fewer. */
+/* Name of the n-th source, the best first; NULL: there are fewer. */
 const char *clock_source_nth(unsigned n);
 /* When all have registered: logs it if clocksource= names none of them. */
 void clock_source_check_wanted(void);

@@ -68,7 +68,7 @@ enum clock_verdict clock_watch_look(struct clock_watch *w)
         return CLOCK_BACKWARDS;
     passed = counts_ns(w->source, (source - source_was) & w->source->mask);
     /* After so long one of the two may have come round, and nothing can be said. */
-    if (passed > counts_ns(w->ref, w->ref->mask / 2))
+    if (passed > counts_ns(w->ref, clock_source_reach(w->ref) / 2))
         return CLOCK_GOOD;
     return intervals_compare(w, passed, counts_ns(w->ref, (ref - ref_was) & w->ref->mask));
 }

@@ -5,7 +5,9 @@
  *
  * Model: in mode 0 the output rises when the count reaches 0 and stays there; a new count, two
  * bytes, starts over.  16 bits reach 54.9 ms: a later deadline fires early and is asked for again.
- * Channel 2, whose gate is in port 0x61, counts down through all 16 bits again and again.
+ * Channel 2, whose gate is in port 0x61, counts down through all 16 bits again and again; each
+ * reading adds what has passed since the last one: when nobody reads for 54.9 ms, the clock is late, but it never
+ * goes back.
  * Locking: interrupts off and one CPU for channel 0; pit_lock for the latch of channel 2.
  */
 #define LOG_TAG "pit"
@@ -37,6 +39,8 @@
 #define COUNTS_MULT ((PIT_HZ << 32) / NS_PER_SEC)
 
 static struct spinlock pit_lock = SPINLOCK_INIT(LOCK_LOG); /* last of all: any code reads the clock */
+static uint16_t count_last; /* of channel 2; pit_lock */
+static uint64_t counted; /* since boot; pit_lock */
 static bool wanted; /* channel 0 was asked for a deadline: its interrupts are ours; own CPU */
 
 /* --- event device ------------------------------------------------------------------------------ */
@@ -82,17 +86,21 @@ static void pit_interrupt(unsigned irq, void *arg)
 static uint64_t pit_read(void)
 {
     unsigned long flags = spin_lock_irqsave(&pit_lock);
-    uint32_t count;
+    uint16_t count;
+    uint64_t all;
 
     port_write8(PIT_CONTROL, PIT_LATCH2);
     count = port_read8(PIT_CHANNEL2);
-    count |= (uint32_t)port_read8(PIT_CHANNEL2) << 8;
+    count |= (uint16_t)(port_read8(PIT_CHANNEL2) << 8);
+    all = counted += (uint16_t)(count_last - count);
+    count_last = count;
     spin_unlock_irqrestore(&pit_lock, flags);
-    return PIT_COUNT_MAX - count;
+    return all;
 }
 
 static struct clock_source pit_source = {
-    .name = "pit", .rating = 110, .read = pit_read, .hz = PIT_HZ, .mask = PIT_COUNT_MAX
+    .name = "pit", .rating = 110, .read = pit_read, .hz = PIT_HZ, .mask = UINT64_MAX,
+    .reach = PIT_COUNT_MAX
 };
 
 static void source_run(void)
