@@ -224,14 +224,19 @@ static size_t pool_take(unsigned from, uint64_t set, paddr_t *out, size_t n, uns
     return taken;
 }
 
+/* Neighbours, as munmap() frees them, go back together. */
 static void pool_give(const paddr_t *frame, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0, run; i < n; i += run) {
+        pfn_t first = PFN(frame[i]);
         struct frame_region *r = &regions[frame_of(frame[i])->region];
 
-        K_ASSERT(region_has(r, PFN(frame[i])));
-        region_give(r, PFN(frame[i]), 1);
-        pool_count(r, 1);
+        for (run = 1; i + run < n && frame[i + run] == PFN_ADDR(first + run); run++)
+            if (unlikely(first + run == r->end))
+                break;
+        K_ASSERT(region_has(r, first));
+        region_give(r, first, run);
+        pool_count(r, run);
     }
 }
 
@@ -530,10 +535,10 @@ static void frame_free_foreign(const paddr_t *frame, size_t n)
     spin_unlock(&frame_lock);
 }
 
-/* Does the frame belong into this cache?  c may be NULL. */
-static inline bool cache_wants(const struct frame_cache *c, paddr_t pa)
+/* Whose frames belong into this cache: nobody's when there is none. */
+static inline unsigned cache_node(const struct frame_cache *c)
 {
-    return c != NULL && frame_of(pa)->node == c->node;
+    return c != NULL ? c->node : NODE_MAX;
 }
 
 void frame_free(paddr_t pa)
@@ -543,7 +548,7 @@ void frame_free(paddr_t pa)
 
     K_DEBUG_ASSERT(frame_of(pa)->refs == 0 && !(frame_of(pa)->flags & FRAME_IS_RESERVED));
     san_poison(phys_to_virt(pa), PAGE_SIZE);
-    if (unlikely(!cache_wants(c, pa))) {
+    if (unlikely(frame_of(pa)->node != cache_node(c))) {
         frame_free_foreign(&pa, 1);
     } else {
         if (unlikely(c->count == CACHE_FRAMES))
@@ -559,14 +564,17 @@ static void put_run(const paddr_t *frame, size_t count)
 {
     unsigned long irqs = hal_irq_save();
     struct frame_cache *c = cpu_current()->frames;
+    unsigned node = cache_node(c);
     paddr_t foreign[PUT_RUN];
     size_t foreigners = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (atomic_sub_fetch(&frame_of(frame[i])->refs, 1) != 0)
+        struct frame *f = frame_of(frame[i]);
+
+        if (atomic_sub_fetch(&f->refs, 1) != 0)
             continue;
         san_poison(phys_to_virt(frame[i]), PAGE_SIZE);
-        if (unlikely(!cache_wants(c, frame[i]))) {
+        if (unlikely(f->node != node)) {
             foreign[foreigners++] = frame[i];
             continue;
         }

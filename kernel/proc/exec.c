@@ -47,11 +47,11 @@ static err_t set_norandmaps(const char *value)
 PARAM(norandmaps, "no random places in address spaces", set_norandmaps);
 
 struct exec {
-    char name[PATH_BYTES]; /* as AT_EXECFN shows it */
+    char *name; /* as AT_EXECFN shows it; PATH_BYTES */
     char head[HEAD_BYTES]; /* of the file */
     size_t head_bytes;
     struct file *file, *interp;
-    struct elf_plan plan, interp_plan;
+    struct elf_plan plan, *interp_plan; /* the second: NULL without an interpreter */
     struct {
         char *interpreter, *argument;
     } scripts[SCRIPT_DEPTH];
@@ -62,6 +62,8 @@ struct exec {
     const struct cred *cred; /* new one, or NULL: unchanged */
     bool secure;
 };
+
+_Static_assert(sizeof(struct exec) <= PAGE_SIZE, "a frame of the CPU's own will do");
 
 /* ---- finding the program ------------------------------------------------------------------- */
 
@@ -81,10 +83,10 @@ static err_t exec_name(struct exec *e, int dirfd, const char *name)
     int n;
 
     if (dirfd == AT_FDCWD || name[0] == '/')
-        n = fmt_snprintf(e->name, sizeof e->name, "%s", name);
+        n = fmt_snprintf(e->name, PATH_BYTES, "%s", name);
     else
-        n = fmt_snprintf(e->name, sizeof e->name, "/dev/fd/%d%s%s", dirfd, name[0] ? "/" : "", name);
-    return (size_t)n < sizeof e->name ? 0 : -ENAMETOOLONG;
+        n = fmt_snprintf(e->name, PATH_BYTES, "/dev/fd/%d%s%s", dirfd, name[0] ? "/" : "", name);
+    return n < PATH_BYTES ? 0 : -ENAMETOOLONG;
 }
 
 /* The file is a script: its interpreter takes its place. */
@@ -128,7 +130,10 @@ static err_t open_interp(struct exec *e)
     n = file_read_at(e->interp, e->head, sizeof e->head, 0);
     if (n < 0)
         return (err_t)n;
-    err = elf_read(e->interp, e->head, (size_t)n, &e->interp_plan);
+    e->interp_plan = kmalloc(sizeof *e->interp_plan);
+    if (!e->interp_plan)
+        return -ENOMEM;
+    err = elf_read(e->interp, e->head, (size_t)n, e->interp_plan);
     return err == -ENOEXEC ? -ELIBBAD : err;
 }
 
@@ -302,8 +307,8 @@ static void place_program(struct exec *e)
         e->bias = bias_below(p, below);
     if (p->position_independent && !e->interp)
         below = e->bias + p->low;
-    if (e->interp && e->interp_plan.position_independent)
-        e->interp_bias = bias_below(&e->interp_plan, below);
+    if (e->interp && e->interp_plan->position_independent)
+        e->interp_bias = bias_below(e->interp_plan, below);
     /* A static program that took its place among the mappings has its heap where others have theirs. */
     brk = p->position_independent && !e->interp ? exec_base() : e->bias + p->high;
     if (atomic_load_relaxed(&exec_randomize) == 2)
@@ -325,7 +330,7 @@ static err_t exec_build(struct exec *e)
     place_program(e);
     err = elf_map(e->space, e->file, &e->plan, e->bias);
     if (!err && e->interp)
-        err = elf_map(e->space, e->interp, &e->interp_plan, e->interp_bias);
+        err = elf_map(e->space, e->interp, e->interp_plan, e->interp_bias);
     if (!err)
         err = map_stack(e);
     if (!err)
@@ -553,12 +558,12 @@ static err_t exec_start(struct task *t, struct exec *e)
         .secure = e->secure,
         .file_name = e->name,
     };
-    vaddr_t ip = e->interp ? e->interp_plan.entry + e->interp_bias : aux.entry, sp;
+    vaddr_t ip = e->interp ? e->interp_plan->entry + e->interp_bias : aux.entry, sp;
     const void *fpu = fpu_fresh();
     err_t err = fpu ? elf_clear_bss(&e->plan, e->bias) : -ENOMEM;
 
     if (!err && e->interp)
-        err = elf_clear_bss(&e->interp_plan, e->interp_bias);
+        err = elf_clear_bss(e->interp_plan, e->interp_bias);
     if (!err)
         err = stack_write(p->space, e->stack_top, &e->args, &aux, &sp);
     if (err)
@@ -587,6 +592,8 @@ static void exec_free(struct exec *e)
         file_put(e->interp);
     if (e->cred)
         cred_put(e->cred);
+    kfree(e->interp_plan);
+    kfree(e->name);
     kfree(e);
 }
 
@@ -606,14 +613,20 @@ static err_t exec_prepare(struct exec *e, int dirfd, const char *name, const str
     return err;
 }
 
-/* Not zeroed: PATH_BYTES of name and the plans are written before they are read. */
+/* Not zeroed: the head and the plan are written before they are read. */
 static struct exec *exec_alloc(void)
 {
     struct exec *e = kmalloc(sizeof *e);
 
     if (!e)
         return NULL;
+    e->name = kmalloc(PATH_BYTES);
+    if (!e->name) {
+        kfree(e);
+        return NULL;
+    }
     e->file = e->interp = NULL;
+    e->interp_plan = NULL;
     e->depth = 0;
     memset(&e->args, 0, sizeof e->args);
     e->space = NULL;

@@ -409,22 +409,35 @@ static bool mlfq_due(struct runqueue *rq)
     return again;
 }
 
-static bool mlfq_account(struct runqueue *rq, struct thread *t, ns_t ran)
+/* Return: is the slice used up? */
+static bool slice_use(struct thread *t, ns_t ran)
 {
-    bool again = false;
-
-    if (unlikely(rq->now >= rq->mlfq.boost_due))
-        again = mlfq_due(rq);
-    if (unlikely(t->level == LEVEL_REALTIME))
-        again = rt_account(rq, ran);
-    if (unlikely(t->policy == SCHED_FIFO))
-        return again;
     if (likely(t->slice_left > ran)) {
         t->slice_left -= ran;
-        return again;
+        return false;
     }
     t->slice_left = 0;
     return true;
+}
+
+static __noinline bool account_more(struct runqueue *rq, struct thread *t, ns_t ran)
+{
+    bool again = false;
+
+    if (rq->now >= rq->mlfq.boost_due)
+        again = mlfq_due(rq);
+    if (t->level == LEVEL_REALTIME)
+        again = rt_account(rq, ran);
+    if (t->policy == SCHED_FIFO)
+        return again;
+    return slice_use(t, ran) || again;
+}
+
+static bool mlfq_account(struct runqueue *rq, struct thread *t, ns_t ran)
+{
+    if (unlikely(rq->now >= rq->mlfq.boost_due || t->level == LEVEL_REALTIME))
+        return account_more(rq, t, ran);
+    return slice_use(t, ran);
 }
 
 static bool rt_preempts(struct runqueue *rq, const struct thread *woken,

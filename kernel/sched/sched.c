@@ -152,28 +152,39 @@ static void thread_bury(struct cpu *cpu, struct thread *t)
     thread_put(t);
 }
 
-/* What the incoming thread does for the outgoing one. */
-static __hot void finish_switch(struct thread *prev)
+/* A live `prev` may be running elsewhere, even be gone, as soon as the lock is free: unless it is in transit. */
+static void leave_switch(struct runqueue *rq, struct thread *prev)
 {
-    struct runqueue *rq = thread_current()->ctx.cpu->rq;
+    prev->on_cpu = false;
+    spin_unlock_raw(&rq->lock);
+}
+
+/* finish_switch() when there is more to do. */
+static __noinline void finish_more(struct runqueue *rq, struct thread *prev)
+{
     bool dead = prev->state == THREAD_DEAD;
     unsigned after = rq->after;
 
-    if (unlikely(after)) {
-        rq->after = 0;
-        if (after & AFTER_MOVE)
-            atomic_store_relaxed(&prev->ctx.cpu, place_leaving(rq->cpu, prev));
-    }
-    prev->on_cpu = false;
-    spin_unlock_raw(&rq->lock);
-    /* A live `prev` may be running elsewhere, even be gone, from here on: unless it is in transit. */
-    if (likely(!dead && !after))
-        return;
+    rq->after = 0;
+    if (after & AFTER_MOVE)
+        atomic_store_relaxed(&prev->ctx.cpu, place_leaving(rq->cpu, prev));
+    leave_switch(rq, prev);
     if (dead)
         thread_bury(rq->cpu, prev);
     if (after & AFTER_MOVE)
         sched_arrive(prev, false);
     place_after(rq, after);
+}
+
+/* What the incoming thread does for the outgoing one. */
+static __hot void finish_switch(struct thread *prev)
+{
+    struct runqueue *rq = thread_current()->ctx.cpu->rq;
+
+    if (unlikely(prev->state == THREAD_DEAD || rq->after))
+        finish_more(rq, prev);
+    else
+        leave_switch(rq, prev);
 }
 
 static __hot void switch_to(struct runqueue *rq, struct thread *prev, struct thread *next)

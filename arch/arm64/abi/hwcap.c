@@ -65,24 +65,27 @@ static bool feature_there(const struct feature *f)
     return value >= f->least;
 }
 
-static uint64_t hwcap_word(unsigned word)
+static uint64_t words[2]; /* AT_HWCAP, AT_HWCAP2; as features_get() */
+
+void hwcap_update(void)
 {
-    uint64_t bits = 0;
+    uint64_t now[2] = { 0, 0 };
 
     for (size_t i = 0; i < ARRAY_SIZE(features); i++)
-        if (features[i].word == word && feature_there(&features[i]))
-            bits |= features[i].bit;
-    return bits;
+        if (feature_there(&features[i]))
+            now[features[i].word - 1] |= features[i].bit;
+    atomic_store_relaxed(&words[0], now[0]);
+    atomic_store_relaxed(&words[1], now[1]);
 }
 
 uint64_t abi_hwcap(void)
 {
-    return hwcap_word(1);
+    return atomic_load_relaxed(&words[0]);
 }
 
 uint64_t abi_hwcap2(void)
 {
-    return hwcap_word(2);
+    return atomic_load_relaxed(&words[1]);
 }
 
 bool abi_hw_random(uint64_t *out)

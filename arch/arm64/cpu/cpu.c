@@ -53,6 +53,7 @@ void hal_cpu_init(struct cpu *cpu)
     pan_init(cpu);
     pmu_init();
     features_add(cpu);
+    hwcap_update();
     topology_read(cpu);
     if (cpu->id == 0)
         asid_init();

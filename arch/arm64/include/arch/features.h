@@ -17,6 +17,8 @@ enum feature_register { ID_PFR0, ID_ISAR0, ID_ISAR1, ID_MMFR2, ID_COUNT };
 uint64_t features_get(enum feature_register r);
 /* Takes the calling CPU into account. */
 void features_add(const struct cpu *cpu);
+/* Works out again what programs are told (AT_HWCAP); after features_add(). */
+void hwcap_update(void);
 /* Why the calling CPU cannot take part, or NULL. */
 const char *features_unfit(const struct cpu *cpu);
 /* From the calling CPU's registers; `cpu` is its own. */
