@@ -26,7 +26,7 @@ class RandomMachine:
         self.cpus = self.sockets * self.cores * self.threads
         self.blocks = self._memory()
         self.node_blocks, self.node_cpus, self.distances = self._nodes()
-        self.pci = self._pci()
+        self.pci = self._pci() + self._peer()
 
     def _machine(self):
         if self.arch == "x86_64":
@@ -101,6 +101,20 @@ class RandomMachine:
             for _ in range(self.random.randint(0, 3)):
                 args += ["-device", self.random.choice(("virtio-rng-device", "virtio-serial-device"))]
         return args
+
+    def _peer(self):
+        """Now and then another root bus, near a node; a device tree does not tell of it."""
+        self.peer_bus, self.peer_node = 256, -1
+        if self.arch != "x86_64" or self.random.random() < 0.5:
+            return []
+        if self.distances:
+            self.peer_node = self.random.randrange(len(self.node_blocks))
+        near = f",numa_node={self.peer_node}" if self.distances else ""
+        number = self.peer_bus = self.random.randint(32, 254)
+        if self.pcie:
+            return ["-device", f"pxb-pcie,id=peer,bus=pcie.0,addr=1c,bus_nr={number}{near}",
+                    "-device", "pcie-root-port,id=peerport,bus=peer,chassis=99", "-device", "virtio-rng-pci,bus=peerport"]
+        return ["-device", f"pxb,id=peer,bus=pci.0,addr=1c,bus_nr={number}{near}", "-device", "virtio-rng-pci,bus=peer,addr=3"]
 
     def _slot(self, slots, bus):
         slot = self.random.choice(slots[bus])

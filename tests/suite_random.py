@@ -33,6 +33,8 @@ echo @memory
 cat /sys/devices/system/memory/block_size_bytes
 cat /sys/devices/system/memory/memory*/phys_index
 grep MemTotal /proc/meminfo
+echo @pci
+for d in /sys/bus/pci/devices/*; do echo "${d##*/} $(cat $d/numa_node)"; done
 echo @interrupts
 cat /proc/interrupts
 echo @end
@@ -153,6 +155,8 @@ def run(ctx, seed):
             theirs = pci_view.from_qemu(monitor.ask("query-pci"))
             pci_view.compare(ours, theirs)
             pci_view.overlaps(ours)
+            for name, node in (line.split() for line in parts["pci"]):
+                expect_equal(int(node), machine.peer_node if int(name[5:7], 16) >= machine.peer_bus else -1, f"{name}'s node")
             interrupts = "\n".join(parts["interrupts"])
             if ctx.arch == "arm64":
                 check_tree(interrupts, machine, ctx)

@@ -295,7 +295,7 @@ static void read_definitions(const struct acpi_view *v, struct hw_draft *d)
             continue;
         hw_table_begin(d, t->signature);
         s5 = s5 || acpi_read_s5(t, d);
-        acpi_read_virtio(t, d);
+        acpi_read_devices(t, d);
         hw_table_end(d);
     }
 }

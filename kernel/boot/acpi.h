@@ -5,7 +5,7 @@
  * Model: acpi_open() makes a directory of the tables that the root pointer leads to.  In it are only
  * tables whose whole length is mapped and whose bytes sum to zero, so a reader of one table checks
  * its own offsets against `size` and nothing else.  Each reader takes one table and adds to the
- * draft.  No byte code is run: in the DSDT only the name _S5_ and virtio devices are sought.
+ * draft.  No byte code is run: in the DSDT only _S5_ and a few devices are sought.
  * Context: boot, under the early direct map; later only addresses and sizes stay true.
  */
 #pragma once
@@ -65,8 +65,8 @@ void acpi_read_srat(const struct acpi_table *t, const struct acpi_table *madt, s
 void acpi_read_slit(const struct acpi_table *t, struct hw_draft *d); /* after it */
 /* Seeks _S5_ in a DSDT or SSDT.  Return: whether it stands there. */
 bool acpi_read_s5(const struct acpi_table *t, struct hw_draft *d);
-/* Adds the virtio devices that a DSDT or SSDT names. */
-void acpi_read_virtio(const struct acpi_table *t, struct hw_draft *d);
+/* Adds the virtio devices and PCI's first buses that a DSDT or SSDT names. */
+void acpi_read_devices(const struct acpi_table *t, struct hw_draft *d);
 
 /* Does the MADT name that processor at all, enabled or not?  gicc: by uid, else by APIC id. */
 bool acpi_madt_names(const struct acpi_table *madt, uint32_t id, bool gicc);

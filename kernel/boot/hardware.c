@@ -363,6 +363,8 @@ void hw_draft_finish(struct hw_draft *d)
     for (uint32_t i = 0; i < d->info->cpu_count; i++)
         if (d->info->cpus[i].node == HW_NODE_NONE)
             d->info->cpus[i].node = 0;
+    for (uint32_t i = 0; i < d->info->pci_root_count; i++)
+        d->info->pci_roots[i].node = hw_node_index(d->info, d->info->pci_roots[i].node);
     if (d->info->cpus_dropped != 0)
         log_warn("%u CPUs are left out: there is room for %u", d->info->cpus_dropped, HW_CPUS_MAX);
 }

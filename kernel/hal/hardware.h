@@ -26,6 +26,7 @@
 #define HW_PCI_WINDOWS_MAX 8
 #define HW_PCI_IRQS_MAX 256
 #define HW_MSI_MAPS_MAX 8
+#define HW_PCI_ROOTS_MAX 64
 #define HW_VIRTIO_MAX 64
 #define HW_NODE_NONE UINT32_MAX
 
@@ -146,6 +147,12 @@ struct hw_pci_host {
     uint16_t msi_mask; /* of requesters (bus, devfn) before they are mapped */
 };
 
+struct hw_pci_root { /* a bus that no bridge leads to, by ACPI's byte code */
+    uint16_t segment;
+    uint8_t bus;
+    uint32_t node; /* HW_NODE_NONE: not said */
+};
+
 struct hw_console { /* the serial line that ACPI names; a device tree is asked by the driver */
     const char *compatible; /* as device trees call it; NULL: none */
     paddr_t addr;
@@ -215,6 +222,8 @@ struct hardware_info {
 
     struct hw_pci_host pci_hosts[HW_PCI_HOSTS_MAX];
     uint32_t pci_host_count;
+    struct hw_pci_root pci_roots[HW_PCI_ROOTS_MAX]; /* with or without the first of a host */
+    uint32_t pci_root_count;
     bool pci_ports; /* x86_64: configuration through ports 0xcf8 and 0xcfc may be tried */
     struct hw_region pci_hole; /* of a PC: addresses below 4 GiB that no memory has */
 

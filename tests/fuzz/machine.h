@@ -41,6 +41,9 @@ static inline void machine_check_chips(const struct hardware_info *info)
 {
     expect(info->ioapic_count <= HW_IOAPICS_MAX && info->override_count <= HW_OVERRIDES_MAX);
     expect(info->lapic_nmi_count <= HW_LAPIC_NMIS_MAX);
+    expect(info->pci_root_count <= HW_PCI_ROOTS_MAX);
+    for (uint32_t i = 0; i < info->pci_root_count; i++)
+        expect(info->pci_roots[i].node < info->node_count || info->pci_roots[i].node == HW_NODE_NONE);
     expect(info->virtio_count <= HW_VIRTIO_MAX);
     for (uint32_t i = 0; i < info->virtio_count; i++)
         expect(info->virtio[i].start != 0 && info->virtio[i].size != 0 && info->virtio[i].irq != UINT32_MAX);

@@ -283,6 +283,7 @@ void device_init(struct device *d, struct bus *bus, struct device *parent, const
     d->parent = parent;
     d->bus = bus;
     d->node = parent ? parent->node : 0;
+    d->has_node = parent && parent->has_node;
     d->dma_coherent = parent ? parent->dma_coherent : true;
     d->dma_limit = UINT64_MAX;
     d->gate = GATE_CLOSED;

@@ -148,6 +148,7 @@ struct device {
     struct device_resource resources[DEVICE_RESOURCES_MAX];
     unsigned resource_count;
     unsigned node; /* memory node that it is near; constant */
+    bool has_node; /* the firmware says so; else `node` is the first; constant */
     bool dma_coherent; /* it sees what caches hold; constant.  See dma_alloc(). */
     uint64_t dma_limit; /* the highest address it can reach; probe may lower or raise it; bind */
 

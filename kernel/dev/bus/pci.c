@@ -171,6 +171,8 @@ static void hosts_start(void)
         if (device_add(&h->device) != 0)
             continue;
         log_info("%s: %u functions", h->device.name, host_scan(h));
+        if (h->main)
+            pci_reserve(h);
     }
     mutex_unlock(&pci_mutex);
 }

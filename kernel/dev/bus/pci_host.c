@@ -7,6 +7,8 @@
  * through its ports.  A tree tells the windows.  A PC's tables tell them in byte code, which is not run:
  * there any address may be claimed that firmware has given out, and new places are looked for in the gap
  * below 4 GiB that boot found; an arm64 machine with ACPI gets no new places.
+ * A host may have several first buses (QEMU's pxb, boards with several sockets), which ACPI's byte code names
+ * with constants: each is a host of its own, a peer, where nothing new is placed.
  * Locking: none; hosts are made and closed under pci_mutex.
  */
 #define LOG_TAG "pci"
@@ -16,6 +18,7 @@
 #include <core/log.h>
 #include <hal/io.h>
 #include <hal/mmu.h>
+#include <lib/fmt.h>
 #include <mm/frame.h>
 #include <mm/heap.h>
 #include <mm/vmap.h>
@@ -148,14 +151,85 @@ static struct pci_host *ports_open(const struct subsystem *who)
     return host_make(ops, NULL, NULL);
 }
 
+/* --- peers --- */
+
+static void peer_init(struct pci_host *peer, struct pci_host *main, unsigned bus)
+{
+    struct pci_bus *root = &peer->root;
+
+    if (main->hw)
+        peer->data = (uint8_t *)main->data + (bus - main->bus_first) * BUS_BYTES;
+    peer->main = main;
+    peer->bus_first = root->number = (uint8_t)bus;
+    fmt_snprintf(peer->device.name, sizeof peer->device.name, "pci%04x:%02x", peer->segment, bus);
+    for (unsigned i = 0; i < root->window_count; i++)
+        root->windows[i].place_start = root->windows[i].place_end = 0;
+}
+
+/* The highest root behind the host's first bus, up to `last`; NULL: none. */
+static const struct hw_pci_root *root_next(const struct pci_host *main, unsigned last)
+{
+    const struct hw_pci_root *best = NULL;
+
+    for (uint32_t i = 0; i < hardware()->pci_root_count; i++) {
+        const struct hw_pci_root *r = &hardware()->pci_roots[i];
+
+        if (r->segment == main->segment && r->bus > main->bus_first && r->bus <= last &&
+            (!best || r->bus > best->bus))
+            best = r;
+    }
+    return best;
+}
+
+static void node_set(struct pci_host *host)
+{
+    for (uint32_t i = 0; i < hardware()->pci_root_count; i++) {
+        const struct hw_pci_root *r = &hardware()->pci_roots[i];
+
+        if (r->segment != host->segment || r->bus != host->bus_first || r->node == HW_NODE_NONE)
+            continue;
+        host->device.node = r->node;
+        host->device.has_node = true;
+    }
+}
+
+/* Cuts the host's buses where another root begins.  Return: the first of the peers and itself. */
+static struct pci_host *peers_make(struct pci_host *main)
+{
+    struct pci_host *first = main;
+    const struct hw_pci_root *r;
+
+    node_set(main);
+    while ((r = root_next(main, main->bus_last)) != NULL) {
+        struct pci_host *peer = host_make(main->ops, NULL, main->hw);
+
+        if (peer) {
+            peer->bus_last = peer->root.last = main->bus_last;
+            peer_init(peer, main, r->bus);
+            node_set(peer);
+            peer->next = first;
+            first = peer;
+        }
+        main->bus_last = main->root.last = (uint8_t)(r->bus - 1);
+    }
+    return first;
+}
+
+/* --- all of them --- */
+
 struct pci_host *pci_hosts_find(const struct subsystem *who)
 {
-    struct pci_host *first = NULL, **end = &first;
+    struct pci_host *all = NULL, *host;
 
-    for (uint32_t i = 0; i < hardware()->pci_host_count; i++) {
-        *end = ecam_open(&hardware()->pci_hosts[i]);
-        if (*end)
-            end = &(*end)->next;
+    for (uint32_t i = hardware()->pci_host_count; i-- > 0;) {
+        host = ecam_open(&hardware()->pci_hosts[i]);
+        if (!host)
+            continue;
+        host->next = all;
+        all = peers_make(host);
     }
-    return first ? first : ports_open(who);
+    if (all)
+        return all;
+    host = ports_open(who);
+    return host ? peers_make(host) : NULL;
 }

@@ -107,6 +107,9 @@ struct pci_host {
     uint16_t config_size; /* 256, 4096 */
     unsigned functions, complaints; /* pci_mutex */
     struct pci_bus root;
+    /* Whose address space it shares: a second root of the same machine.  It comes before that one in
+     * the list of hosts, so that what firmware has placed below it is known when something is placed. */
+    struct pci_host *main; /* NULL: it is the one */
     struct pci_host *next; /* pci_mutex */
 };
 
@@ -125,7 +128,7 @@ static inline void pci_change(const struct pci_device *p, unsigned offset, unsig
 /* Fills in a zeroed record; buses below `hw` or 0-255.  Its windows are those of `hw`, or all there is. */
 void pci_host_init(struct pci_host *host, const struct pci_ops *ops, void *data,
                    const struct hw_pci_host *hw);
-/* Hosts of the machine.  Return: the first, or NULL. */
+/* Hosts of the machine, a peer in front of its main one.  Return: the first, or NULL. */
 struct pci_host *pci_hosts_find(const struct subsystem *who);
 
 /* --- pci_scan.c --- */
@@ -144,6 +147,8 @@ void pci_window_init(struct pci_window *w, enum pci_space space, uint64_t start,
 bool pci_claim(struct pci_bus *bus, enum pci_space space, struct pci_claim *c, uint64_t start,
                uint64_t size);
 void pci_unclaim(struct pci_claim *c);
+/* Keeps what lies in a peer's windows free in those of its main host. */
+void pci_reserve(const struct pci_host *peer);
 /* Gives fresh devices and bridges their places. */
 void pci_place(struct pci_host *host);
 static inline enum pci_space pci_bar_space(const struct pci_bar *b)

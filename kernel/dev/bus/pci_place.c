@@ -90,6 +90,27 @@ void pci_unclaim(struct pci_claim *c)
     *c = (struct pci_claim){ .size = 0 };
 }
 
+/* For good: what is removed below a peer leaves its addresses in its registers. */
+void pci_reserve(const struct pci_host *peer)
+{
+    struct pci_host *main = peer->main;
+
+    for (unsigned i = 0; i < peer->root.window_count; i++) {
+        const struct pci_window *w = &peer->root.windows[i];
+        const struct pci_claim *c;
+
+        list_for_each(c, &w->claims, link) {
+            struct pci_claim *copy = kzalloc(sizeof *copy);
+
+            if (copy && pci_claim(&main->root, w->space, copy, c->start, c->size))
+                continue;
+            kfree(copy);
+            pci_complain(main, "%s: what it has at %#llx another root has, too", peer->device.name,
+                         (unsigned long long)c->start);
+        }
+    }
+}
+
 static const struct pci_window *window_of(const struct pci_bus *bus, enum pci_space space,
                                           const struct pci_claim *c)
 {

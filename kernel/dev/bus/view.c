@@ -152,7 +152,7 @@ static void put_attributes(struct device *d, const struct device_attribute *list
 
 static ssize_t numa_node_show(struct device *d, char *out, size_t size)
 {
-    return fmt_scnprintf(out, size, "%u\n", d->node);
+    return fmt_scnprintf(out, size, "%d\n", d->has_node ? (int)d->node : -1);
 }
 
 static ssize_t modalias_show(struct device *d, char *out, size_t size)

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
- * Purpose: virtio devices by registers in memory that a DSDT or SSDT names: QEMU's microvm and virt with ACPI,
- * Firecracker.
+ * Purpose: devices that a DSDT or SSDT alone names: virtio by registers in memory (QEMU's microvm and virt with
+ * ACPI, Firecracker), and the buses at which PCI begins.
  *
  * Model: no interpreter.  Each is  DeviceOp PkgLength NameString objects...  (ACPI 6.5, 20.2.5.2), and of the
- * objects only  Name (_HID, "LNRO0005")  and  Name (_CRS, Buffer () {...})  are looked at: registers and an
- * interrupt as resource descriptors (6.4).  Whose _CRS is a method is left out.
+ * objects only names of constants are looked at, like  Name (_HID, "LNRO0005")  and  Name (_CRS, Buffer () {...}),
+ * with registers and an interrupt as resource descriptors (6.4).  What a method says is not known.
  */
 #define LOG_TAG "acpi"
 #include <boot/aml.h>
 
 #include <core/log.h>
 
-#define ID "LNRO0005"
+#define VIRTIO_ID "LNRO0005"
+#define PCI_ID 0x030ad041u /* PNP0A03 as EISA writes it; PNP0A08 for PCI Express */
+#define PCIE_ID 0x080ad041u
+#define BUS_MAX 255
+#define SEGMENT_MAX 0xffff
 
 #define SMALL_END 0x79 /* but for its checksum's length */
 #define SMALL_BYTES(tag) ((tag) & 7)
@@ -23,9 +27,10 @@
 #define INTERRUPT_EDGE 2
 #define REGISTERS_MAX MiB
 
-struct found {
-    bool is_virtio;
+struct found { /* what a device's objects said; numbers: UINT64_MAX, nothing */
+    bool is_virtio, is_pci;
     struct hw_virtio device;
+    uint64_t bus, segment, domain;
 };
 
 static void read_large(const uint8_t *p, uint32_t size, struct hw_virtio *v)
@@ -68,15 +73,32 @@ static void read_crs(struct aml a, struct hw_virtio *v)
         read_resources(a.bytes + a.at, (uint32_t)MIN(size, (uint64_t)(a.end - a.at)), v);
 }
 
-/* The value of the name that ends at a->at. */
-static void read_object(const struct aml *a, const uint8_t *name, struct found *f)
+static void read_hid(struct aml a, struct found *f)
 {
-    static const char id[] = "\x0d" ID;
+    static const char id[] = "\x0d" VIRTIO_ID;
+    uint64_t eisa;
 
-    if (memcmp(name, "_CRS", AML_SEGMENT_BYTES) == 0)
-        read_crs(*a, &f->device);
-    else if (memcmp(name, "_HID", AML_SEGMENT_BYTES) == 0 && a->end - a->at >= sizeof id)
-        f->is_virtio = memcmp(a->bytes + a->at, id, sizeof id) == 0;
+    if (a.end - a.at >= sizeof id && memcmp(a.bytes + a.at, id, sizeof id) == 0)
+        f->is_virtio = true;
+    else if (aml_integer(&a, &eisa))
+        f->is_pci = eisa == PCI_ID || eisa == PCIE_ID;
+}
+
+/* The value of a name; it begins at a.at. */
+static void read_object(struct aml a, const uint8_t *name, struct found *f)
+{
+    const struct {
+        char name[AML_SEGMENT_BYTES + 1];
+        uint64_t *to;
+    } numbers[] = { { "_BBN", &f->bus }, { "_SEG", &f->segment }, { "_PXM", &f->domain } };
+
+    if (memcmp(name, "_CRS", AML_SEGMENT_BYTES) == 0 && a.at < a.end)
+        read_crs(a, &f->device);
+    else if (memcmp(name, "_HID", AML_SEGMENT_BYTES) == 0)
+        read_hid(a, f);
+    for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++)
+        if (memcmp(name, numbers[i].name, AML_SEGMENT_BYTES) == 0)
+            (void)aml_integer(&a, numbers[i].to);
 }
 
 /* The objects of a device, up to the first that is neither a name nor a method. */
@@ -93,13 +115,13 @@ static void read_device(struct aml a, struct found *f)
         if (op != AML_NAME || a.end - a.at <= AML_SEGMENT_BYTES)
             return;
         a.at += AML_SEGMENT_BYTES;
-        read_object(&a, a.bytes + a.at - AML_SEGMENT_BYTES, f);
+        read_object(a, a.bytes + a.at - AML_SEGMENT_BYTES, f);
         if (!aml_data(&a))
             return;
     }
 }
 
-static void add(const struct hw_virtio *v, struct hw_draft *d, uint32_t at)
+static void virtio_add(const struct hw_virtio *v, struct hw_draft *d, uint32_t at)
 {
     struct hardware_info *info = d->info;
 
@@ -112,11 +134,33 @@ static void add(const struct hw_virtio *v, struct hw_draft *d, uint32_t at)
         info->virtio[info->virtio_count++] = *v;
 }
 
-void acpi_read_virtio(const struct acpi_table *t, struct hw_draft *d)
+/* No bus said: 0. */
+static void root_add(const struct found *f, struct hw_draft *d, uint32_t at)
+{
+    struct hardware_info *info = d->info;
+    uint64_t bus = f->bus == UINT64_MAX ? 0 : f->bus;
+    uint64_t segment = f->segment == UINT64_MAX ? 0 : f->segment;
+
+    for (uint32_t i = 0; i < info->pci_root_count; i++)
+        if (info->pci_roots[i].bus == bus && info->pci_roots[i].segment == segment)
+            bus = UINT64_MAX;
+    if (bus > BUS_MAX || segment > SEGMENT_MAX)
+        hw_complain(d, at, "PCI that begins nowhere, or where it has begun");
+    else if (info->pci_root_count == HW_PCI_ROOTS_MAX)
+        hw_complain(d, at, "more than %u buses at which PCI begins", HW_PCI_ROOTS_MAX);
+    else
+        info->pci_roots[info->pci_root_count++] = (struct hw_pci_root){
+            (uint16_t)segment, (uint8_t)bus,
+            f->domain < HW_NODE_NONE ? (uint32_t)f->domain : HW_NODE_NONE
+        };
+}
+
+void acpi_read_devices(const struct acpi_table *t, struct hw_draft *d)
 {
     for (uint32_t at = ACPI_HEADER_BYTES; at + 2 < t->size; at++) {
         const uint8_t *op = memchr(t->bytes + at, AML_EXTENDED, t->size - 2 - at);
-        struct found f = { .device.irq = UINT32_MAX };
+        struct found f = { .device.irq = UINT32_MAX, .bus = UINT64_MAX, .segment = UINT64_MAX,
+                           .domain = UINT64_MAX };
         struct aml a = { .bytes = t->bytes, .end = t->size };
 
         if (!op)
@@ -127,6 +171,8 @@ void acpi_read_virtio(const struct acpi_table *t, struct hw_draft *d)
             continue;
         read_device(a, &f);
         if (f.is_virtio)
-            add(&f.device, d, at);
+            virtio_add(&f.device, d, at);
+        else if (f.is_pci)
+            root_add(&f, d, at);
     }
 }

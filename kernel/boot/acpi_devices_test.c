@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: CC0-1.0
-/* Purpose: virtio devices of a DSDT, as QEMU writes them and as nobody should. */
+/* Purpose: devices of a DSDT, as QEMU writes them and as nobody should. */
 #include <boot/acpi.h>
 
 #include <core/ktest.h>
@@ -26,11 +26,11 @@ static uint32_t read(const uint8_t *bytes, size_t size)
     hw_draft_init(&draft, &info, 0);
     hw_table_begin(&draft, "DSDT");
     log_seq = log_next_seq();
-    acpi_read_virtio(&t, &draft);
+    acpi_read_devices(&t, &draft);
     return info.virtio_count;
 }
 
-KTEST(acpi_virtio, found)
+KTEST(acpi_devices, virtio)
 {
     static const uint8_t table[] = {
         HEADER, 0x10, 0x45, 0x05, '\\', '_', 'S', 'B', '_', /* in a scope */
@@ -45,7 +45,7 @@ KTEST(acpi_virtio, found)
     KTEST_TRUE(!info.virtio[0].edge);
 }
 
-KTEST(acpi_virtio, wide_and_edge)
+KTEST(acpi_devices, virtio_wide_and_edge)
 {
     static const uint8_t table[] = {
         HEADER, DEVICE, 0x4f, 0x05, 'V', 'R', '0', '0',
@@ -62,7 +62,7 @@ KTEST(acpi_virtio, wide_and_edge)
     KTEST_TRUE(info.virtio[0].edge);
 }
 
-KTEST(acpi_virtio, left_out)
+KTEST(acpi_devices, virtio_left_out)
 {
     static const uint8_t without[] = { HEADER, DEVICE, 0x14, 'V', 'R', '2', '3', HID };
     static const uint8_t other[] = { HEADER, DEVICE, 0x34, 'V', 'R', '2', '3', 8, '_', 'H', 'I', 'D', 0x0d,
@@ -80,8 +80,31 @@ KTEST(acpi_virtio, left_out)
     KTEST_EQ(read(huge, sizeof huge), 0u);
 }
 
+KTEST(acpi_devices, pci_roots)
+{
+    static const uint8_t table[] = {
+        HEADER, DEVICE, 0x0f, 'P', 'C', 'I', '0', 8, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x03,
+        DEVICE, 0x29, 'P', 'C', '8', '0', 8, '_', 'U', 'I', 'D', 0x0a, 0x80, 8, '_', 'B', 'B', 'N', 0x0a,
+        0x80, 8, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0a, 0x08, 8, '_', 'P', 'X', 'M', 0x0a, 5, 0,
+        DEVICE, 0x15, 'P', 'C', '8', '1', 8, '_', 'B', 'B', 'N', 0, 8, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0,
+        0x0a, 0x08,
+        DEVICE, 0x17, 'P', 'C', '8', '2', 8, '_', 'B', 'B', 'N', 0x0b, 0, 1, 8, '_', 'H', 'I', 'D', 0x0c,
+        0x41, 0xd0, 0x0a, 0x08,
+    };
+
+    KTEST_EQ(read(table, sizeof table), 0u);
+    KTEST_EQ(info.pci_root_count, 2u);
+    KTEST_EQ(info.pci_roots[0].bus, 0);
+    KTEST_EQ(info.pci_roots[0].node, HW_NODE_NONE);
+    KTEST_EQ(info.pci_roots[1].bus, 0x80);
+    KTEST_EQ(info.pci_roots[1].node, 5u); /* the firmware's number */
+    KTEST_EQ(draft.complaints, 2u);
+    hw_draft_finish(&draft);
+    KTEST_EQ(info.pci_roots[1].node, HW_NODE_NONE); /* which no memory and no CPU has */
+}
+
 /* However it is cut off, nothing beyond is read (the sanitizer watches on the host). */
-KTEST(acpi_virtio, cut_off)
+KTEST(acpi_devices, cut_off)
 {
     static const uint8_t table[] = { HEADER, DEVICE, 0x34, 'V', 'R', '2', '3', HID, CRS };
     static uint8_t copy[sizeof table];
