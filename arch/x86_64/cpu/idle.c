@@ -19,7 +19,7 @@
 
 #define POLLS 64 /* then the caller looks around */
 
-enum x86_idle x86_idle; /* written once, by its driver */
+enum x86_idle x86_idle; /* atomic; written by its driver, at last when all CPUs run */
 
 static bool idle_wanted(const struct hal_context *self)
 {
@@ -49,17 +49,24 @@ static void idle_mwait(const struct hal_context *self)
     hal_irq_enable();
 }
 
+void x86_idle_touch(struct cpu *cpu)
+{
+    struct hal_context *idle = (struct hal_context *)cpu->idle;
+
+    __asm__ volatile("lock orl $0, %0" : "+m"(idle->pending) : : "memory");
+}
+
 void x86_idle_watch(void)
 {
     struct cpu *cpu = cpu_current();
     struct hal_context *self = cpu->current;
 
     preempt_disable();
-    (void)atomic_xchg(&cpu->arch.watching, true);
+    (void)atomic_xchg(&cpu->arch.watching, X86_WATCHING);
     if (x86_idle == X86_IDLE_POLL)
         idle_poll(self);
     else
         idle_mwait(self);
-    (void)atomic_xchg(&cpu->arch.watching, false);
+    (void)atomic_xchg(&cpu->arch.watching, X86_NOT_WATCHING);
     preempt_enable_no_resched();
 }

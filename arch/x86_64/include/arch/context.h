@@ -47,5 +47,5 @@ struct arch_cpu {
     uint64_t gdt[GDT_ENTRIES] __attribute__((aligned(16)));
     uint64_t fs_base, gs_base; /* user values in the CPU; own CPU, interrupts off */
     uint8_t (*ist)[IST_STACK_SIZE]; /* IST_COUNT of them, set before hal_cpu_init */
-    bool watching; /* idle, and a store to current->pending wakes it (cpu/idle.c); atomic */
+    uint8_t watching; /* idle, and a store to current->pending wakes it (cpu/idle.c); atomic */
 };

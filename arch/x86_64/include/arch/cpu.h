@@ -2,6 +2,7 @@
 /* Purpose: the processor's own controls (see <hal/cpu.h>). */
 #pragma once
 
+#include <lib/atomic.h>
 #include <lib/types.h>
 #include <arch/regs.h>
 
@@ -61,13 +62,17 @@ static inline void hal_relax(void)
 enum x86_idle { X86_IDLE_HALT, X86_IDLE_MWAIT, X86_IDLE_POLL };
 extern enum x86_idle x86_idle;
 void x86_idle_watch(void);
+/* struct arch_cpu's watching.  ASKED: as WATCHING; the idle CPU takes the mark away when it wakes up. */
+enum { X86_NOT_WATCHING, X86_WATCHING, X86_WATCHING_ASKED };
+/* Stores to what the idle CPU watches, and changes nothing. */
+void x86_idle_touch(struct cpu *cpu);
 /* Does the CPU idle, and will see by itself that its idle context has PENDING_RESCHED? */
 bool x86_idle_watches(const struct cpu *cpu);
 
 /* STI takes effect after the next instruction (SDM vol. 2, STI), so no interrupt slips between. */
 static inline void hal_idle(void)
 {
-    if (x86_idle == X86_IDLE_HALT)
+    if (atomic_load_relaxed(&x86_idle) == X86_IDLE_HALT)
         __asm__ volatile("sti; hlt" : : : "memory");
     else
         x86_idle_watch();
