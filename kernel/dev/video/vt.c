@@ -38,19 +38,19 @@ unsigned vt_palette_nearest(uint32_t rgb)
 
 /* ---- cells ----------------------------------------------------------------------------------- */
 
-static uint32_t colour_rgb(uint32_t colour)
+static uint32_t colour_rgb(const struct vt *vt, uint32_t colour)
 {
-    return colour & VT_DIRECT ? colour & 0xffffff : vt_palette[colour & 15];
+    return colour & VT_DIRECT ? colour & 0xffffff : vt->palette[colour & 15];
 }
 
 static struct vt_cell cell_make(const struct vt *vt, uint16_t ch)
 {
     const struct vt_pen *p = &vt->pen;
-    uint32_t fg = p->fg, bg = colour_rgb(p->bg), rgb;
+    uint32_t fg = p->fg, bg = colour_rgb(vt, p->bg), rgb;
 
     if (p->bold && fg < 8)
         fg += 8;
-    rgb = colour_rgb(fg);
+    rgb = colour_rgb(vt, fg);
     if (p->dim && !p->bold)
         rgb = rgb >> 1 & 0x7f7f7f;
     return (struct vt_cell){ .fg = p->reverse ? bg : rgb, .bg = p->reverse ? rgb : bg, .ch = ch,
@@ -60,7 +60,7 @@ static struct vt_cell cell_make(const struct vt *vt, uint16_t ch)
 /* What erasing leaves: the pen's background. */
 static struct vt_cell cell_blank(const struct vt *vt)
 {
-    return (struct vt_cell){ .fg = vt_palette[VT_COLOUR_DEFAULT], .bg = colour_rgb(vt->pen.bg),
+    return (struct vt_cell){ .fg = vt->palette[VT_COLOUR_DEFAULT], .bg = colour_rgb(vt, vt->pen.bg),
                              .ch = ' ' };
 }
 
@@ -692,6 +692,8 @@ static void sequence_byte(struct vt *vt, uint32_t c)
             vt->params[vt->param_count++] = 0;
     } else if (c >= '<' && c <= '?' && vt->param_count == 0 && !vt->marker) {
         vt->marker = (char)c;
+    } else if (c == '[' && vt->param_count == 0 && !vt->marker) {
+        vt->parse = VT_EAT; /* a function key that is echoed: ESC [ [ A */
     } else if (c >= 0x40 && c <= 0x7e) {
         sequence_end(vt, (uint8_t)c);
     } else {
@@ -714,6 +716,8 @@ static void escape_byte(struct vt *vt, uint32_t c)
     case '[':
         return sequence_begin(vt);
     case ']':
+        vt->parse = VT_COMMAND;
+        return;
     case 'P':
     case 'X':
     case '^':
@@ -728,8 +732,8 @@ static void escape_byte(struct vt *vt, uint32_t c)
     case '#':
         vt->parse = VT_HASH;
         return;
-    case '%':
-        vt->parse = VT_PERCENT;
+    case '%': /* it is UTF-8 always */
+        vt->parse = VT_EAT;
         return;
     case '7':
         vt->saved = vt->pen;
@@ -757,6 +761,42 @@ static void escape_byte(struct vt *vt, uint32_t c)
     default:
         return;
     }
+}
+
+/* ---- ESC ] ----------------------------------------------------------------------------------- */
+
+static void palette_reset(struct vt *vt)
+{
+    memcpy(vt->palette, vt_palette, sizeof vt->palette);
+}
+
+/* Linux's own, which no terminator ends: R, and P with seven digits. A number begins a string. */
+static void command_byte(struct vt *vt, uint32_t c)
+{
+    vt->parse = VT_PLAIN;
+    if (c == 'P') {
+        vt->parse = VT_PALETTE;
+        vt->digits = vt->digit_count = 0;
+    } else if (c == 'R') {
+        palette_reset(vt);
+    } else if (c >= '0' && c <= '9') {
+        vt->parse = VT_STRING;
+    }
+}
+
+/* The entry's digit and then two for each colour; what is none ends it. */
+static void palette_byte(struct vt *vt, uint32_t c)
+{
+    uint32_t letter = c | 0x20, digit = c >= '0' && c <= '9' ? c - '0' : letter - 'a' + 10;
+
+    vt->parse = VT_PLAIN;
+    if (!(c >= '0' && c <= '9') && !(letter >= 'a' && letter <= 'f'))
+        return;
+    vt->digits = vt->digits << 4 | digit;
+    if (++vt->digit_count == 7)
+        vt->palette[vt->digits >> 24 & 15] = vt->digits & 0xffffff;
+    else
+        vt->parse = VT_PALETTE;
 }
 
 static void charset_byte(struct vt *vt, uint32_t c)
@@ -817,14 +857,15 @@ static bool control(struct vt *vt, uint32_t c)
     }
 }
 
+/* ESC ends a string, whatever follows: the backslash that should is no more than that. */
 static void string_byte(struct vt *vt, uint32_t c)
 {
-    if (vt->parse == VT_STRING_END && c == '\\')
-        vt->parse = VT_PLAIN;
+    if (vt->parse == VT_STRING_END && c != ESC)
+        escape_byte(vt, c);
     else if (c == 0x07 || c == 0x18 || c == 0x1a)
         vt->parse = VT_PLAIN;
-    else
-        vt->parse = c == ESC ? VT_STRING_END : VT_STRING;
+    else if (c == ESC)
+        vt->parse = VT_STRING_END;
 }
 
 static void code_put(struct vt *vt, uint32_t c)
@@ -846,9 +887,13 @@ static void code_put(struct vt *vt, uint32_t c)
     case VT_HASH:
         vt->parse = VT_PLAIN;
         return c == '8' ? screen_align(vt) : (void)0;
-    case VT_PERCENT: /* it is UTF-8 always */
+    case VT_EAT:
         vt->parse = VT_PLAIN;
         return;
+    case VT_COMMAND:
+        return command_byte(vt, c);
+    case VT_PALETTE:
+        return palette_byte(vt, c);
     default:
         return char_put(vt, c);
     }
@@ -991,6 +1036,7 @@ void vt_init(struct vt *vt, unsigned rows, unsigned columns, void *memory)
     vt->line = (uint16_t *)(vt->dirty + rows);
     for (unsigned row = 0; row < rows; row++)
         vt->line[row] = (uint16_t)row;
+    palette_reset(vt);
     reset(vt);
 }
 

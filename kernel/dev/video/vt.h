@@ -45,8 +45,8 @@ struct vt_pen {
     bool cp437; /* SGR 11: bytes are codes of the PC's character set */
 };
 
-enum vt_parse { VT_PLAIN, VT_ESCAPE, VT_SEQUENCE, VT_SKIP, VT_CHARSET, VT_HASH, VT_PERCENT, VT_STRING,
-                VT_STRING_END };
+enum vt_parse { VT_PLAIN, VT_ESCAPE, VT_SEQUENCE, VT_SKIP, VT_CHARSET, VT_HASH, VT_EAT, VT_STRING,
+                VT_STRING_END, VT_COMMAND, VT_PALETTE };
 
 struct vt {
     unsigned rows, columns; /* constant, as the pointers */
@@ -64,6 +64,9 @@ struct vt {
 
     enum vt_parse parse;
     unsigned params[VT_PARAMS_MAX], param_count;
+    uint32_t palette[16]; /* ESC ] P sets them; what is written from then on has the new colour */
+    uint32_t digits; /* of VT_PALETTE: those so far, and how many */
+    unsigned digit_count;
     char marker; /* '?', '>' ... in front of the parameters; 0: none */
     uint8_t designated; /* G0 or G1: the next byte says what */
     uint32_t code; /* of a UTF-8 sequence that is not complete */

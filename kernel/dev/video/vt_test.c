@@ -191,6 +191,16 @@ KTEST(vt, colours)
     KTEST_EQ(vt_cell(&vt, 0, 9)->bg, 0xaa0000u);
     put("\033[4mX");
     KTEST_EQ(vt_cell(&vt, 0, 0)->flags, VT_UNDERLINE);
+    /* Linux's palette: no terminator, and all there is of terminfo's oc, initc and rs1. */
+    begin();
+    put("\033]P1123456\033[31mX\033]Rx\033[31mY");
+    KTEST_STR_EQ(screen(), "XxY||||");
+    KTEST_EQ(vt_cell(&vt, 0, 0)->fg, 0x123456u);
+    KTEST_EQ(vt_cell(&vt, 0, 2)->fg, 0xaa0000u);
+    put("\033]Pfabcdef\033[1;37mZ");
+    KTEST_EQ(vt_cell(&vt, 0, 3)->fg, 0xabcdefu);
+    KTEST_STR_EQ(after("\033c\033]Rshown"), "shown||||");
+    KTEST_STR_EQ(after("a\033]P12gb\033]zc"), "abc||||");
     KTEST_EQ(vt_palette_nearest(0xff0000), 1u);
     KTEST_EQ(vt_palette_nearest(0xfefefe), 15u);
 }
@@ -232,6 +242,8 @@ KTEST(vt, strange_sequences)
     KTEST_STR_EQ(after("a\033[2\nCb"), "a|   b|||"); /* controls work inside of sequences */
     KTEST_STR_EQ(after("a\033[999999@\033[999999P\033[999999L\033[999999M\033[999999S"), "||||");
     KTEST_STR_EQ(after("xyz\033cq"), "q||||");
+    KTEST_STR_EQ(after("a\033]0;no end\033[3Cb\033_x\033\033[mc"), "a   bc||||"); /* ESC ends it */
+    KTEST_STR_EQ(after("a\033[[Ab"), "ab||||"); /* F1, echoed */
 }
 
 KTEST(vt, draws_only_what_changed)
