@@ -51,6 +51,15 @@ def test_loader():
     return flat
 
 
+def mmu_on():
+    """tests/mmu_on.S with the Image inside; returns its path."""
+    elf, flat = LOGS / "arm64-mmu-on.elf", LOGS / "arm64-mmu-on.bin"
+    subprocess.run(["aarch64-linux-gnu-gcc", "-c", f'-DPROGRAM="{BUILD / "arm64/Image"}"', ROOT / "tests/mmu_on.S", "-o", elf],
+                   check=True)
+    subprocess.run(["aarch64-linux-gnu-objcopy", "-O", "binary", "-j", ".text", elf, flat], check=True)
+    return flat
+
+
 def folder_of(name, files):
     """A folder with `files` {path: content or a file to copy}."""
     folder = BUILD / "tests" / name
@@ -123,6 +132,8 @@ def matrix(ctx):
     expect_equal(reference["hardware.cpu.001"], "id 0x1 node 0 start psci", "the second CPU")
     rows = {
         "Image": lambda: None,
+        "Image, by a loader that leaves the MMU on":
+            lambda: expect_same(reference, record(ctx, "mmu on", direct(mmu_on())), PLACED),
         "U-Boot, booti from a disk": lambda: by_u_boot(ctx, reference, disk),
         "UEFI's shell from a disk": lambda: by_efi(ctx, reference, "uefi shell", disk, typed),
         "GRUB on UEFI from a CD": lambda: by_efi(ctx, reference, "grub cd", [*cdrom(iso), *SCREEN], chosen,

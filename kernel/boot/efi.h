@@ -16,5 +16,7 @@
  */
 err_t __must_check efi_read_record(const void *block, uint64_t room, struct boot_record *rec,
                                    struct efi_handoff *hand);
+/* All RAM of the record into the early direct map; what does not fit is not used.  Context: boot. */
+void efi_ram_map(struct boot_record *rec);
 /* Seconds since 1970 UTC; 0: it is no date. */
 uint64_t efi_time_seconds(const struct efi_time *time);

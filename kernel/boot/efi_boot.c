@@ -15,8 +15,7 @@
 #include <dev/serial/earlycon.h>
 #include <lib/string.h>
 
-/* What does not fit into the early map is not used. */
-static void ram_map(struct boot_record *rec)
+void efi_ram_map(struct boot_record *rec)
 {
     for (unsigned i = 0; i < rec->range_count; i++) {
         const struct mem_range r = rec->ranges[i];
@@ -38,7 +37,7 @@ static err_t efi_start(const struct loader_handoff *h, struct boot_record *rec)
     if (err != 0)
         return err;
     random_add(hand.seed, hand.seed_size, hand.seed_size * 8);
-    ram_map(rec);
+    efi_ram_map(rec);
     if (hand.fdt != 0)
         fdt_boot_complete(rec, hand.fdt);
     return 0;

@@ -303,6 +303,21 @@ void fdt_complete_record(const struct fdt_view *v, struct boot_record *rec)
     record_chosen(v, rec);
 }
 
+bool fdt_efi_find(const struct fdt_view *v, struct efi_place *out)
+{
+    int chosen = fdt_top_find(v, "chosen");
+    uint64_t table, map, size, entry;
+
+    if (chosen < 0 || !fdt_u64(v, (unsigned)chosen, "linux,uefi-system-table", &table) ||
+        !fdt_u64(v, (unsigned)chosen, "linux,uefi-mmap-start", &map) ||
+        !fdt_u64(v, (unsigned)chosen, "linux,uefi-mmap-size", &size) ||
+        !fdt_u64(v, (unsigned)chosen, "linux,uefi-mmap-desc-size", &entry) || size > UINT32_MAX ||
+        entry > UINT32_MAX)
+        return false;
+    *out = (struct efi_place){ table, map, (uint32_t)size, (uint32_t)entry };
+    return true;
+}
+
 bool fdt_is_machine(const struct fdt_view *v)
 {
     for (unsigned i = 1; i < v->count; i++)

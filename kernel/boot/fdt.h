@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <boot/efi_tables.h>
 #include <boot/record.h>
 #include <dev/device_tree.h>
 
@@ -40,6 +41,8 @@ err_t __must_check fdt_read_record(const struct fdt_view *v, struct boot_record 
 /* The same for a record whose memory the firmware has listed itself (EFI): adds reserved memory, and
  * command line and initrd where it has none yet. */
 void fdt_complete_record(const struct fdt_view *v, struct boot_record *rec);
+/* What /chosen says of EFI, which then lists the memory in place of the tree.  Return: whether it says all. */
+bool fdt_efi_find(const struct fdt_view *v, struct efi_place *out);
 /* Does it describe more than what the loader has chosen? */
 bool fdt_is_machine(const struct fdt_view *v);
 /*

@@ -8,6 +8,7 @@
 #define LOG_TAG "fdt"
 #include <boot/fdt.h>
 
+#include <boot/efi.h>
 #include <boot/hardware.h>
 
 #include <arch/early.h>
@@ -82,9 +83,29 @@ void fdt_boot_complete(struct boot_record *rec, paddr_t fdt)
         fdt_complete_record(view, rec);
 }
 
+/* What a loader says where EFI's tables lie is believed in so far as the GiB around is mapped as memory. */
+static const void *efi_reach(paddr_t pa, uint64_t bytes)
+{
+    return early_ram_map(pa, bytes) ? phys_to_virt(pa) : NULL;
+}
+
+/* Who leaves EFI's boot services and then starts the kernel as Linux's own stub does, or a kexec: the tree has no
+ * memory in it, or what it has is not to be believed. */
+static err_t efi_parse(struct boot_record *rec, const struct efi_place *place)
+{
+    err_t err = efi_place_read(rec, place, efi_reach);
+
+    if (err != 0)
+        return err;
+    efi_ram_map(rec);
+    fdt_complete_record(&tree, rec);
+    return 0;
+}
+
 /* The boot code mapped 2 MiB from the blob's start on, wherever it is. */
 static err_t fdt_parse(const struct loader_handoff *h, struct boot_record *rec)
 {
+    struct efi_place efi;
     err_t err;
 
     if (h->info == 0) {
@@ -93,6 +114,8 @@ static err_t fdt_parse(const struct loader_handoff *h, struct boot_record *rec)
     }
     if (!fdt_boot_adopt(rec, h->info, FDT_SIZE_MAX))
         return -EINVAL;
+    if (fdt_efi_find(&tree, &efi))
+        return efi_parse(rec, &efi);
     err = fdt_read_record(&tree, rec);
     for (unsigned i = 0; i < rec->range_count; i++)
         if (rec->ranges[i].kind == MEM_USABLE)

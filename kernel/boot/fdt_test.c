@@ -131,6 +131,37 @@ KTEST(fdt, only_chosen)
     kfree(blob);
 }
 
+/* All four of /chosen's properties, or none is taken. */
+KTEST(fdt, efi_tables)
+{
+    static const char *const names[] = { "linux,uefi-system-table", "linux,uefi-mmap-start",
+                                         "linux,uefi-mmap-size", "linux,uefi-mmap-desc-size" };
+    void *blob = kzalloc(BLOB_SIZE);
+    struct fdt_view *v = kzalloc(sizeof *v);
+    struct efi_place place;
+
+    KTEST_REQUIRE(blob != NULL && v != NULL);
+    for (unsigned count = 0; count <= ARRAY_SIZE(names); count++) {
+        fdt_create(blob, BLOB_SIZE);
+        fdt_finish_reservemap(blob);
+        fdt_begin_node(blob, "");
+        fdt_begin_node(blob, "chosen");
+        for (unsigned i = 0; i < count; i++)
+            i < 2 ? fdt_property_u64(blob, names[i], 0x140000000 + i) : fdt_property_u32(blob, names[i], 40 + i);
+        fdt_end_node(blob);
+        fdt_end_node(blob);
+        fdt_finish(blob);
+        KTEST_EQ(fdt_open(v, blob, BLOB_SIZE), 0);
+        KTEST_EQ(fdt_efi_find(v, &place), count == ARRAY_SIZE(names));
+    }
+    KTEST_EQ(place.system_table, 0x140000000);
+    KTEST_EQ(place.map, 0x140000001);
+    KTEST_EQ(place.map_size, 42);
+    KTEST_EQ(place.descriptor_size, 43);
+    kfree(v);
+    kfree(blob);
+}
+
 KTEST(fdt, an_initrd_that_is_reserved)
 {
     void *blob = kzalloc(BLOB_SIZE);

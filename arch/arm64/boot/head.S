@@ -8,6 +8,7 @@
  *     TTBR1  DIRECT_BASE, 1 GiB blocks: the GiBs that hold image and FDT
  *            KERNEL_BASE, 2 MiB blocks: the image
  * Everything up to the jump to virtual_entry is position independent.
+ * A loader of Linux's that leaves EFI by itself comes with the MMU on: efi/leave.S turns it off.
  * The image is an EFI application, too: then efi/stub.c runs first and comes here with x0 = its
  * hand-off instead of the FDT; so does the Limine protocol's entry program.
  * Further CPUs begin at secondary_entry, or wait in `park` until boot/secondary.c calls them by their
@@ -82,6 +83,19 @@ pe_sections:
 /* x21 = FDT or hand-off, x20 = physical start of the image, x19 = own affinity */
 entry:
     mov x21, x0
+    mrs x22, CurrentEL
+    cmp x22, #(2 << 2)
+    b.eq 2f
+    mrs x9, sctlr_el1
+    b 3f
+2:  mrs x9, sctlr_el2
+3:  tbz x9, #0, 4f
+    mov x1, x0 /* a loader that left its MMU on, mapped one to one, as Linux's EFI stub does */
+    adr_l x0, image_head
+    mov x2, x0
+    adr_l x3, __image_end
+    b efi_leave /* and comes again */
+4:
     mrs x22, CurrentEL
     cmp x22, #(2 << 2)
     b.ne 1f
