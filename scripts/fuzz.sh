@@ -21,6 +21,7 @@ case $name in
     acpi | madt | srat) sources=("${hardware[@]}" "${acpi[@]}") ;;
     mptable) sources=("${hardware[@]}" kernel/boot/mptable.c) ;;
     efi) sources=(kernel/boot/{efi,efi_map,record}.c kernel/lib/fmt.c) ;;
+    efi_tables) sources=(kernel/boot/{efi_tables,efi_map,record}.c kernel/lib/fmt.c) ;;
     fdt)
         sources=("${hardware[@]}" kernel/boot/fdt{,_hardware,_pci}.c)
         libraries=(build/deps/amd64/libfdt-dev/usr/lib/*/libfdt.a)

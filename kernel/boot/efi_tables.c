@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: see <boot/efi_tables.h>.
- * Model: the runtime services may have been moved to virtual addresses (SetVirtualAddressMap); the firmware then
- * turned its own pointers into such.  The memory map says which: an address inside of a runtime descriptor's
- * virtual range becomes the physical one, any other is physical already.
+ * Model: the runtime services may have been moved to virtual addresses (SetVirtualAddressMap); the
+ * firmware then turned its own pointers into such.  The memory map says which: an address inside of
+ * a runtime descriptor's virtual range becomes the physical one, any other is physical already.
  */
 #define LOG_TAG "efi"
 #include <boot/efi_tables.h>
@@ -85,10 +85,17 @@ static void screen_read(const struct parse *p, uint64_t addr)
     if (!copy_in(p, "screen", addr, &s, sizeof(s)) || s.lfb_width == 0)
         return;
     fb = (struct boot_framebuffer){
-        .addr = s.lfb_base | (uint64_t)s.ext_lfb_base << 32, .width = s.lfb_width, .height = s.lfb_height,
-        .pitch = s.lfb_linelength, .bpp = (uint8_t)MIN(s.lfb_depth, 255),
-        .red_shift = s.red_pos, .red_bits = s.red_size, .green_shift = s.green_pos,
-        .green_bits = s.green_size, .blue_shift = s.blue_pos, .blue_bits = s.blue_size,
+        .addr = s.lfb_base | (uint64_t)s.ext_lfb_base << 32,
+        .width = s.lfb_width,
+        .height = s.lfb_height,
+        .pitch = s.lfb_linelength,
+        .bpp = (uint8_t)MIN(s.lfb_depth, 255),
+        .red_shift = s.red_pos,
+        .red_bits = s.red_size,
+        .green_shift = s.green_pos,
+        .green_bits = s.green_size,
+        .blue_shift = s.blue_pos,
+        .blue_bits = s.blue_size,
     };
     if (record_set_framebuffer(p->rec, &fb) != 0)
         log_warn("screen at %#llx: no such framebuffer can be: left out", (unsigned long long)addr);
@@ -112,7 +119,8 @@ static void system_table_read(const struct parse *p)
     if (!copy_in(p, "system table", p->place->system_table, &s, sizeof(s)))
         return;
     if (s.signature != SIGNATURE || s.count > TABLES_MAX) {
-        log_warn("system table at %#llx: it is none: left out", (unsigned long long)p->place->system_table);
+        log_warn("system table at %#llx: it is none: left out",
+                 (unsigned long long)p->place->system_table);
         return;
     }
     p->rec->efi_system_table = p->place->system_table;
@@ -127,9 +135,11 @@ err_t efi_place_read(struct boot_record *rec, const struct efi_place *place, efi
 {
     struct parse p = { .rec = rec, .place = place, .reach = reach };
 
-    if (place->map != 0 && place->map < ADDRESS_MAX && place->map_size > 0 && place->map_size <= MAP_MAX)
+    if (place->map != 0 && place->map < ADDRESS_MAX && place->map_size > 0 &&
+        place->map_size <= MAP_MAX)
         p.map = reach(place->map, place->map_size);
-    if (!p.map || efi_map_read(rec, "memory map", p.map, place->map_size, place->descriptor_size, false) == 0) {
+    if (!p.map || efi_map_read(rec, "memory map", p.map, place->map_size, place->descriptor_size,
+                               false) == 0) {
         log_err("no memory map at %#llx", (unsigned long long)place->map);
         return -EINVAL;
     }

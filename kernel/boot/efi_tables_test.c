@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: EFI's tables as a loader leaves them behind the boot services; sound and hostile.
- * Model: `area` is the firmware's memory, which begins at BASE; its runtime services were moved to VIRTUAL.
+ * Model: `area` is the firmware's memory, which begins at BASE; its runtime services were moved to
+ * VIRTUAL.
  */
 #include <boot/efi_tables.h>
 
@@ -58,17 +59,27 @@ static void begin(struct efi_place *place)
     memset(&area, 0, sizeof(area));
     record_init(&rec, &h);
     area.map[0] = (struct efi_descriptor){ EFI_CONVENTIONAL, 0, 16 * MiB, 0, 4096, 8 };
-    area.map[1] = (struct efi_descriptor){ EFI_RUNTIME_DATA, 0, BASE, VIRTUAL, 2, EFI_ATTRIBUTE_RUNTIME };
+    area.map[1] =
+        (struct efi_descriptor){ EFI_RUNTIME_DATA, 0, BASE, VIRTUAL, 2, EFI_ATTRIBUTE_RUNTIME };
     area.system.signature = 0x5453595320494249ull;
     area.system.count = 3;
     area.system.tables = at(area.tables) - BASE + VIRTUAL; /* as the firmware turns it */
     table(0, acpi20, 0x7000);
     table(1, acpi10, 0x6000); /* the newer one counts, whichever comes first */
     table(2, screen, at(&area.screen));
-    area.screen = (struct screen_info){ .lfb_width = 800, .lfb_height = 600, .lfb_depth = 32, .lfb_base = 0x10000000,
-                                        .ext_lfb_base = 1, .lfb_linelength = 3200, .red_size = 8, .red_pos = 16,
-                                        .green_size = 8, .green_pos = 8, .blue_size = 8 };
-    *place = (struct efi_place){ at(&area.system), at(area.map), sizeof(area.map), sizeof(area.map[0]) };
+    area.screen = (struct screen_info){ .lfb_width = 800,
+                                        .lfb_height = 600,
+                                        .lfb_depth = 32,
+                                        .lfb_base = 0x10000000,
+                                        .ext_lfb_base = 1,
+                                        .lfb_linelength = 3200,
+                                        .red_size = 8,
+                                        .red_pos = 16,
+                                        .green_size = 8,
+                                        .green_pos = 8,
+                                        .blue_size = 8 };
+    *place =
+        (struct efi_place){ at(&area.system), at(area.map), sizeof(area.map), sizeof(area.map[0]) };
 }
 
 KTEST(boot_efi_tables, all)
