@@ -21,7 +21,7 @@
 #include <sched/sched.h>
 #include <sched/timer.h>
 
-#define CASES_MAX 64
+#define CASES_MAX 128
 #define WARM_STACKS 8
 
 static struct host_scenario scenarios[CASES_MAX];

@@ -49,18 +49,31 @@ void brlock_drain(struct brlock *l)
         lockrank_contended(&l->lock, spins);
 }
 
+/* A CPU whose word was 0 once has none left of the readers that were there. */
+static bool readers_gone(const struct brlock *l)
+{
+    for (unsigned i = 0; i < cpu_count; i++) {
+        arch_point();
+        if (unlikely(reads(&l->readers[i])))
+            return false;
+    }
+    return true;
+}
+
+bool brlock_unread(const struct brlock *l)
+{
+    atomic_fence();
+    return atomic_load(&l->writer) == 0 && readers_gone(l);
+}
+
 bool brlock_write_soon(struct brlock *l)
 {
     if (!spin_try(&l->lock))
         return false;
     arch_point();
     __atomic_store_n(&l->writer, 1, __ATOMIC_SEQ_CST);
-    for (unsigned i = 0; i < cpu_count; i++) {
-        arch_point();
-        if (unlikely(reads(&l->readers[i]))) {
-            brlock_write_done(l);
-            return false;
-        }
-    }
-    return true;
+    if (readers_gone(l))
+        return true;
+    brlock_write_done(l);
+    return false;
 }

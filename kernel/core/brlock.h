@@ -105,17 +105,9 @@ static inline void brlock_write_done(struct brlock *l)
 bool __must_check brlock_write_soon(struct brlock *l);
 
 /* Is each reader and writer gone that was there when this was called?  Then nobody has what was taken out
- * of sight before: it may be freed.  False when one may be there still.  Context: any but its readers. */
-static inline bool __must_check brlock_unread(const struct brlock *l)
-{
-    atomic_fence();
-    if (atomic_load(&l->writer) != 0)
-        return false;
-    for (unsigned i = 0; i < cpu_count; i++)
-        if (atomic_load(&l->readers[i].reads) != 0)
-            return false;
-    return true;
-}
+ * of sight before: it may be freed.  Waits a moment for each; false when one may be there still.  Context:
+ * any but its readers. */
+bool __must_check brlock_unread(const struct brlock *l);
 
 static inline unsigned long __must_check brlock_read_irqsave(struct brlock *l)
 {

@@ -137,6 +137,8 @@ static void worker(const struct kind *k, int id, int n)
         sched_yield();
     k->work(id, n);
     __atomic_fetch_sub(ready, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(ready, __ATOMIC_SEQ_CST) > 0)
+        sched_yield(); /* an idle CPU would look for work on the others */
     for (;;)
         pause();
 }
@@ -164,7 +166,7 @@ static void kind_run(const struct kind *k, int processes, int rounds)
     wait_ready(processes, 1000);
     stats_read(&before);
     __atomic_store_n(go, 1, __ATOMIC_SEQ_CST);
-    wait_ready(0, 20000);
+    wait_ready(0, 200000); /* seldom: looking after children takes their locks */
     stats_read(&after);
     printf("%s operations %llu", k->name, ops);
     for (int i = 0; i < after.count && before.count == after.count; i++) {
