@@ -12,7 +12,7 @@ set -euo pipefail
 name=${1:-}
 seconds=${2:-60}
 hardware=(kernel/boot/{hardware,record}.c kernel/core/hardware.c kernel/mm/numa.c kernel/lib/fmt.c)
-acpi=(kernel/boot/acpi{,_madt,_srat,_fadt,_s5,_pptt,_mcfg,_iort,_spcr,_devices}.c kernel/boot/aml.c)
+acpi=(kernel/boot/acpi{,_madt,_srat,_fadt,_s5,_pptt,_mcfg,_iort,_prt,_spcr,_devices}.c kernel/boot/aml.c)
 libraries=()
 case $name in
     vt) sources=(kernel/dev/video/{vt,cp437}.c kernel/lib/fmt.c) ;;

@@ -283,6 +283,20 @@ static void read_iort(const struct acpi_view *v, struct hw_draft *d)
     hw_table_end(d);
 }
 
+/* On a PC firmware has left in each function which interrupt it has; elsewhere nothing but this tells. */
+static void read_prt(const struct acpi_view *v, struct hw_draft *d)
+{
+    for (unsigned i = 0; i < v->count && d->info->gic.version != 0; i++) {
+        const struct acpi_table *t = &v->tables[i];
+
+        if (strcmp(t->signature, "DSDT") != 0 && strcmp(t->signature, "SSDT") != 0)
+            continue;
+        hw_table_begin(d, t->signature);
+        acpi_read_prt(t, d);
+        hw_table_end(d);
+    }
+}
+
 /* The tables of byte code. */
 static void read_definitions(const struct acpi_view *v, struct hw_draft *d)
 {
@@ -327,6 +341,7 @@ void acpi_read_tables(const struct acpi_view *v, struct hw_draft *d)
     read_one(v, d, "PPTT", acpi_read_pptt);
     read_one(v, d, "MCFG", acpi_read_mcfg);
     read_iort(v, d);
+    read_prt(v, d);
     if (d->use_numa)
         read_srat(v, d);
 }

@@ -68,6 +68,10 @@ bool acpi_read_s5(const struct acpi_table *t, struct hw_draft *d);
 /* Adds the virtio devices and PCI's first buses that a DSDT or SSDT names. */
 void acpi_read_devices(const struct acpi_table *t, struct hw_draft *d);
 
+/* What the pins of PCI functions on GIC machines are connected to, as far as a _PRT in a DSDT or SSDT is a
+ * constant; for the hosts that are known. */
+void acpi_read_prt(const struct acpi_table *t, struct hw_draft *d);
+
 /* Does the MADT name that processor at all, enabled or not?  gicc: by uid, else by APIC id. */
 bool acpi_madt_names(const struct acpi_table *madt, uint32_t id, bool gicc);
 

@@ -86,6 +86,7 @@ bool aml_data(struct aml *a)
         return nul;
     case AML_BUFFER:
     case AML_PACKAGE:
+    case AML_VAR_PACKAGE:
         inner.at++;
         if (!aml_package(&inner))
             return false;
@@ -93,4 +94,90 @@ bool aml_data(struct aml *a)
         return true;
     default: return aml_integer(a, &ignored);
     }
+}
+
+bool aml_elements(struct aml *a, uint64_t *count)
+{
+    uint8_t op;
+
+    if (a->at >= a->end)
+        return false;
+    op = a->bytes[a->at++];
+    if ((op != AML_PACKAGE && op != AML_VAR_PACKAGE) || !aml_package(a))
+        return false;
+    if (op == AML_VAR_PACKAGE)
+        return aml_integer(a, count);
+    if (a->at >= a->end)
+        return false;
+    *count = a->bytes[a->at++];
+    return true;
+}
+
+static bool is_segment(const uint8_t *p)
+{
+    for (unsigned i = 0; i < AML_SEGMENT_BYTES; i++)
+        if (!(p[i] == '_' || (p[i] >= 'A' && p[i] <= 'Z') || (i > 0 && p[i] >= '0' && p[i] <= '9')))
+            return false;
+    return true;
+}
+
+bool aml_name_last(struct aml *a, const uint8_t **last)
+{
+    uint32_t start = a->at;
+
+    if (!aml_name(a) || a->at - start < AML_SEGMENT_BYTES)
+        return false;
+    *last = a->bytes + a->at - AML_SEGMENT_BYTES;
+    return is_segment(*last);
+}
+
+/* --- seeking --- */
+
+/* Is there a device at *a?  Then its inside, as aml_device_next(). */
+static bool device_here(struct aml a, struct aml *device, const uint8_t **name)
+{
+    if (a.end - a.at < 2 || a.bytes[a.at] != AML_EXTENDED || a.bytes[a.at + 1] != AML_DEVICE)
+        return false;
+    a.at += 2;
+    if (!aml_package(&a) || !aml_name_last(&a, name))
+        return false;
+    *device = a;
+    return true;
+}
+
+bool aml_device_next(struct aml *a, struct aml *device, const uint8_t **name)
+{
+    for (; a->at < a->end; a->at++)
+        if (device_here(*a, device, name)) {
+            a->at = device->at;
+            return true;
+        }
+    return false;
+}
+
+static bool name_here(struct aml a, const char *name, struct aml *value)
+{
+    const uint8_t *last;
+
+    if (a.bytes[a.at++] != AML_NAME || !aml_name_last(&a, &last) ||
+        memcmp(last, name, AML_SEGMENT_BYTES) != 0)
+        return false;
+    *value = a;
+    return aml_data(&a);
+}
+
+bool aml_device_name(struct aml device, const char *name, struct aml *value)
+{
+    while (device.at < device.end) {
+        struct aml within;
+        const uint8_t *its_name;
+
+        if (name_here(device, name, value))
+            return true;
+        if (device_here(device, &within, &its_name))
+            device.at = within.end;
+        else
+            device.at++;
+    }
+    return false;
 }

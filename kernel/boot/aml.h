@@ -16,6 +16,7 @@
 #define AML_QWORD 0x0e
 #define AML_BUFFER 0x11
 #define AML_PACKAGE 0x12
+#define AML_VAR_PACKAGE 0x13
 #define AML_METHOD 0x14
 #define AML_DUAL_NAME 0x2e
 #define AML_MULTI_NAME 0x2f
@@ -36,7 +37,22 @@ struct aml {
 bool aml_integer(struct aml *a, uint64_t *out);
 /* PkgLength: bounds *a to the package, which a->at is the first byte of. */
 bool aml_package(struct aml *a);
+/* The package, fixed or variable, that begins at *a: moves to its first element and bounds *a.  count: how
+ * many elements it says that it has. */
+bool aml_elements(struct aml *a, uint64_t *count);
 /* Passes over a NameString. */
 bool aml_name(struct aml *a);
+/* The same for one that has a segment at least.  last: its last one, AML_SEGMENT_BYTES. */
+bool aml_name_last(struct aml *a, const uint8_t **last);
 /* Passes over an integer, a string, a buffer or a package. */
 bool aml_data(struct aml *a);
+
+/*
+ * Sought without a grammar: by what a piece begins with, which must then be whole.  Bytes that merely look
+ * like a beginning are followed by something else.
+ */
+
+/* The next device from a->at on: moves a->at into it.  device: what is behind its name; name: last segment. */
+bool aml_device_next(struct aml *a, struct aml *device, const uint8_t **name);
+/* The value of a device's own name, not of devices within it.  Return: whether it has one that is no method's. */
+bool aml_device_name(struct aml device, const char *name, struct aml *value);

@@ -135,7 +135,7 @@ struct hw_pci_host {
     paddr_t ecam; /* of bus_first */
     uint16_t segment;
     uint8_t bus_first, bus_last;
-    bool from_tree; /* windows and interrupts are known; else firmware has placed everything */
+    bool from_tree; /* windows are known, and all interrupts; else firmware has placed everything */
     bool coherent;
     uint8_t devfn_mask; /* of irqs */
     struct hw_pci_window windows[HW_PCI_WINDOWS_MAX];

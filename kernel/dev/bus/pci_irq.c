@@ -4,10 +4,10 @@
  *
  * Model: a message is an address and a value that the function writes; the machine's message controller
  * hands out interrupts and says what their message is, also when one is routed to another CPU.  MSI is
- * used with one message.  A line is what the device tree maps the pin to, after the pins were turned at
- * each bridge on the way (PCI-to-PCI Bridge 1.2, 9.1); on a PC the number that firmware left in the
- * function, which is right for the 8259A's inputs.  What a PC's I/O APIC gets beside those stands in
- * ACPI's byte code (_PRT), which is not run.
+ * used with one message.  A line is what the device tree, or a _PRT that is a constant, maps the pin to,
+ * after the pins were turned at each bridge on the way (PCI-to-PCI Bridge 1.2, 9.1); on a PC the number
+ * that firmware left in the function, which is right for the 8259A's inputs.  What a PC's I/O APIC gets
+ * beside those is computed by ACPI's byte code, which is not run.
  * Locking: vectors are the driver's own from alloc to free; the controller calls back with its lock held.
  */
 #define LOG_TAG "pci"
@@ -72,7 +72,7 @@ static unsigned root_pin(const struct pci_device **p)
     return pin;
 }
 
-static unsigned tree_line(const struct pci_device *p)
+static unsigned table_line(const struct pci_device *p)
 {
     const struct hw_pci_host *hw = p->bus->host->hw;
     unsigned pin = root_pin(&p);
@@ -90,8 +90,8 @@ unsigned pci_intx(const struct pci_device *p)
 
     if (p->pin == 0)
         return 0;
-    if (hw && hw->from_tree)
-        return tree_line(p);
+    if (hw && (hw->from_tree || hw->irq_count))
+        return table_line(p);
     if (!hardware()->pci_ports) /* not a PC: the register means nothing */
         return 0;
     line = pci_read8(p, PCI_LINE);
