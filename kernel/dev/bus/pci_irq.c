@@ -291,6 +291,7 @@ int pci_irq_vectors_alloc(struct pci_device *p, unsigned min, unsigned max, unsi
             if (kind_alloc(p, order[i], n) == 0)
                 return (int)n;
     }
+    log_warn("%s: there is no interrupt that it could have", p->device.name);
     return -ENOSPC;
 }
 

@@ -349,10 +349,11 @@ static bool its_stop(struct its *its)
 static const char *its_begin(struct its *its)
 {
     volatile uint8_t *reg = its->registers + GITS_CTLR;
-    unsigned version = PIDR2_VERSION(mmio_read32(its->registers + GITS_PIDR2));
     const char *trouble;
+    uint32_t id;
 
-    if (version != 3 && version != 4)
+    if (!mmio_probe32(its->registers + GITS_PIDR2, &id) ||
+        (PIDR2_VERSION(id) != 3 && PIDR2_VERSION(id) != 4))
         return "there is none";
     if (!its_stop(its))
         return "it does not become quiescent";

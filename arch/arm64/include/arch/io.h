@@ -32,6 +32,8 @@ MMIO_ACCESSORS(32, "", "w")
 MMIO_ACCESSORS(64, "", "x")
 #undef MMIO_ACCESSORS
 
+bool mmio_probe32(const volatile void *p, uint32_t *out);
+
 /* Devices are in the outer shareable domain. */
 #define dma_rmb() __asm__ volatile("dmb oshld" ::: "memory")
 #define dma_wmb() __asm__ volatile("dmb oshst" ::: "memory")

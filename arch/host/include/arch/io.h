@@ -21,6 +21,12 @@ HOST_MMIO(32)
 HOST_MMIO(64)
 #undef HOST_MMIO
 
+static inline bool mmio_probe32(const volatile void *p, uint32_t *out)
+{
+    *out = mmio_read32(p);
+    return true;
+}
+
 /* The device is a test in the same thread. */
 #define dma_rmb() __asm__ volatile("" ::: "memory")
 #define dma_wmb() __asm__ volatile("" ::: "memory")

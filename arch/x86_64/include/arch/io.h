@@ -48,6 +48,12 @@ PORT_ACCESS(16, "w")
 PORT_ACCESS(32, "l")
 #undef PORT_ACCESS
 
+static inline bool mmio_probe32(const volatile void *p, uint32_t *out)
+{
+    *out = mmio_read32(p);
+    return true;
+}
+
 /* Cached memory: loads stay in order and so do stores; only a load may pass an earlier store. */
 #define dma_rmb() __asm__ volatile("" ::: "memory")
 #define dma_wmb() __asm__ volatile("" ::: "memory")
