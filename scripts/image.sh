@@ -8,6 +8,7 @@
 # Environment: INITRD  another initramfs        APPEND  more kernel parameters
 #              OUT     another place for the image
 #              LIMINE  a folder with a release of Limine 8: the image boots by Limine in place of GRUB
+#              ENTRY   the entry of Limine's menu that boots by itself (1): see loader/limine/limine.conf
 # Console: the kernel's log and a shell are on the serial line (ttyS0, ttyAMA0) and on the screen (tty1), where there is one.
 
 set -euo pipefail
@@ -93,9 +94,10 @@ image_grub() {
 
 # Limine 8: the release's own tool makes the image bootable from a BIOS disk, too.
 limine_config() {
-    local multiboot2=()
-    [ "$arch" = x86_64 ] || multiboot2=(-e '/^\/Devine by Multiboot2/,$d')
-    sed -e "s|^    cmdline: .*|    cmdline: ${parameters//|/\\|}|" "${multiboot2[@]}" "$ROOT/loader/limine/limine.conf"
+    local other="Multiboot2"
+    [ "$arch" = arm64 ] || other="Linux's protocol"
+    sed -e "s|^    cmdline: .*|    cmdline: ${parameters//|/\\|}|" -e "/^\/Devine by $other/,/^$/d" \
+        -e "s/^default_entry: .*/default_entry: ${ENTRY:-1}/" "$ROOT/loader/limine/limine.conf"
 }
 
 limine_tool() {

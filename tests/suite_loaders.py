@@ -70,6 +70,10 @@ def rows_bios(ctx, iso, reference):
         for kind, drive in (("CD", cdrom), ("disk", disk)):
             rows[f"Limine on BIOS from a {kind}"] = lambda kind=kind, drive=drive: expect_same(
                 reference, record(ctx, f"limine bios {kind}", [*MACHINE, *drive(ours)]), allowed, told)
+        second = image(ctx, "limine-second.iso", LIMINE=str(limine_release()), ENTRY="2")
+        rows["Limine on BIOS, Multiboot2"] = lambda: expect_same(
+            reference, record(ctx, "limine multiboot2", [*MACHINE, *cdrom(second)]), MULTIBOOT2,
+            {**GRUB, "loader": "Limine", "module.000.size": packed_size("x86_64")})
     return rows
 
 

@@ -110,6 +110,15 @@ def by_limine(ctx, reference, release):
                  "module.000.size": packed_size("arm64")})
 
 
+def by_linux_protocol(ctx, reference, release):
+    """The same, by the second entry of its menu: the Image."""
+    iso = image(ctx, "limine-second.iso", LIMINE=str(release), ENTRY="2")
+    found = record(ctx, "limine linux", [*MACHINE, "-bios", FIRMWARE, *SCREEN, *cdrom(iso)])
+    expect_memory(reference, found)
+    expect_same(reference, found, {**EFI, **SCREENS}, {**ON_SCREEN, "firmware": "efi64", "hardware.source": "acpi",
+                                                       "module.000.size": packed_size("arm64")})
+
+
 def by_u_boot(ctx, reference, disk):
     """U-Boot's distro boot finds the menu on the disk, and ends in booti."""
     found = record(ctx, "u-boot", [*MACHINE, "-bios", U_BOOT, *disk])
@@ -145,6 +154,7 @@ def matrix(ctx):
     }
     if limine_release():
         rows["Limine on UEFI from a CD"] = lambda: by_limine(ctx, reference, limine_release())
+        rows["Limine on UEFI, Linux's protocol"] = lambda: by_linux_protocol(ctx, reference, limine_release())
     return run_rows(rows)
 
 
