@@ -10,6 +10,7 @@ import random
 import re
 import subprocess
 
+import hvc
 from archive import Archive
 from harness import BUILD, LOGS, ROOT, Board, Context, expect_equal, expect_match, test
 from suite_programs import expect_lines
@@ -71,13 +72,14 @@ def check_tools(sh):
 def disk_whole(ctx):
     path = image(ctx, "whole")
     kind = "pci" if ctx.arch == "x86_64" else "device"
-    with ctx.shell(args=[*disk(0, f"file={path},format=raw", kind), "-device", "virtio-rng-pci"],
-                   initrd=initramfs(ctx), name="disk") as sh:
+    with hvc.Ends(kind) as ends, ctx.shell(
+            args=[*disk(0, f"file={path},format=raw", kind), "-device", "virtio-rng-pci", *ends.arguments],
+            append=f"console=hvc0 console={ctx.console()}", initrd=initramfs(ctx), name="disk") as sh:
         start = hashlib.sha256(path.read_bytes()[:8 * MIB]).hexdigest()
         expect_match(start, sh.output("dd if=/dev/vda bs=1M count=8 2>/dev/null | sha256sum", 60), "sha256sum")
         check_tools(sh)
         expect_match(r"^0x0004$", sh.output("cat /sys/bus/virtio/devices/*/device"))
-        expect_equal(sh.output("ls /sys/bus/pci/drivers/virtio_pci | grep -c :"), "2\n" if kind == "pci" else "1\n", "PCI devices")
+        expect_equal(sh.output("ls /sys/bus/pci/drivers/virtio_pci | grep -c :"), "3\n" if kind == "pci" else "1\n", "PCI devices")
         if ctx.arch == "arm64":  # messages to a GICv2m's frame are lines of the GIC from 80 on
             expect_match(r"^ *(8\d|9\d|1[0-3]\d): +[1-9]\d* .* GICv2 .* virtio", sh.output("cat /proc/interrupts"), "messages")
         for libc in ("glibc", "musl"):
@@ -87,6 +89,7 @@ def disk_whole(ctx):
         sh.output("for i in $(seq 64); do printf %08d $i; tail -c +9 /tmp/pattern; done | dd of=/dev/vda bs=1M; sync", 120)
         check_pattern(path.read_bytes(), sum_of)
         sh.output("echo last words | dd of=/dev/vda bs=1 seek=1000000 conv=notrunc")
+        hvc.check_all(sh, ends)
         sh.send("poweroff\n")
         expect_equal(sh.expect_exit(60), 0, "QEMU's status")
     expect_equal(path.read_bytes()[1000000:1000011], b"last words\n", "what was written before the machine went off")
@@ -151,8 +154,10 @@ def check_removal(sh, name):
 @test("disks that fail, do not answer, or go away", kernels=("devine",))
 def disk_failures(ctx):
     paths, arguments = failing(ctx)
-    with Context(ctx.arch, ctx.kernel, ctx.variant, Board("4 CPUs", 4)).shell(
-            args=arguments, append="virtio.timeout_ms=4000", name="failing disks") as sh:
+    with hvc.Ends("device") as ends, Context(ctx.arch, ctx.kernel, ctx.variant, Board("4 CPUs", 4)).shell(
+            args=[*arguments, *ends.arguments], append=f"virtio.timeout_ms=4000 console=hvc0 console={ctx.console()}",
+            name="failing disks") as sh:
+        hvc.check_all(sh, ends)
         names = [name_of(sh, path) for path in paths]
         check_errors(sh, names[2], names[3])
         check_slow(sh, names[1])

@@ -167,10 +167,17 @@ static void mmio_config_read(struct virtio_device *d, unsigned offset, void *buf
 
 static void mmio_config_write(struct virtio_device *d, unsigned offset, const void *buf, size_t n)
 {
+    volatile uint8_t *at = mmio_of(d)->regs + VIRTIO_MMIO_CONFIG + offset;
     const uint8_t *in = buf;
+    uint32_t word;
 
-    for (size_t i = 0; i < n && offset + i < d->config_bytes; i++)
-        mmio_write8(mmio_of(d)->regs + VIRTIO_MMIO_CONFIG + offset + i, in[i]);
+    if (!d->legacy && n == sizeof word && IS_ALIGNED(offset, 4u)) {
+        memcpy(&word, in, sizeof word);
+        mmio_write32(at, word);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            mmio_write8(at + i, in[i]);
+    }
 }
 
 static uint32_t mmio_config_generation(struct virtio_device *d)
@@ -389,11 +396,25 @@ static err_t mmio_start(struct subsystem *self)
     return err;
 }
 
+static err_t place_leave(struct device *d, void *arg __maybe_unused)
+{
+    if (mmio_match(d))
+        (void)device_remove(d); /* or somebody else does it */
+    return 0;
+}
+
+static err_t mmio_halt(struct subsystem *self __maybe_unused)
+{
+    driver_stop(&mmio_driver);
+    return device_for_each(&platform_bus, place_leave, NULL);
+}
+
 static const char *const needs[] = { "virtio", "platform", NULL };
 static struct driver mmio_driver = { .subsystem = { .name = "virtio_mmio",
                                                     .privilege = PRIV_DRIVER,
                                                     .needs = needs,
                                                     .late_init = mmio_start,
+                                                    .stop = mmio_halt,
                                                     .shutdown = driver_subsystem_stop },
                                      .bus = &platform_bus,
                                      .match = mmio_match,

@@ -182,10 +182,17 @@ static void pci_config_read(struct virtio_device *d, unsigned offset, void *buf,
 
 static void pci_config_write(struct virtio_device *d, unsigned offset, const void *buf, size_t n)
 {
+    volatile uint8_t *at = pci_virtio_of(d)->config.at + offset;
     const uint8_t *in = buf;
+    uint32_t word;
 
-    for (size_t i = 0; i < n && offset + i < d->config_bytes; i++)
-        mmio_write8(pci_virtio_of(d)->config.at + offset + i, in[i]);
+    if (n == sizeof word && IS_ALIGNED(offset, 4u)) {
+        memcpy(&word, in, sizeof word);
+        mmio_write32(at, word);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            mmio_write8(at + i, in[i]);
+    }
 }
 
 static uint32_t pci_config_generation(struct virtio_device *d)

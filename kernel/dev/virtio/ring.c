@@ -52,10 +52,10 @@ static uint16_t avail_event(const struct virtio_queue *q)
 
 /* ---- making one ------------------------------------------------------------------------------ */
 
-/* One piece for all three, the last from the next page on: what legacy devices want, too. */
+/* One piece for all three; legacy devices want the last from the next page on. */
 static err_t rings_alloc(struct virtio_queue *q)
 {
-    uint64_t used_at = ALIGN_UP(avail_bytes(q->size), PAGE_SIZE);
+    uint64_t used_at = ALIGN_UP(avail_bytes(q->size), q->device->legacy ? PAGE_SIZE : sizeof(uint32_t));
 
     err_t err = dma_alloc(&q->device->device, used_at + used_bytes(q->size), PAGE_SIZE, &q->memory);
 
@@ -67,9 +67,14 @@ static err_t rings_alloc(struct virtio_queue *q)
     return 0;
 }
 
+static unsigned entries_max(const struct virtio_device *d)
+{
+    return d->driver && d->driver->entries_max ? d->driver->entries_max : VIRTIO_ENTRIES_MAX;
+}
+
 static err_t queue_init(struct virtio_queue *q, unsigned entries)
 {
-    while (q->size * 2u <= MIN(entries, VIRTIO_ENTRIES_MAX))
+    while (q->size * 2u <= MIN(entries, entries_max(q->device)))
         q->size *= 2;
     q->slots = kcalloc(q->size, sizeof *q->slots);
     q->next = kcalloc(q->size, sizeof *q->next);
@@ -88,6 +93,12 @@ static void queue_free(struct virtio_queue *q)
     kfree(q->slots);
     kfree(q->next);
     kfree(q);
+}
+
+static void queue_enter(struct virtio_device *d, struct virtio_queue *q)
+{
+    d->queues[q->index] = q;
+    d->queues_end = MAX(d->queues_end, q->index + 1);
 }
 
 err_t virtio_queue_create(struct virtio_device *d, unsigned index, struct spinlock *lock,
@@ -117,7 +128,7 @@ err_t virtio_queue_create(struct virtio_device *d, unsigned index, struct spinlo
     if (err != 0)
         queue_free(q);
     else
-        d->queues[index] = q;
+        queue_enter(d, q);
     return err;
 }
 

@@ -10,14 +10,17 @@
 
 #include <core/log.h>
 #include <core/params.h>
+#include <lib/bitmap.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 #include <sched/clock.h>
 
 #define RING_FEATURES (BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
 #define GENERATION_TRIES 8
+#define DEVICES_MAX 1024
 
-static unsigned next_number; /* atomic */
+static struct spinlock numbers_lock = SPINLOCK_INIT(LOCK_DEVICE);
+static uint64_t numbers[BITMAP_WORDS(DEVICES_MAX)]; /* of names, in use; numbers_lock */
 
 ns_t virtio_timeout_ns = 30 * NS_PER_SEC; /* as Linux's for block requests; set at boot */
 
@@ -75,7 +78,7 @@ static ns_t first_deadline(struct virtio_device *d)
 {
     ns_t first = NS_NEVER;
 
-    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++) {
+    for (unsigned i = 0; i < d->queues_end; i++) {
         struct virtio_queue *q = d->queues[i];
         unsigned long flags;
         ns_t oldest;
@@ -117,7 +120,7 @@ void virtio_queue_interrupt(struct virtio_queue *q)
 
 void virtio_interrupt(struct virtio_device *d, bool config)
 {
-    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
+    for (unsigned i = 0; i < d->queues_end; i++)
         if (d->queues[i])
             virtio_queue_interrupt(d->queues[i]);
     if (config && d->driver && d->driver->config_changed && !virtio_broken(d))
@@ -136,6 +139,12 @@ void virtio_config_read(struct virtio_device *d, unsigned offset, void *buf, siz
         before = d->transport->config_generation(d);
         d->transport->config_read(d, offset, buf, n);
     } while (before != d->transport->config_generation(d) && --tries > 0);
+}
+
+void virtio_config_write(struct virtio_device *d, unsigned offset, const void *buf, size_t n)
+{
+    if (offset + n <= d->config_bytes)
+        d->transport->config_write(d, offset, buf, n);
 }
 
 /* ---- binding --------------------------------------------------------------------------------- */
@@ -161,9 +170,10 @@ static err_t negotiate(struct virtio_device *d, const struct virtio_driver *v)
 
 static void queues_destroy(struct virtio_device *d)
 {
-    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
+    for (unsigned i = 0; i < d->queues_end; i++)
         if (d->queues[i])
             virtio_queue_destroy(d->queues[i]);
+    d->queues_end = 0;
 }
 
 /* Silences the device and takes everything back. */
@@ -269,8 +279,31 @@ bool virtio_match(const struct device *d __maybe_unused)
     return true; /* the bus has looked at the id */
 }
 
+/* The lowest that is free, so that a device that comes back has its name again. */
+static err_t number_take(unsigned *out)
+{
+    unsigned long flags = spin_lock_irqsave(&numbers_lock);
+    size_t n = bitmap_find_clear(numbers, DEVICES_MAX, 0);
+
+    if (n != BITMAP_NONE)
+        bitmap_set(numbers, n);
+    spin_unlock_irqrestore(&numbers_lock, flags);
+    *out = (unsigned)MIN(n, (size_t)DEVICES_MAX);
+    return n == BITMAP_NONE ? -ENOSPC : 0;
+}
+
+static void number_give(unsigned n)
+{
+    unsigned long flags = spin_lock_irqsave(&numbers_lock);
+
+    if (n < DEVICES_MAX)
+        bitmap_clear(numbers, n);
+    spin_unlock_irqrestore(&numbers_lock, flags);
+}
+
 static void bus_release(struct device *d)
 {
+    number_give(virtio_of(d)->number);
     virtio_of(d)->transport->release(virtio_of(d));
 }
 
@@ -330,8 +363,10 @@ struct bus virtio_bus = { .name = "virtio",
 
 err_t virtio_device_add(struct virtio_device *d, struct device *parent)
 {
-    device_init(&d->device, &virtio_bus, parent, "virtio%u", atomic_fetch_add(&next_number, 1));
-    return device_add(&d->device);
+    err_t err = number_take(&d->number);
+
+    device_init(&d->device, &virtio_bus, parent, "virtio%u", d->number); /* also when the caller only puts it */
+    return err ? err : device_add(&d->device);
 }
 
 void virtio_device_gone(struct virtio_device *d)
@@ -346,10 +381,17 @@ static err_t virtio_start(struct subsystem *self __maybe_unused)
     return bus_add(&virtio_bus);
 }
 
-static void virtio_shutdown(struct subsystem *self __maybe_unused)
+static err_t virtio_halt(struct subsystem *self __maybe_unused)
 {
-    if (list_empty(&virtio_bus.devices) && list_empty(&virtio_bus.drivers))
-        bus_remove(&virtio_bus);
+    if (!list_empty(&virtio_bus.devices) || !list_empty(&virtio_bus.drivers))
+        return -EBUSY;
+    bus_remove(&virtio_bus);
+    return 0;
+}
+
+static void virtio_shutdown(struct subsystem *self)
+{
+    (void)virtio_halt(self); /* or it stays: the machine goes down */
 }
 
 const char *const virtio_needs[] = { "virtio", NULL };
@@ -358,5 +400,6 @@ static struct subsystem virtio_subsystem = { .name = "virtio",
                                              .privilege = PRIV_DRIVER,
                                              .needs = needs,
                                              .late_init = virtio_start,
-                                             .shutdown = virtio_shutdown };
+                                             .shutdown = virtio_shutdown,
+                                             .stop = virtio_halt };
 REGISTER_SUBSYSTEM(virtio_subsystem);

@@ -15,7 +15,8 @@
  *                                     \-> broken: reset -> drain                     (any context)
  *
  * Locking: bindings are the device model's.  A queue is its driver's: all functions of ring.c want the lock
- * that virtio_queue_create() was given (LOCK_DEVICE, interrupts off).
+ * that virtio_queue_create() was given (LOCK_DEVICE, or LOCK_CONSOLE for requests of one or two pieces without a
+ * time limit; interrupts off).
  * Invariants: (1) a token is with the device, or with the driver, never with both; (2) what the device may
  * still write is not freed: memory of rings lives until the device has been reset, and for ever when
  * it does not answer the reset.
@@ -30,7 +31,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
-#define VIRTIO_QUEUES_MAX 4 /* of one device that we use */
+#define VIRTIO_QUEUES_MAX 66 /* of one device that we use: a console's with 32 ports */
 #define VIRTIO_ENTRIES_MAX 256 /* of one queue that we use */
 
 struct virtio_device;
@@ -79,6 +80,7 @@ struct virtio_device {
     struct device device; /* first; "virtio0", a child of what carries it */
     const struct virtio_transport *transport; /* set by the transport before adding, as the next three */
     uint32_t id, vendor; /* VIRTIO_ID_* */
+    unsigned number; /* of its name; constant from virtio_device_add() on */
     bool legacy; /* no VIRTIO_F_VERSION_1, rings in one piece by page number */
     size_t config_bytes; /* what config_read can reach */
 
@@ -86,6 +88,7 @@ struct virtio_device {
     const struct virtio_driver *driver; /* from probe to remove; NULL: none */
     void *data; /* the driver's */
     struct virtio_queue *queues[VIRTIO_QUEUES_MAX]; /* set in probe, constant until removal */
+    unsigned queues_end; /* no queue from this one on; likewise */
     bool broken; /* atomic; for good */
     bool dead; /* it did not answer a reset; atomic */
     const char *complaint; /* what it was caught at; atomic, first one stays */
@@ -97,6 +100,7 @@ struct virtio_driver {
     struct driver driver; /* first; see VIRTIO_DRIVER */
     uint32_t id;
     uint64_t features; /* those it knows, besides the ring's */
+    unsigned entries_max; /* of its queues; 0: VIRTIO_ENTRIES_MAX */
     err_t (*probe)(struct virtio_device *d); /* makes queues and data; no requests yet */
     err_t (*start)(struct virtio_device *d); /* the device is live */
     void (*detach)(struct virtio_device *d); /* no more requests begin; may sleep */
@@ -148,6 +152,8 @@ static inline bool virtio_broken(const struct virtio_device *d)
 }
 /* Fields of the configuration, all of one moment.  What lies beyond it reads as 0. */
 void virtio_config_read(struct virtio_device *d, unsigned offset, void *buf, size_t n);
+/* One field of it, at its natural alignment.  Any context, also of a device that is given up. */
+void virtio_config_write(struct virtio_device *d, unsigned offset, const void *buf, size_t n);
 /* From the transport's interrupt: queues, and configuration when `config`. */
 void virtio_interrupt(struct virtio_device *d, bool config);
 void virtio_queue_interrupt(struct virtio_queue *q); /* of one queue */
