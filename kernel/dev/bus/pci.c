@@ -5,7 +5,8 @@
  *
  * Model: a scan finds, places and adds, all under pci_mutex; fresh functions are handed over parents
  * first.  A function that is removed leaves its bus and gives its addresses back; its registers stay
- * as they are, so that a rescan finds it where it was.
+ * as they are, so that a rescan finds it where it was.  When the subsystem stops, all are removed, and its next
+ * start finds them there again.
  * Locking: pci_mutex, above `bind` of devices that are being added, below that of those being removed
  * (which are others).
  */
@@ -194,7 +195,27 @@ static err_t pci_start(struct subsystem *self)
     return 0;
 }
 
+/* Those who have drivers need it, so no driver is left here. */
+static err_t pci_stop(struct subsystem *self __maybe_unused)
+{
+    struct pci_host *h;
+
+    mutex_lock(&pci_mutex);
+    h = hosts;
+    hosts = NULL;
+    mutex_unlock(&pci_mutex);
+    while (h) {
+        struct pci_host *next = h->next;
+
+        (void)device_remove(&h->device); /* its functions go with it */
+        device_put(&h->device);
+        h = next;
+    }
+    bus_remove(&pci_bus_type);
+    return 0;
+}
+
 static const char *const needs[] = { "devices", "?msi", NULL };
 static struct subsystem pci_subsystem = { .name = "pci", .privilege = PRIV_DRIVER, .needs = needs,
-                                          .late_init = pci_start };
+                                          .late_init = pci_start, .stop = pci_stop };
 REGISTER_SUBSYSTEM(pci_subsystem);

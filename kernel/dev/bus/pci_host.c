@@ -55,6 +55,7 @@ static void ecam_write(const struct pci_host *host, unsigned bus, unsigned devfn
         mmio_write32(at, value);
 }
 
+static void *ecam[HW_PCI_HOSTS_MAX]; /* NULL: not mapped yet; written by the subsystem's start alone */
 static const struct pci_ops ecam_ops = { .read = ecam_read, .write = ecam_write };
 
 static size_t ecam_bytes(const struct hw_pci_host *hw)
@@ -122,6 +123,16 @@ static struct pci_host *host_make(const struct pci_ops *ops, void *data, const s
     return host;
 }
 
+/* Mapped once: who has a function's file open may come here after its host has gone. */
+static void *ecam_map(const struct hw_pci_host *hw)
+{
+    void **place = &ecam[hw - hardware()->pci_hosts];
+
+    if (!*place)
+        *place = vmap_device(hw->ecam, ecam_bytes(hw), MMU_READ | MMU_WRITE | MMU_DEVICE);
+    return *place;
+}
+
 static struct pci_host *ecam_open(const struct hw_pci_host *hw)
 {
     struct pci_host *host;
@@ -132,10 +143,8 @@ static struct pci_host *ecam_open(const struct hw_pci_host *hw)
                  (unsigned long long)hw->ecam);
         return NULL;
     }
-    registers = vmap_device(hw->ecam, ecam_bytes(hw), MMU_READ | MMU_WRITE | MMU_DEVICE);
+    registers = ecam_map(hw);
     host = registers ? host_make(&ecam_ops, registers, hw) : NULL;
-    if (registers && !host)
-        vmap_unmap_device(registers, ecam_bytes(hw));
     if (host)
         log_info("%s: buses %u-%u, configuration space at %#llx", host->device.name, host->bus_first,
                  host->bus_last, (unsigned long long)hw->ecam);

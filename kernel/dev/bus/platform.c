@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: the platform bus; see <dev/bus/platform.h>.
- * Locking: the device model's; `root` is constant after start.
+ * Locking: the device model's; `root` is constant from start to stop.
  */
 #define LOG_TAG "platform"
 #include <dev/bus/platform.h>
@@ -103,7 +103,19 @@ static err_t platform_start(struct subsystem *self)
     return device_add(root);
 }
 
+static err_t platform_stop(struct subsystem *self __maybe_unused)
+{
+    if (!list_empty(&platform_bus.devices) || !list_empty(&platform_bus.drivers))
+        return -EBUSY;
+    (void)device_remove(root);
+    device_put(root);
+    root = NULL;
+    bus_remove(&platform_bus);
+    return 0;
+}
+
 static const char *const needs[] = { "devices", NULL };
 static struct subsystem platform_subsystem = { .name = "platform", .privilege = PRIV_DRIVER,
-                                               .needs = needs, .late_init = platform_start };
+                                               .needs = needs, .late_init = platform_start,
+                                               .stop = platform_stop };
 REGISTER_SUBSYSTEM(platform_subsystem);

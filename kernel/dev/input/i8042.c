@@ -201,8 +201,19 @@ static err_t i8042_start(struct subsystem *self)
     return err;
 }
 
+/* Its keys stay in it, and so does the configuration that the next start writes anew. */
+static err_t i8042_stop(struct subsystem *self)
+{
+    (void)self;
+    irq_unregister(KEYBOARD_IRQ, on_interrupt, NULL);
+    (void)send(STATUS, COMMAND_DISABLE_KEYBOARD);
+    kbd.expecting = kbd.mask_next = false;
+    return 0;
+}
+
 static const char *const needs[] = { "irqchip", "keyboard", NULL };
 static struct subsystem i8042_subsystem = {
-    .name = "i8042", .privilege = PRIV_DRIVER, .needs = needs, .late_init = i8042_start
+    .name = "i8042", .privilege = PRIV_DRIVER, .needs = needs, .late_init = i8042_start,
+    .stop = i8042_stop
 };
 REGISTER_SUBSYSTEM(i8042_subsystem);

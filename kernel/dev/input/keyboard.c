@@ -19,7 +19,11 @@
 static struct spinlock keyboard_lock = SPINLOCK_INIT(LOCK_DEVICE);
 static struct key_state keys; /* keyboard_lock */
 static struct waitq attention_queue = WAITQ_INIT(attention_queue);
-static uint32_t attention; /* atomic: Ctrl-Alt-Del was pressed */
+static uint32_t attention; /* atomic: Ctrl-Alt-Del was pressed, or ENDING */
+static uint32_t ended; /* atomic: the thread has seen ENDING */
+
+#define PRESSED 1u
+#define ENDING 2u
 
 unsigned keyboard_key(unsigned code, bool down)
 {
@@ -40,20 +44,25 @@ unsigned keyboard_key(unsigned code, bool down)
     if (n)
         screen_input(text, n);
     if (called) {
-        atomic_store(&attention, 1);
-        waitq_wake_one(&attention_queue);
+        atomic_fetch_or(&attention, PRESSED);
+        waitq_wake_all(&attention_queue);
     }
     return leds;
 }
 
 static void attention_thread(void *arg)
 {
+    uint32_t what = 0;
+
     (void)arg;
-    for (;;) {
-        wait_event_state(&attention_queue, atomic_xchg(&attention, 0), THREAD_SLEEPING_INTR, NS_NEVER,
+    while (!(what & ENDING)) {
+        wait_event_state(&attention_queue, (what = atomic_xchg(&attention, 0)) != 0, THREAD_SLEEPING_INTR, NS_NEVER,
                          false);
-        power_ctrl_alt_del();
+        if (what & PRESSED)
+            power_ctrl_alt_del();
     }
+    atomic_store(&ended, 1);
+    waitq_wake_all(&attention_queue);
 }
 
 static err_t set_keymap(const char *value)
@@ -73,7 +82,16 @@ static err_t keyboard_start(struct subsystem *self)
     return kthread_start("kbd", LEVEL_NORMAL, attention_thread, NULL) ? 0 : -ENOMEM;
 }
 
+static err_t keyboard_stop(struct subsystem *self)
+{
+    (void)self;
+    atomic_fetch_or(&attention, ENDING);
+    waitq_wake_all(&attention_queue);
+    wait_event(&attention_queue, atomic_xchg(&ended, 0));
+    return 0; /* what keys are down is kept: a keyboard may still send */
+}
+
 static struct subsystem keyboard_subsystem = {
-    .name = "keyboard", .privilege = PRIV_DRIVER, .late_init = keyboard_start
+    .name = "keyboard", .privilege = PRIV_DRIVER, .late_init = keyboard_start, .stop = keyboard_stop
 };
 REGISTER_SUBSYSTEM(keyboard_subsystem);

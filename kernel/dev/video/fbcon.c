@@ -18,8 +18,9 @@
 
 #define RATING 60
 
-static struct boot_framebuffer fb; /* constant from fbcon_start() on */
+static struct boot_framebuffer fb; /* constant from fbcon_start() to fbcon_stop() */
 static void *base;
+static bool mapped; /* by us: it is the loader's */
 
 static void fbcon_draw(void *arg, unsigned row, unsigned column, const struct vt_cell *cell)
 {
@@ -62,6 +63,7 @@ static err_t from_loader(void)
         return -ENODEV;
     }
     base = vmap_device(fb.addr, bytes, MMU_READ | MMU_WRITE | MMU_WRITE_COMBINE);
+    mapped = base != NULL;
     return base ? 0 : -ENOMEM;
 }
 
@@ -102,11 +104,22 @@ static err_t fbcon_start(struct subsystem *self)
     return err;
 }
 
+static err_t fbcon_stop(struct subsystem *self)
+{
+    (void)self;
+    screen_stop();
+    if (mapped)
+        vmap_unmap_device(base, (uint64_t)fb.pitch * fb.height);
+    mapped = false;
+    return 0;
+}
+
 static const char *const needs[] = { "?ramfb", "?bochs_vbe", NULL };
 static struct subsystem fbcon_subsystem = {
     .name = "fbcon",
     .privilege = PRIV_DRIVER,
     .needs = needs,
     .early_init = fbcon_start,
+    .stop = fbcon_stop,
 };
 REGISTER_SUBSYSTEM(fbcon_subsystem);

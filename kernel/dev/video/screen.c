@@ -20,7 +20,8 @@
 static struct spinlock screen_lock = SPINLOCK_INIT(LOCK_CONSOLE);
 static struct spinlock input_lock = SPINLOCK_INIT(LOCK_DEVICE);
 static struct vt vt; /* screen_lock */
-static const struct screen_ops *ops; /* NULL: no screen; constant from screen_start() on */
+static const struct screen_ops *ops; /* NULL: no screen; constant from screen_start() to screen_stop() */
+static paddr_t vt_frames = PADDR_NONE; /* vt's memory; likewise */
 static const struct console_listener *listener; /* input_lock */
 static void *listener_arg; /* input_lock */
 
@@ -176,6 +177,7 @@ err_t screen_start(const struct screen_ops *how, unsigned rows, unsigned columns
     if (memory == PADDR_NONE)
         return -ENOMEM;
     vt_init(&vt, rows, columns, phys_to_virt(memory));
+    vt_frames = memory;
     ops = how;
     screen_put("", 0, true); /* all is dirty, so this draws all */
     err = console_add(&console, rating);
@@ -184,4 +186,14 @@ err_t screen_start(const struct screen_ops *how, unsigned rows, unsigned columns
     ops = NULL;
     frame_free_contiguous(memory, frames);
     return err;
+}
+
+void screen_stop(void)
+{
+    size_t frames = ALIGN_UP(vt_memory(vt.rows, vt.columns), PAGE_SIZE) / PAGE_SIZE;
+
+    console_remove(&console); /* nobody writes any more */
+    ops = NULL;
+    frame_free_contiguous(vt_frames, frames);
+    vt_frames = PADDR_NONE;
 }

@@ -22,6 +22,8 @@ struct screen_ops {
 err_t __must_check screen_start(const struct screen_ops *ops, unsigned rows, unsigned columns,
                                 unsigned rating);
 bool screen_is_there(void);
+/* Takes it away: its terminal hangs up, and nothing is drawn any more.  Context: thread. */
+void screen_stop(void);
 
 /* What was typed.  Any context; no lock of LOCK_DEVICE's rank or below is held. */
 void screen_input(const uint8_t *data, size_t n);

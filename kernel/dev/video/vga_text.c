@@ -82,11 +82,19 @@ static err_t vga_start(struct subsystem *self)
     return screen_start(&vga_ops, ROWS, COLUMNS, RATING);
 }
 
+static err_t vga_stop(struct subsystem *self)
+{
+    (void)self;
+    screen_stop();
+    return 0;
+}
+
 static const char *const needs[] = { "?fbcon", NULL };
 static struct subsystem vga_subsystem = {
     .name = "vga_text",
     .privilege = PRIV_DRIVER,
     .needs = needs,
     .early_init = vga_start,
+    .stop = vga_stop,
 };
 REGISTER_SUBSYSTEM(vga_subsystem);
