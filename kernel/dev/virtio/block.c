@@ -30,7 +30,7 @@
 #define FEATURES                                                                                   \
     (BIT(VIRTIO_BLK_F_SIZE_MAX) | BIT(VIRTIO_BLK_F_SEG_MAX) | BIT(VIRTIO_BLK_F_RO) |               \
      BIT(VIRTIO_BLK_F_BLK_SIZE) | BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_TOPOLOGY) |           \
-     BIT(VIRTIO_BLK_F_DISCARD))
+     BIT(VIRTIO_BLK_F_CONFIG_WCE) | BIT(VIRTIO_BLK_F_DISCARD))
 
 /* In block_request.driver: what the device reads and writes besides the data. */
 struct blk_area {
@@ -235,6 +235,16 @@ static void topology_read(struct virtio_device *d, struct block_device *b)
     b->io_opt = opt > UINT32_MAX / b->logical ? 0 : opt * b->logical;
 }
 
+/* One that can be switched says in its configuration whether it is on (virtio 1.2, 5.2.5). */
+static bool has_write_cache(struct virtio_device *d)
+{
+    uint8_t on = 1;
+
+    if (virtio_has(d, VIRTIO_BLK_F_CONFIG_WCE))
+        virtio_config_read(d, offsetof(struct virtio_blk_config, wce), &on, sizeof on);
+    return virtio_has(d, VIRTIO_BLK_F_FLUSH) && on;
+}
+
 static void limits_read(struct virtio_device *d, struct block_device *b)
 {
     uint32_t segments = CONFIG32(d, VIRTIO_BLK_F_SEG_MAX, seg_max, SEGMENTS_DEFAULT);
@@ -249,7 +259,7 @@ static void limits_read(struct virtio_device *d, struct block_device *b)
     b->discard_sectors_max = CONFIG32(d, VIRTIO_BLK_F_DISCARD, max_discard_sectors, 0);
     b->read_only = virtio_has(d, VIRTIO_BLK_F_RO);
     b->can_write = !b->read_only;
-    b->write_cache = virtio_has(d, VIRTIO_BLK_F_FLUSH);
+    b->write_cache = has_write_cache(d);
     topology_read(d, b);
 }
 

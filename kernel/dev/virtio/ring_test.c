@@ -195,6 +195,11 @@ KTEST(virtio, good_indirect)
     run_good(t, BIT(VIRTIO_RING_F_INDIRECT_DESC));
 }
 
+KTEST(virtio, good_platform)
+{
+    run_good(t, BIT(VIRTIO_F_ACCESS_PLATFORM));
+}
+
 KTEST(virtio, good_events)
 {
     run_good(t, BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC));

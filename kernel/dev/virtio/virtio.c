@@ -16,6 +16,8 @@
 #include <sched/clock.h>
 
 #define RING_FEATURES (BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
+/* The last: addresses are the platform's, which are physical ones where no IOMMU is switched on. */
+#define MODERN_FEATURES (BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ACCESS_PLATFORM))
 #define GENERATION_TRIES 8
 #define DEVICES_MAX 1024
 
@@ -160,7 +162,7 @@ static err_t negotiate(struct virtio_device *d, const struct virtio_driver *v)
 
     if (!d->legacy && !(offered & BIT(VIRTIO_F_VERSION_1)))
         return -EPROTO;
-    d->features = offered & (v->features | RING_FEATURES | (d->legacy ? 0 : BIT(VIRTIO_F_VERSION_1)));
+    d->features = offered & (v->features | RING_FEATURES | (d->legacy ? 0 : MODERN_FEATURES));
     d->transport->set_features(d, d->features);
     if (d->legacy)
         return 0;
