@@ -26,6 +26,7 @@ case $name in
         sources=("${hardware[@]}" kernel/boot/fdt{,_hardware,_pci}.c)
         libraries=(build/deps/amd64/libfdt-dev/usr/lib/*/libfdt.a)
         ;;
+    pvh) sources=(kernel/boot/{pvh,record}.c) ;;
     multiboot2 | limine) sources=(kernel/boot/{"$name",efi_map,record}.c) ;;
     virtio) sources=(kernel/dev/virtio/ring.c) ;;
     pci) sources=(kernel/dev/bus/pci_{config,scan,place,host,irq}.c kernel/core/hardware.c kernel/lib/fmt.c) ;;
