@@ -3,9 +3,10 @@
 
 MEMORY is a shell function: `memory` has all caches give back what they hold and prints what is then in use, several times,
 since what has just ended may still be on its way out. It starts no process between the caches and the reading, and
-what the shell itself has (its history grows) is told apart. Two readings are equal but for two things:
+what the shell itself has (its history grows) is told apart. Two readings are equal but for three things:
 
  - frames_of_kernel_tables: the tables under the kernel's stacks stay, one for each 64 stacks that there were at once;
+ - heap_bytes_of_maps: a file that CPUs mapped at once keeps lists of its mappings for several (kernel/vm/object_maps.c);
  - heap_frames: an arena of 16 frames stays as long as one block in it is in use. Its other blocks are free for all, so
    the heap's bytes in use must be the same.
 """
@@ -38,7 +39,7 @@ class Use:
 
     def __init__(self, line):
         value = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
-        self.heap_bytes, self.heap_frames = value["heap_bytes"], value["heap_frames"]
+        self.heap_bytes, self.heap_frames = value["heap_bytes"] - value["heap_bytes_of_maps"], value["heap_frames"]
         self.kernel_tables = value["frames_of_kernel_tables"]
         self.tables = value["frames_of_tables"] - self.kernel_tables - value["own_tables"] // 4
         self.files, self.stacks = value["frames_of_files"], value["frames_of_stacks"]

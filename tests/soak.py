@@ -50,6 +50,7 @@ def turn(sh, name, cpus, seconds):
     """One stressor's turn; returns what went wrong. What is kept once more may be kept for good: it is asked again."""
     complaint = stress(sh, name, cpus, 1)
     use, lost = in_use(sh), []
+    print(f"{name}: in use are {use}", flush=True)
     for _ in range(3):
         complaint = complaint or stress(sh, name, cpus, seconds)
         before, use = use, in_use(sh)

@@ -17,6 +17,7 @@
     X(LOCK_FAMILY)       /* one process' children */                                               \
     X(LOCK_GROUP)        /* the list of a process group's members */                               \
     X(LOCK_SIGNAL)       /* one process' signal state */                                           \
+    X(LOCK_SIGHAND)      /* actions that processes share */                                        \
     X(LOCK_FILES)        /* one file-descriptor table */                                           \
     X(LOCK_FS)           /* dentry hash, mounts, roots: a big-reader lock (brlock.h) */            \
     X(LOCK_FS_CONTEXTS)  /* a part of the list of roots and current directories */                 \

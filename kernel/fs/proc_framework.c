@@ -82,6 +82,7 @@ static void show_count(struct textbuf *out, const char *name, uint64_t value)
 static void show_counters(struct textbuf *out, void *arg)
 {
     show_count(out, "heap_bytes", heap_bytes_used());
+    show_count(out, "heap_bytes_of_maps", object_maps_bytes());
     show_count(out, "heap_frames", heap_frames());
     show_count(out, "heap_spare_bytes", heap_spare_bytes());
     show_count(out, "frames_total", frame_total());

@@ -852,6 +852,11 @@ size_t kmalloc_size(const void *p)
     return DEBUG ? head_of(p)->request : head_size(head_of(p)) - sizeof(struct head);
 }
 
+size_t kmalloc_cost(const void *p)
+{
+    return is_frames(p) ? frames_count(p) * PAGE_SIZE : head_size(head_of(p));
+}
+
 void *krealloc(void *p, size_t size)
 {
     size_t old;

@@ -24,6 +24,7 @@ void *__must_check krealloc(void *p, size_t size);
 void kfree(void *p); /* NULL is allowed */
 char *__must_check kstrdup(const char *s);
 size_t kmalloc_size(const void *p); /* usable bytes */
+size_t kmalloc_cost(const void *p); /* what heap_bytes_used() counts for it */
 
 void heap_init(void);
 /* Gives a secondary CPU its lists; without them it takes the slow path. */

@@ -116,7 +116,7 @@ static err_t clone_signals(struct clone_job *j)
     uint64_t f = j->r->flags;
 
     if (j->new_process && (f & CLONE_SIGHAND)) {
-        ref_get(&from->refs);
+        sighand_share(from);
         j->process->sighand = from;
     } else if (j->new_process) {
         j->process->sighand = sighand_create(from);

@@ -157,8 +157,14 @@ static int status_code(int status)
 static bool parent_ignores_locked(struct process *parent, int sig)
 {
     const struct signal_action *a = &parent->sighand->action[SIGCHLD - 1];
+    bool ignores;
 
-    return sig == SIGCHLD && (a->handler == SIGNAL_IGNORE || (a->flags & SA_NOCLDWAIT));
+    if (sig != SIGCHLD)
+        return false;
+    sighand_lock(parent->sighand);
+    ignores = a->handler == SIGNAL_IGNORE || (a->flags & SA_NOCLDWAIT);
+    sighand_unlock(parent->sighand);
+    return ignores;
 }
 
 /* Does nobody wait for it? */

@@ -3,7 +3,7 @@
  * Purpose: setitimer(2), alarm(2), RLIMIT_CPU.
  * Model: ITIMER_REAL is a timer of the clock; VIRTUAL and PROF and the CPU limit count the ticks that
  * hit a task of the process.
- * Locking: process->signal_lock; the callbacks run in interrupts.
+ * Locking: process->signal_lock; the callbacks run in interrupts.  itimer_mutex keeps those who set ITIMER_REAL apart.
  */
 #include <proc/process.h>
 
@@ -38,8 +38,11 @@ static void read_real(struct process *p, struct itimer_value *v)
 err_t process_get_itimer(int which, struct itimer_value *out)
 {
     struct process *p = process_current();
-    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+    unsigned long flags;
     err_t err = 0;
+
+    mutex_lock(&p->itimer_mutex);
+    flags = spin_lock_irqsave(&p->signal_lock);
 
     if (which == ITIMER_REAL)
         read_real(p, out);
@@ -50,42 +53,53 @@ err_t process_get_itimer(int which, struct itimer_value *out)
     else
         err = -EINVAL;
     spin_unlock_irqrestore(&p->signal_lock, flags);
+    mutex_unlock(&p->itimer_mutex);
     return err;
 }
 
-static void set_real(struct process *p, const struct itimer_value *new)
+/* timer_cancel waits for the callback, which takes the signal_lock: who sets the timer excludes others by a mutex. */
+static void set_real(struct process *p, const struct itimer_value *new, struct itimer_value *old)
 {
     unsigned long flags;
+    bool armed;
+    ns_t now;
 
-    timer_cancel(&p->real_timer);
+    mutex_lock(&p->itimer_mutex);
+    armed = timer_cancel(&p->real_timer);
     flags = spin_lock_irqsave(&p->signal_lock);
+    now = clock_monotonic();
+    old->interval = p->real_interval;
+    old->value = !armed ? 0 : p->real_timer.deadline > now ? p->real_timer.deadline - now : 1;
     p->real_interval = new->interval;
     if (new->value)
-        timer_set(&p->real_timer, clock_monotonic() + new->value);
+        timer_set(&p->real_timer, now + new->value);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
+    mutex_unlock(&p->itimer_mutex);
+}
+
+static void set_ticks(struct process *p, ns_t *left, ns_t *interval, const struct itimer_value *new,
+                      struct itimer_value *old)
+{
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+
+    *old = (struct itimer_value){ *left, *interval };
+    *left = new->value;
+    *interval = new->interval;
     spin_unlock_irqrestore(&p->signal_lock, flags);
 }
 
 err_t process_set_itimer(int which, const struct itimer_value *new, struct itimer_value *old)
 {
     struct process *p = process_current();
-    err_t err = process_get_itimer(which, old);
-    unsigned long flags;
 
-    if (err)
-        return err;
-    if (which == ITIMER_REAL) {
-        set_real(p, new);
-        return 0;
-    }
-    flags = spin_lock_irqsave(&p->signal_lock);
-    if (which == ITIMER_VIRTUAL) {
-        p->virtual_left = new->value;
-        p->virtual_interval = new->interval;
-    } else {
-        p->prof_left = new->value;
-        p->prof_interval = new->interval;
-    }
-    spin_unlock_irqrestore(&p->signal_lock, flags);
+    if (which == ITIMER_REAL)
+        set_real(p, new, old);
+    else if (which == ITIMER_VIRTUAL)
+        set_ticks(p, &p->virtual_left, &p->virtual_interval, new, old);
+    else if (which == ITIMER_PROF)
+        set_ticks(p, &p->prof_left, &p->prof_interval, new, old);
+    else
+        return -EINVAL;
     return 0;
 }
 

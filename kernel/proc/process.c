@@ -51,6 +51,7 @@ struct process *process_create(void)
     waitq_init(&p->wait_children);
     waitq_init(&p->pidfd_waiters);
     timer_init(&p->real_timer, itimer_real_fire);
+    mutex_init(&p->itimer_mutex);
     p->exit_signal = SIGCHLD;
     p->dumpable = true;
     return p;

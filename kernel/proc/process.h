@@ -27,6 +27,7 @@
 #include <fs/fdtable.h>
 #include <lib/list.h>
 #include <proc/signal.h>
+#include <sched/mutex.h>
 #include <sched/sched.h>
 #include <sched/timer.h>
 #include <sched/waitq.h>
@@ -109,7 +110,8 @@ struct process {
     struct task *exec_task; /* a task in execve that waits for the others; signal_lock */
 
     struct rlimits limits;
-    struct timer real_timer; /* ITIMER_REAL; armed and disarmed under signal_lock */
+    struct mutex itimer_mutex; /* who sets ITIMER_REAL, in two steps, or reads it; before signal_lock */
+    struct timer real_timer; /* ITIMER_REAL; armed under signal_lock, disarmed with itimer_mutex */
     ns_t real_interval; /* signal_lock */
     ns_t virtual_left, virtual_interval, prof_left, prof_interval; /* signal_lock */
     uint64_t cpu_ticks; /* of all its tasks; atomic */

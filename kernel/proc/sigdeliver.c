@@ -238,12 +238,13 @@ static int deliver_next(struct task *t, siginfo_t *info, struct signal_action *a
             return 0;
         }
         a = &p->sighand->action[sig - 1];
+        sighand_lock(p->sighand);
         *action = *a;
-        if (a->handler > SIGNAL_IGNORE) {
-            if (a->flags & SA_RESETHAND)
-                a->handler = SIGNAL_DEFAULT;
+        if (a->handler > SIGNAL_IGNORE && (a->flags & SA_RESETHAND))
+            a->handler = SIGNAL_DEFAULT;
+        sighand_unlock(p->sighand);
+        if (action->handler > SIGNAL_IGNORE)
             signal_recheck(t);
-        }
         if (SIGNALS_STOP & SIG_BIT(sig))
             p->stop_dequeued = true;
         spin_unlock_irqrestore(&p->signal_lock, flags);

@@ -488,8 +488,10 @@ static void force_info(int sig, const siginfo_t *info)
     unsigned long flags = spin_lock_irqsave(&p->signal_lock);
     struct signal_action *a = &p->sighand->action[sig - 1];
 
+    sighand_lock(p->sighand);
     if ((t->blocked & SIG_BIT(sig)) || a->handler == SIGNAL_IGNORE)
         a->handler = SIGNAL_DEFAULT;
+    sighand_unlock(p->sighand);
     t->blocked &= ~SIG_BIT(sig);
     if (a->handler == SIGNAL_DEFAULT)
         p->unkillable = false;
@@ -564,9 +566,13 @@ void signal_notify_job(struct process *p, int code, int status)
         unsigned long inner = spin_lock_irqsave(&parent->signal_lock);
         const struct signal_action *a = &parent->sighand->action[SIGCHLD - 1];
         siginfo_t info;
+        bool wanted;
 
         signal_info_child(&info, SIGCHLD, p, code, status);
-        if (parent->sighand && a->handler != SIGNAL_IGNORE && !(a->flags & SA_NOCLDSTOP))
+        sighand_lock(parent->sighand);
+        wanted = a->handler != SIGNAL_IGNORE && !(a->flags & SA_NOCLDSTOP);
+        sighand_unlock(parent->sighand);
+        if (wanted)
             (void)send_locked(parent, NULL, SIGCHLD, &info);
         spin_unlock_irqrestore(&parent->signal_lock, inner);
         waitq_wake_all(&parent->wait_children);
@@ -662,19 +668,21 @@ err_t signal_action(int sig, const struct signal_action *new, struct signal_acti
         return -EINVAL;
     a = &p->sighand->action[sig - 1];
     flags = spin_lock_irqsave(&p->signal_lock);
+    sighand_lock(p->sighand);
     if (old)
         *old = *a;
     if (new) {
         *a = *new;
         a->mask &= ~SIGNALS_FORCED;
-        if (signal_action_ignores(a, sig))
-            remove_everywhere(p, SIG_BIT(sig));
     }
+    sighand_unlock(p->sighand);
+    if (new && signal_action_ignores(new, sig))
+        remove_everywhere(p, SIG_BIT(sig));
     spin_unlock_irqrestore(&p->signal_lock, flags);
     return 0;
 }
 
-struct sighand *sighand_create(const struct sighand *from)
+struct sighand *sighand_create(struct sighand *from)
 {
     struct sighand *h = from ? kmalloc(sizeof *h) : kzalloc(sizeof *h);
 
@@ -683,11 +691,25 @@ struct sighand *sighand_create(const struct sighand *from)
     if (from) { /* the running process': another thread may be changing it */
         unsigned long flags = spin_lock_irqsave(&process_current()->signal_lock);
 
+        sighand_lock(from);
         memcpy(h->action, from->action, sizeof h->action);
+        sighand_unlock(from);
         spin_unlock_irqrestore(&process_current()->signal_lock, flags);
     }
     ref_init(&h->refs, 1);
+    h->shared = false;
+    spin_init(&h->lock, LOCK_SIGHAND);
     return h;
+}
+
+void sighand_share(struct sighand *h)
+{
+    struct process *p = process_current();
+    unsigned long flags = spin_lock_irqsave(&p->signal_lock);
+
+    atomic_store(&h->shared, true);
+    ref_get(&h->refs);
+    spin_unlock_irqrestore(&p->signal_lock, flags);
 }
 
 void sighand_put(struct sighand *h)

@@ -51,8 +51,25 @@ _Static_assert(sizeof(struct signal_action) == sizeof(struct sigaction), "struct
 
 struct sighand {
     refcount_t refs;
-    struct signal_action action[SIG_COUNT]; /* of signal n at n-1; signal_lock */
+    bool shared; /* by processes; set under signal_lock before a second one has it, and never taken back */
+    struct spinlock lock; /* with `shared`: signal_lock is one process' only */
+    struct signal_action action[SIG_COUNT]; /* of signal n at n-1; signal_lock and, when shared, `lock` */
 };
+
+/* signal_lock held.  For more than one word of an action, or a change. */
+static inline void sighand_lock(struct sighand *h)
+{
+    if (unlikely(h->shared))
+        spin_lock(&h->lock);
+}
+
+static inline void sighand_unlock(struct sighand *h)
+{
+    if (unlikely(h->shared))
+        spin_unlock(&h->lock);
+}
+/* Another process is about to have the running one's, too. */
+void sighand_share(struct sighand *h);
 
 static inline void signal_queue_init(struct signal_queue *q)
 {
@@ -61,7 +78,7 @@ static inline void signal_queue_init(struct signal_queue *q)
 }
 /* Forgets all that is queued. signal_lock held, or nobody else knows the queue. */
 void signal_queue_flush(struct signal_queue *q);
-struct sighand *sighand_create(const struct sighand *from); /* NULL: all default */
+struct sighand *sighand_create(struct sighand *from); /* NULL: all default */
 void sighand_put(struct sighand *h);
 /* execve: handlers go back to the default, ignored ones stay. 0, -ENOMEM. */
 err_t signal_exec_reset(struct task *t);

@@ -138,7 +138,7 @@ err_t space_futex_key(struct space *s, vaddr_t addr, bool shared, struct futex_k
     if (r == NULL || addr < r->start || !(r->flags & VM_RIGHTS)) {
         err = -EFAULT;
     } else if (!region_private(r)) {
-        key->a = (uintptr_t)r->object;
+        key->a = object_identity(r->object); /* below all addresses of spaces */
         key->b = r->offset + (addr - r->start);
         if (key->b >= ALIGN_UP(atomic_load_relaxed(&r->object->size), PAGE_SIZE))
             err = -EFAULT; /* the file has become shorter */

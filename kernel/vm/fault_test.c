@@ -210,6 +210,23 @@ KTEST(vm_fault, shared_memory_is_one)
     test_space_end(s);
 }
 
+/* An object at the address of one that is gone is another one for whoever still waits in the first. */
+KTEST(vm_fault, futex_keys_are_not_used_again)
+{
+    struct space *s = test_space_begin();
+    struct futex_key key[4];
+
+    KTEST_REQUIRE(s != NULL);
+    for (unsigned i = 0; i < ARRAY_SIZE(key); i++) {
+        KTEST_EQ(test_map(s, BASE, 1, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED), BASE);
+        KTEST_EQ(space_futex_key(s, BASE, true, &key[i]), 0);
+        KTEST_EQ(space_unmap(s, BASE, PAGE_SIZE), 0);
+        for (unsigned k = 0; k < i; k++)
+            KTEST_TRUE(key[k].a != key[i].a);
+    }
+    test_space_end(s);
+}
+
 static void fill_object(struct ktest *t, struct object *o, unsigned pages)
 {
     for (unsigned i = 0; i < pages; i++) {

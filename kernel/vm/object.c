@@ -49,6 +49,17 @@ void object_init(struct object *o, const struct pager *pager, void *owner, uint6
     waitq_init(&o->busy);
 }
 
+uint64_t object_identity(struct object *o)
+{
+    static uint64_t last; /* atomic */
+    uint64_t none = 0, identity = atomic_load(&o->identity);
+
+    if (likely(identity != 0))
+        return identity;
+    identity = atomic_add_fetch(&last, 1);
+    return atomic_cas(&o->identity, &none, identity) ? identity : none; /* another was faster */
+}
+
 struct object *object_create(const struct pager *pager, void *owner, uint64_t size)
 {
     struct object *o = kmalloc(sizeof(*o));

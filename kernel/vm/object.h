@@ -61,7 +61,13 @@ struct object {
     struct waitq busy;
     uint64_t dirty; /* marked pages; lock for writers, atomic */
     struct tree policies; /* mbind's, by ranges; lock */
+    uint64_t identity; /* object_identity()'s, 0: nobody has asked; atomic */
 };
+
+/* A number that no other object ever has: keys of futexes outlive the mapping, and memory is used again. */
+uint64_t object_identity(struct object *o);
+/* Bytes of the heap that lists of regions of objects keep, which CPUs met at: as long as the object lives. */
+uint64_t object_maps_bytes(void);
 
 /* Calls fn for each region that maps the object until it returns false.  None comes, goes or moves
  * meanwhile.  May sleep. */

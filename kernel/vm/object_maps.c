@@ -20,6 +20,13 @@
 
 #define MAPS_PARTS 16
 
+static uint64_t parts_bytes; /* atomic */
+
+uint64_t object_maps_bytes(void)
+{
+    return atomic_load_relaxed(&parts_bytes);
+}
+
 void object_maps_init(struct object *o)
 {
     mutex_init(&o->maps.lock);
@@ -30,10 +37,13 @@ static struct object_maps *parts_make(void)
 {
     struct object_maps *parts = kmalloc(MAPS_PARTS * sizeof(*parts));
 
-    for (unsigned i = 0; parts != NULL && i < MAPS_PARTS; i++) {
+    if (parts == NULL)
+        return NULL;
+    for (unsigned i = 0; i < MAPS_PARTS; i++) {
         mutex_init(&parts[i].lock);
         list_init(&parts[i].regions);
     }
+    atomic_fetch_add(&parts_bytes, kmalloc_cost(parts));
     return parts;
 }
 
@@ -103,6 +113,8 @@ void object_maps_fini(struct object *o)
     K_ASSERT(list_empty(&o->maps.regions));
     for (unsigned i = 0; o->maps_more != NULL && i < MAPS_PARTS; i++)
         K_ASSERT(list_empty(&o->maps_more[i].regions));
+    if (o->maps_more != NULL)
+        atomic_fetch_sub(&parts_bytes, kmalloc_cost(o->maps_more));
     kfree(o->maps_more);
     o->maps_more = NULL;
 }

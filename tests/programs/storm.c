@@ -20,6 +20,8 @@
  *              threads end gets signals
  *     queue    real-time signals to anyone; at the end as many have come as were sent
  *
+ * Before, two that share their actions change one, and threads set one timer.
+ *
  * All data is a pattern of a seed that only the two know.  So a lost byte is seen, a stale translation
  * shows old data or does not fault, and a lost wake-up leaves a process that takes no step: the first
  * process says which, and what it waits for.
@@ -40,6 +42,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -1125,6 +1128,101 @@ static void processes_watch(void)
         give_up();
 }
 
+/* ---- before the storm: what a process shares with itself and with another one --------------- */
+
+#define TURNS 20000
+
+static char stack[65536] __attribute__((aligned(64)));
+static atomic_bool over;
+
+static void action_a(int sig)
+{
+    (void)sig;
+}
+
+static void action_b(int sig)
+{
+    (void)sig;
+}
+
+static int actions_flip(void *arg)
+{
+    struct sigaction a = { .sa_handler = action_a, .sa_flags = SA_RESTART };
+    struct sigaction b = { .sa_handler = action_b, .sa_flags = SA_NODEFER };
+
+    (void)arg;
+    sigfillset(&a.sa_mask);
+    for (unsigned i = 0; i < TURNS; i++)
+        sigaction(SIGUSR2, i % 2 ? &a : &b, NULL);
+    over = true;
+    _exit(0);
+}
+
+/* A process that shares the actions sets one of two; the other sees one of them, whole. */
+static void actions_shared(void)
+{
+    struct sigaction seen;
+    int status;
+    pid_t pid = clone(actions_flip, stack + sizeof stack, CLONE_VM | CLONE_SIGHAND | SIGCHLD, NULL);
+
+    check(pid > 0, "clone");
+    while (!over) {
+        bool a, b;
+
+        check(sigaction(SIGUSR2, NULL, &seen) == 0, "sigaction");
+        a = seen.sa_handler == action_a && (seen.sa_flags & SA_RESTART) && !(seen.sa_flags & SA_NODEFER) &&
+            sigismember(&seen.sa_mask, SIGTERM) == 1;
+        b = seen.sa_handler == action_b && (seen.sa_flags & SA_NODEFER) && !(seen.sa_flags & SA_RESTART) &&
+            sigismember(&seen.sa_mask, SIGTERM) == 0;
+        if (!a && !b && seen.sa_handler != SIG_DFL)
+            fail("an action of two: handler %p, flags %#x, mask has %d", (void *)(uintptr_t)seen.sa_handler,
+                 seen.sa_flags, sigismember(&seen.sa_mask, SIGTERM));
+    }
+    check(waitpid(pid, &status, 0) == pid && status == 0, "the process that shares actions");
+    handler_set(SIGUSR2, SIG_DFL, 0);
+}
+
+static void timer_check(const struct itimerval *t, const char *who)
+{
+    long hours = t->it_interval.tv_sec / 3600;
+
+    /* Far from its end: the value is just below its own interval. */
+    if (t->it_interval.tv_sec % 3600 == 0 && t->it_value.tv_sec <= t->it_interval.tv_sec &&
+        t->it_value.tv_sec >= t->it_interval.tv_sec - 600 && hours <= 2)
+        return;
+    fail("%s has a timer of two: %ld s every %ld s", who, (long)t->it_value.tv_sec, (long)t->it_interval.tv_sec);
+}
+
+static void *timer_flip(void *arg)
+{
+    long seconds_each = 3600 * (long)(uintptr_t)arg;
+    struct itimerval set = { { seconds_each, 0 }, { seconds_each, 0 } }, old;
+
+    for (unsigned i = 0; i < TURNS / 4; i++) {
+        check(setitimer(ITIMER_REAL, &set, &old) == 0, "setitimer");
+        timer_check(&old, "setitimer");
+    }
+    return NULL;
+}
+
+/* Threads set one timer of the process to this and that, or stop it. */
+static void timers_shared(void)
+{
+    struct itimerval seen;
+    pthread_t threads[3];
+
+    for (uintptr_t i = 0; i < 3; i++)
+        check(pthread_create(&threads[i], NULL, timer_flip, (void *)i) == 0, "pthread_create");
+    for (unsigned i = 0; i < TURNS / 4; i++) {
+        check(getitimer(ITIMER_REAL, &seen) == 0, "getitimer");
+        timer_check(&seen, "getitimer");
+    }
+    for (unsigned i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    memset(&seen, 0, sizeof seen);
+    check(setitimer(ITIMER_REAL, &seen, NULL) == 0, "setitimer");
+}
+
 static void run(double duration)
 {
     all = map(sizeof *all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
@@ -1150,6 +1248,8 @@ int main(int argc, char **argv)
     if (processes < 2 || processes > PROCESSES_MAX)
         return 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    actions_shared();
+    timers_shared();
     run(seconds);
     for (unsigned i = 0; i < processes; i++) {
         for (unsigned k = 0; k < KINDS; k++)
