@@ -10,6 +10,13 @@ import pci_view
 from harness import Board, Context, Failure, expect_equal, expect_match, test
 from qmp import Monitor
 
+
+
+def line_disk(n, where):
+    """A disk of zeros without messages: what it has to say comes by its line."""
+    return ("-drive", f"driver=null-co,size=1M,read-zeroes=on,if=none,id=n{n}", "-device", f"virtio-blk-pci,drive=n{n},vectors=0,bus={where}")
+
+
 DEVICES = {
     "pcie": ("-device", "pcie-root-port,id=r1,chassis=1,addr=4.0,multifunction=on",
              "-device", "pcie-root-port,id=r2,chassis=2,addr=4.1", "-device", "pcie-root-port,id=r3,chassis=3,addr=4.5",
@@ -17,11 +24,13 @@ DEVICES = {
              "-device", "pci-bridge,id=b2,bus=b1,addr=2,chassis_nr=5",
              "-device", "virtio-net-pci,bus=b2,addr=3,romfile=", "-device", "edu,bus=b1,addr=5,dma_mask=0xffffffff",
              "-device", "virtio-rng-pci,addr=6.0,multifunction=on", "-device", "virtio-balloon-pci,addr=6.3",
-             "-device", "bochs-display,addr=7", "-device", "edu,addr=8,dma_mask=0xffffffff"),
+             "-device", "bochs-display,addr=7", "-device", "edu,addr=8,dma_mask=0xffffffff",
+             *(word for n, where in enumerate(("r3", "b1,addr=6", "b2,addr=4", "pcie.0,addr=9")) for word in line_disk(n, where))),
     "pci": ("-device", "pci-bridge,id=b1,addr=5,chassis_nr=1", "-device", "pci-bridge,id=b2,bus=b1,addr=2,chassis_nr=2",
             "-device", "virtio-net-pci,bus=b2,addr=3,romfile=", "-device", "edu,bus=b1,addr=5,dma_mask=0xffffffff",
             "-device", "virtio-rng-pci,addr=6.0,multifunction=on", "-device", "virtio-balloon-pci,addr=6.3",
-            "-device", "bochs-display,addr=7", "-device", "edu,addr=8,dma_mask=0xffffffff"),
+            "-device", "bochs-display,addr=7", "-device", "edu,addr=8,dma_mask=0xffffffff",
+            *(word for n, where in enumerate(("b1,addr=6", "b2,addr=4", "pci.0,addr=9")) for word in line_disk(n, where))),
 }
 # Buses that no bridge leads to: a PC's tables name them. On pc their functions are behind a bridge of their own.
 PEERS = {
@@ -70,6 +79,20 @@ def check_rescan(shell, ours):
     shell.output("echo 1 >/sys/bus/pci/rescan")
     expect_equal(shell.output(listing, 60), before, "lspci after a rescan")
     expect_equal(shell.run("echo 2 >/sys/bus/pci/rescan")[1], 1, "status of a rescan with 2")
+
+
+def check_lines(shell):
+    """Disks without messages, behind each kind of bridge: pins are turned as they should, and the lines arrive."""
+    disks = shell.output("for b in /sys/block/vd?; do echo ${b##*/} $(readlink -f $b/device); done").split("\n")[:-1]
+    for disk, path in (line.split() for line in disks):
+        function, device = path.split("/")[-2:]
+        irq = int(shell.output(f"cat /sys/bus/pci/devices/{function}/irq"))
+        row = rf"^ *{irq}: +(\d+) .* (?:GIC|IO-APIC).* {device}\b"
+        before = int(expect_match(row, shell.output("cat /proc/interrupts"), f"{disk}'s line").group(1))
+        shell.output(f"for i in 1 2 3; do dd if=/dev/{disk} of=/tmp/zeros bs=64k count=1 iflag=direct || break; done; rm /tmp/zeros; test $i = 3")
+        after = int(expect_match(row, shell.output("cat /proc/interrupts"), f"{disk}'s line").group(1))
+        expect_equal(after >= before + 3, True, f"{function}: line {irq} came {after - before} times for 3 requests")
+    return len(disks)
 
 
 def check_driver(shell, ours, kind):
@@ -170,6 +193,7 @@ def run(ctx, which):
             monitor.connect()
             ours = check_views(shell, monitor)
             check_rescan(shell, ours)
+            expect_equal(check_lines(shell), DEVICES[devices].count("-drive"), "disks")
             check_driver(shell, ours, kind)
             if kind == "MSI":
                 check_messages(shell, ours, ctx.arch)
