@@ -130,6 +130,21 @@ static void apic_nmi(const struct acpi_entries *e, uint32_t uid, uint16_t flags,
     }
 }
 
+/* An NMI is an edge, whatever the flags say. */
+static void read_nmi_source(const struct acpi_entries *e)
+{
+    struct hardware_info *info = e->draft->info;
+    uint16_t flags = acpi_u16(e->bytes + 2);
+
+    if (info->nmi_source_count == HW_NMI_SOURCES_MAX) {
+        hw_complain(e->draft, e->offset, "more than %u NMI sources", HW_NMI_SOURCES_MAX);
+        return;
+    }
+    flags_check(e, flags);
+    info->nmi_sources[info->nmi_source_count++] =
+        (struct hw_nmi_source){ acpi_u32(e->bytes + 4), polarity_of(flags) };
+}
+
 static void read_lapic_nmi(const struct acpi_entries *e)
 {
     uint32_t uid = e->bytes[2] == UID_ALL_NARROW ? UINT32_MAX : e->bytes[2];
@@ -225,6 +240,7 @@ static const struct {
     { ENTRY_LAPIC, 8, read_lapic },
     { ENTRY_IOAPIC, 12, read_ioapic },
     { ENTRY_OVERRIDE, 10, read_override },
+    { ENTRY_NMI_SOURCE, 8, read_nmi_source },
     { ENTRY_LAPIC_NMI, 6, read_lapic_nmi },
     { ENTRY_LAPIC_ADDR, 12, read_lapic_addr },
     { ENTRY_X2APIC, 16, read_x2apic },

@@ -290,7 +290,7 @@ KTEST(acpi, madt)
         MADT(1), LAPIC(0, 0, 1), LAPIC(1, 2, 1), LAPIC(2, 4, 0), LAPIC(3, 6, 2), LAPIC(4, 0xff, 1),
         X2APIC(5, 8, 1), IOAPIC(9, 0xfec00000u, 0), IOAPIC(10, 0xfec10000u, 24),
         OVERRIDE(0, 0, 2, 0), OVERRIDE(0, 9, 9, 0xd), LAPIC_NMI(0xff, 0, 1),
-        X2APIC_NMI(UINT32_MAX, 5, 0), 5, 12, 0, 0, LE64(0x1fee00000ull), 99, 4, 0, 0,
+        X2APIC_NMI(UINT32_MAX, 5, 0), 3, 8, LE16(0xf), LE32(23), 5, 12, 0, 0, LE64(0x1fee00000ull), 99, 4, 0, 0,
     };
     struct acpi_table tab = TABLE("APIC", bytes);
 
@@ -310,6 +310,9 @@ KTEST(acpi, madt)
     KTEST_EQ(info.overrides[0].trigger, HW_TRIGGER_BUS);
     KTEST_EQ(info.overrides[1].polarity, HW_ACTIVE_HIGH);
     KTEST_EQ(info.overrides[1].trigger, HW_LEVEL);
+    KTEST_EQ(info.nmi_source_count, 1);
+    KTEST_EQ(info.nmi_sources[0].gsi, 23);
+    KTEST_EQ(info.nmi_sources[0].polarity, HW_ACTIVE_LOW);
     KTEST_EQ(info.lapic_nmi_count, 2);
     KTEST_EQ(info.lapic_nmis[0].uid, UINT32_MAX);
     KTEST_EQ(info.lapic_nmis[0].lint, 1);

@@ -20,6 +20,7 @@
 #define HW_IOAPICS_MAX 16
 #define HW_OVERRIDES_MAX 64
 #define HW_LAPIC_NMIS_MAX 16
+#define HW_NMI_SOURCES_MAX 16
 #define HW_GIC_REGIONS_MAX 32
 #define HW_ITS_MAX 8
 #define HW_PCI_HOSTS_MAX 16
@@ -78,6 +79,11 @@ struct hw_lapic_nmi { /* NMI on LINTn of CPU `uid` (UINT32_MAX: all) */
     uint8_t lint;
     enum hw_polarity polarity;
     enum hw_trigger trigger;
+};
+
+struct hw_nmi_source { /* input of an I/O APIC that is an NMI */
+    uint32_t gsi;
+    enum hw_polarity polarity;
 };
 
 struct hw_region {
@@ -211,6 +217,8 @@ struct hardware_info {
     uint32_t override_count;
     struct hw_lapic_nmi lapic_nmis[HW_LAPIC_NMIS_MAX];
     uint32_t lapic_nmi_count;
+    struct hw_nmi_source nmi_sources[HW_NMI_SOURCES_MAX];
+    uint32_t nmi_source_count;
     paddr_t hpet;
     struct hw_address pm_timer; /* bits 24 or 32 */
     uint8_t century; /* CMOS register of the century; 0: none */

@@ -47,6 +47,7 @@ static inline void machine_check_chips(const struct hardware_info *info)
     expect(info->virtio_count <= HW_VIRTIO_MAX);
     for (uint32_t i = 0; i < info->virtio_count; i++)
         expect(info->virtio[i].start != 0 && info->virtio[i].size != 0 && info->virtio[i].irq != UINT32_MAX);
+    expect(info->nmi_source_count <= HW_NMI_SOURCES_MAX);
     expect(info->gic.redist_count <= HW_GIC_REGIONS_MAX);
     expect(info->power.s5_type_a <= 7 && info->power.s5_type_b <= 7);
     for (uint32_t i = 0; i < info->override_count; i++)

@@ -25,6 +25,20 @@ void gic_config_set(volatile uint8_t *distributor, unsigned irq, bool edge)
     spin_unlock_irqrestore(&config_lock, flags);
 }
 
+static void private_config(volatile uint8_t *lines, uint32_t irq, enum hw_trigger trigger)
+{
+    if (irq >= IRQ_PRIVATE && irq < IRQ_SHARED && trigger != HW_TRIGGER_BUS)
+        gic_config_set(lines, irq, trigger == HW_EDGE);
+}
+
+void gic_timer_config(volatile uint8_t *lines)
+{
+    const struct hw_arch_timer *timer = &hardware()->arch_timer;
+
+    private_config(lines, timer->phys_irq, timer->phys_trigger);
+    private_config(lines, timer->virt_irq, timer->virt_trigger);
+}
+
 unsigned gic_lines(volatile uint8_t *distributor)
 {
     unsigned lines = 32 * ((mmio_read32(distributor + GICD_TYPER) & 31) + 1);

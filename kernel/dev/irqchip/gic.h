@@ -53,5 +53,8 @@ uint32_t gicv3_typer(void);
 
 /* Edge or level of one shared line; `distributor` has GICD_CONFIG.  LOCK_IRQCHIP inside. */
 void gic_config_set(volatile uint8_t *distributor, unsigned irq, bool edge);
+/* The timer's private lines as its table says that they are triggered; where that is fixed nothing changes.
+ * `lines` has GICD_CONFIG of the calling CPU's private lines, which are disabled. */
+void gic_timer_config(volatile uint8_t *lines);
 /* How many lines the distributor says it has. */
 unsigned gic_lines(volatile uint8_t *distributor);

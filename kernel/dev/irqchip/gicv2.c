@@ -119,6 +119,7 @@ static void gic_start_cpu(void)
 
     targets[cpu_current()->id] = own;
     lines_silence(0, IRQ_SHARED);
+    gic_timer_config(distributor);
     mmio_write32(distributor + GICD_ENABLE(0), BIT(IPI_COUNT) - 1);
     mmio_write32(interface + GICC_PMR, PRIORITY_MASK);
     mmio_write32(interface + GICC_BPR, 7); /* no preemption among groups */

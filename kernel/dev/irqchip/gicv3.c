@@ -206,6 +206,7 @@ static bool redistributor_init(volatile uint8_t *r)
     mmio_write32(lines + GICD_GROUP(0), UINT32_MAX);
     for (unsigned i = 0; i < IRQ_SHARED; i += 4)
         mmio_write32(lines + GICD_PRIORITY(i), PRIORITY_NORMAL);
+    gic_timer_config(lines);
     if (!wait_clear(r + GICR_CTLR, GICR_CTLR_RWP))
         return false;
     mmio_write32(lines + GICD_ENABLE(0), BIT(IPI_COUNT) - 1);

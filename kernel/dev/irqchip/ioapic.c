@@ -27,6 +27,7 @@
 #define WINDOW_DATA 0x10
 #define REG_VERSION 1
 #define REG_ENTRY(pin) (0x10 + 2 * (pin))
+#define ENTRY_NMI (4u << 8)
 #define ENTRY_ACTIVE_LOW (1u << 13)
 #define ENTRY_LEVEL (1u << 15)
 #define ENTRY_MASKED (1u << 16)
@@ -205,6 +206,27 @@ static void lines_connect(const struct hardware_info *hw)
     }
 }
 
+/* Inputs that are NMIs go to the boot CPU, and are nobody's line. */
+static void nmis_connect(const struct hardware_info *hw)
+{
+    for (uint32_t i = 0; i < hw->nmi_source_count; i++) {
+        const struct hw_nmi_source *nmi = &hw->nmi_sources[i];
+        const struct ioapic *apic = gsi_owner(nmi->gsi);
+        uint8_t target = (uint8_t)MIN(cpu_current()->hw_id, (uint64_t)TARGET_MAX);
+        unsigned pin;
+
+        if (!apic)
+            continue;
+        pin = nmi->gsi - apic->gsi_base;
+        for (unsigned irq = 0; irq < ARRAY_SIZE(lines); irq++)
+            if (lines[irq].apic == apic && lines[irq].pin == pin)
+                lines[irq].apic = NULL;
+        reg_write(apic, REG_ENTRY(pin) + 1, (uint32_t)target << 24);
+        reg_write(apic, REG_ENTRY(pin),
+                  ENTRY_NMI | (nmi->polarity == HW_ACTIVE_LOW ? ENTRY_ACTIVE_LOW : 0));
+    }
+}
+
 static void ioapic_add(const struct hw_ioapic *hw)
 {
     struct ioapic *apic = &ioapics[ioapic_count];
@@ -243,6 +265,7 @@ static err_t ioapic_start(struct subsystem *self)
     if (ioapic_count == 0)
         return -ENODEV;
     lines_connect(hw);
+    nmis_connect(hw);
     lapic_wire_cut();
     return service_publish_irqchip(chip.name, &chip, 300, PRIV_DRIVER);
 }
