@@ -193,7 +193,6 @@ while [ $i -lt $1 ]; do
     i=$((i + 1))
 done
 """
-SETTLED = "sync; for i in 1 2 3; do echo 3 >/proc/sys/vm/drop_caches; usleep 300000; done; " + USED
 STATES = "cd /proc/subsystems; states() { for name; do echo $name $(cat /proc/subsystems/$name/state); done; cd /; }; states "
 # Those that can be stopped, users before what they use.
 CHAIN = ("virtio_blk", "virtio_rng", "virtio_input", "virtio_console", "edu", "virtio_pci", "virtio_mmio", "pci", "platform",
@@ -228,6 +227,13 @@ def chain_rounds(sh, names, count, timeout):
     sh.output(f"sh /tmp/chain {count} '{' '.join(names)}' '{' '.join(reversed(names))}'", timeout)
 
 
+def check_lost(rounds, before, sh):
+    """All is there again that was there before."""
+    lost = exact.difference(before, exact.settled(sh.output("memory 4", 60)))
+    if lost:
+        raise Failure(f"{rounds} rounds cost {lost}")
+
+
 @test("buses and drivers are stopped and started under load: no byte is lost, and the disk is whole", kernels=("devine",))
 def chain_restarts(ctx):
     rounds = int(os.environ.get("RESTART_ROUNDS", 0)) or (1000 if os.environ.get("TEST_NIGHTLY") else 20)
@@ -235,29 +241,24 @@ def chain_restarts(ctx):
     with ctx.shell(args=arguments, name="restarts of buses") as sh:
         sh.put("/tmp/chain", CHAIN_ROUNDS)
         sh.put("/tmp/busy", BUSY)
+        sh.put("/tmp/memory", exact.MEMORY)
+        sh.output(". /tmp/memory; memory 1", 60)
         names = chain_of(sh)
         wanted = {"virtio_blk", "virtio_console", "virtio_pci", "virtio_mmio", "pci", "virtio", "keyboard"}
         if not wanted <= set(names):
             raise Failure(f"only {names} are up")
         hash_before, states = sh.output("sha256sum /dev/vda").split()[0], sh.output(STATES + " ".join(names))
         chain_rounds(sh, names, 3, 120)
-        for attempt in range(3):  # what a cache keeps, it keeps once; what is lost, is lost each time
-            heap, frames = map(int, sh.output(SETTLED, 60).split())
-            chain_rounds(sh, names, rounds, 60 + 3 * rounds)
-            heap_after, frames_after = map(int, sh.output(SETTLED, 60).split())
-            print(f"{ctx.arch}: {rounds} rounds of {len(names)}: heap {heap} -> {heap_after}, frames {frames} -> {frames_after}")
-            if heap_after <= heap and frames_after >= frames:
-                break
-        else:
-            raise Failure(f"{rounds} rounds cost {heap_after - heap} bytes and {frames - frames_after} frames")
+        before = exact.settled(sh.output("memory 2", 60))
+        chain_rounds(sh, names, rounds, 60 + 3 * rounds)
+        check_lost(rounds, before, sh)
         sh.run(". /tmp/busy")
         chain_rounds(sh, names, rounds, 60 + 6 * rounds)
         sh.run("touch /tmp/stop; wait", 60)
         expect_equal(sh.output("sha256sum /dev/vda", 60).split()[0], hash_before, "the disk's sum")
         expect_equal(sh.output(STATES + " ".join(names)), states, "the states after all of it")
         sh.output("test -c /dev/hvc0")
-        heap_after, frames_after = map(int, sh.output(SETTLED, 60).split())
-        print(f"{ctx.arch}: after the load: heap {heap} -> {heap_after}, frames {frames} -> {frames_after}")
+        check_lost(2 * rounds, before, sh)
     disk.unlink()
 
 
