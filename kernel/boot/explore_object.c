@@ -234,6 +234,15 @@ static void program_fork(struct space *s)
     space_put(child);
 }
 
+/* Page 0 becomes a region of its own and is joined again with the others. */
+static void program_split(struct space *s)
+{
+    explore_must(space_protect(s, VA, PAGE_SIZE, VM_READ) == 0);
+    program_access();
+    explore_must(space_protect(s, VA, PAGE_SIZE, VM_READ | VM_WRITE) == 0);
+    program_access();
+}
+
 static void faults_work(unsigned id)
 {
     struct space *s = spaces[id % 2];
@@ -245,6 +254,8 @@ static void faults_work(unsigned id)
             faults_take_away(&hand);
         else if (explore_random(3) == 0)
             program_fork(s);
+        else if (explore_random(3) == 0)
+            program_split(s);
         else
             program_access();
     }

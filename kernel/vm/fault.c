@@ -240,25 +240,27 @@ static void frame_make_fetchable(paddr_t pa)
     object_frame_fetch(pa);
 }
 
+_Static_assert(RADIX_SLOTS % FAULT_AROUND_PAGES == 0, "a group lies in one node");
+
 /*
- * Enters the pages of one fault: the one at f->addr and its present neighbours within the aligned
- * group of 16, the region, the object and the radix node.  `slot` is that of f->addr.
+ * Enters the pages of one fault: the one at f->addr and its present neighbours within the region, the
+ * object, the table and the object's aligned group of 16, which lies in one radix node.  `slot` is that of
+ * f->addr.
  * pt_lock held, and a reader of object_lookups or object->lock held.
  */
 static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
 {
     pte_t *pte = f->pte, entry = f->r->entry;
-    uint64_t in_node = index % RADIX_SLOTS, entered = 0;
-    unsigned before = 0, after = 1;
+    unsigned before = 0, after = 1, entered = 0;
 
     if (region_private(f->r) || (!f->write && region_tracks_dirty(f->r)))
         entry = pte_protect(entry, region_prot(f->r) & ~MMU_WRITE);
     if (!f->write && slot != &f->r->object->root) {
-        uint64_t in_group = (f->addr >> PAGE_SHIFT) % FAULT_AROUND_PAGES;
+        uint64_t in_group = index % FAULT_AROUND_PAGES, in_table = f->addr % LEAF_SPAN >> PAGE_SHIFT;
         uint64_t limit = object_pages_limit(f->r->object) - index;
 
-        before = MIN(MIN(in_group, in_node), (f->addr - f->r->start) >> PAGE_SHIFT);
-        after = MIN(MIN(FAULT_AROUND_PAGES - in_group, RADIX_SLOTS - in_node),
+        before = MIN(MIN(in_group, in_table), (f->addr - f->r->start) >> PAGE_SHIFT);
+        after = MIN(MIN(FAULT_AROUND_PAGES - in_group, (LEAF_SPAN >> PAGE_SHIFT) - in_table),
                     MIN((f->r->end - f->addr) >> PAGE_SHIFT, limit));
     }
     pte -= before;

@@ -118,8 +118,10 @@ static inline pte_t *leaf_entries(struct space *s, vaddr_t addr, vaddr_t end, va
 /* The first entry at or after p that is not empty, or `end`: most tables are mostly empty. */
 static inline pte_t *entries_skip(pte_t *p, pte_t *end)
 {
-    while (end - p >= 4 && (pte_load(p) | pte_load(p + 1) | pte_load(p + 2) | pte_load(p + 3)) == 0)
-        p += 4;
+    for (size_t n = (size_t)(end - p); n >= 8; n -= 8, p += 8)
+        if ((pte_load(p) | pte_load(p + 1) | pte_load(p + 2) | pte_load(p + 3) | pte_load(p + 4) |
+             pte_load(p + 5) | pte_load(p + 6) | pte_load(p + 7)) != 0)
+            break;
     while (p < end && pte_load(p) == 0)
         p++;
     return p;

@@ -408,13 +408,13 @@ bool region_alike(const struct region *low, const struct region *high)
     return low->object == NULL || low->offset + (low->end - low->start) == high->offset;
 }
 
+/* The lower one has the pages of both before the other goes: who looks for the object's mappings between
+ * the two steps, which are not one, finds them twice rather than not at all. */
 static void swallow(struct region *low, struct region *high)
 {
-    vaddr_t end = high->end;
-
     low->has_anon |= high->has_anon;
+    region_set_bounds(low, low->start, high->end);
     region_remove(low->space, high);
-    region_set_bounds(low, low->start, end);
     region_free(high);
 }
 
