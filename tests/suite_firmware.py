@@ -30,13 +30,17 @@ def shape(ctx):
         expect_equal(sorted(set(nodes)), [0, 2], "nodes with memory")
         expect_equal([line.split()[-3] for line in log.split("\n") if " CPU " in line and "start" in line],
                      ["0"] * 4 + ["1"] * 4, "nodes of CPUs")
+        if ctx.arch == "x86_64":  # AMD's leaves do not say who shares a cache
+            sh.check("cat /sys/devices/system/cpu/cpu5/cache/index[023]/shared_cpu_list", "4-5\n4-5\n4-7\n")
         off(sh)
 
 
 @test("numa=off and acpi=off: one node, and one CPU of each package", kernels=("devine",))
 def switched_off(ctx):
-    with ctx.shell(args=SHAPE, append="numa=off", name="numa off") as sh:
+    with ctx.shell(args=SHAPE, append="numa=off maxcpus=6", name="numa off") as sh:
         expect_match(r"hardware: 8 CPUs, 1 nodes", sh.output("dmesg"))
+        sh.check("cd /sys/devices/system/cpu; cat possible present online offline cpu7/online; cd /",
+                 "0-7\n0-7\n0-5\n6-7\n0\n")
         off(sh)
     if ctx.arch == "x86_64":
         with ctx.shell(args=["-smp", "4"], append="acpi=off", name="acpi off") as sh:
@@ -58,6 +62,23 @@ def mp_table(ctx):
                      sh.output("cat /proc/boot"))
         expect_equal(sh.output("nproc; head -c 11 /dev/vda"), "3\nby MP table", "CPUs and disk")
         expect_match(r"IO-APIC +\d+ +virtio0", sh.output("cat /proc/interrupts"))
+
+
+@test("the cores of two dies have numbers of their own", archs=("x86_64",), kernels=("devine",))
+def dies(ctx):
+    with ctx.shell(args=["-smp", "4,dies=2,cores=2", "-cpu", "Skylake-Server"], name="dies") as sh:
+        sh.check("sed -n 's/^core id.*: //p' /proc/cpuinfo | sort | uniq -c | wc -l", "4\n")
+        sh.check("cat /sys/devices/system/cpu/cpu2/topology/die_cpus_list", "2-3\n")
+        sh.check("cat /sys/devices/system/cpu/cpu2/cache/index3/shared_cpu_list", "2-3\n")
+        expect_match(r"^flags.* constant_tsc .* xtopology .* pni .* arat$", sh.output("cat /proc/cpuinfo"))
+        off(sh)
+
+
+@test("a machine without a power switch says so", archs=("x86_64",), kernels=("devine",))
+def no_switch(ctx):
+    with ctx.shell(args=["-machine", "pc,acpi=off"], name="no switch") as sh:
+        sh.send("poweroff -f\n")
+        sh.expect("power: nothing here can turn it off: system halted")
 
 
 @test("memory above 4 GiB", kernels=("devine",))

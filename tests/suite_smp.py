@@ -182,6 +182,8 @@ def all_in(ctx):
 @test("a tree's cpu-map tells sockets, cores and threads", archs=("arm64",), kernels=("devine",))
 def cpu_map(ctx):
     with ctx.shell(args=("-smp", "8,sockets=2,clusters=1,cores=2,threads=2"), name="cpu-map") as shell:
+        shell.check("cat /sys/devices/system/cpu/cpu5/topology/cluster_cpus_list", "4-7\n")
+        shell.check("cat /sys/devices/system/cpu/cpu5/cache/index2/shared_cpu_list", "4-7\n")
         shell.check("cat /sys/devices/system/cpu/cpu5/topology/physical_package_id", "1\n")
         shell.check("cat /sys/devices/system/cpu/cpu5/topology/core_siblings_list", "4-7\n")
         shell.check("cat /sys/devices/system/cpu/cpu5/topology/thread_siblings_list", "4-5\n")

@@ -19,6 +19,7 @@
 #define RELAX_STUCK 200000000u /* relaxes without any interrupt: nobody will come */
 
 struct cpu *cpus[CPU_MAX];
+const bool hal_die_is_cluster = false;
 unsigned cpu_count;
 struct cpu *host_cpu;
 

@@ -43,29 +43,49 @@
 #define START_POLL_NS (50 * NS_PER_USEC)
 
 static unsigned allowed = CPU_MAX; /* CPUs that may run, with the boot CPU; constant after boot */
+static unsigned known = CPU_MAX; /* CPUs that are spoken of; constant after boot */
 static struct cpu *awaited; /* atomic */
 
 /* --- parameters -------------------------------------------------------------------------------- */
 
-static err_t set_count(const char *value)
+static err_t count_read(const char *value, uint64_t *count)
 {
-    uint64_t count;
     err_t err;
 
     if (!value)
         return -EINVAL;
-    err = str_to_u64(&value, 10, &count);
-    if (err || *value)
-        return err ? err : -EINVAL;
+    err = str_to_u64(&value, 10, count);
+    return err == 0 && *value ? -EINVAL : err;
+}
+
+static err_t set_known(const char *value)
+{
+    uint64_t count;
+    err_t err = count_read(value, &count);
+
+    if (err)
+        return err;
     allowed = (unsigned)CLAMP(count, 1u, allowed);
+    known = MIN(known, allowed);
     return 0;
 }
-PARAM(maxcpus, "how many CPUs are started, with the boot CPU; 0: that one alone", set_count);
-PARAM(nr_cpus, "the same", set_count);
+PARAM(nr_cpus, "how many CPUs there are, with the boot CPU", set_known);
+
+static err_t set_started(const char *value)
+{
+    uint64_t count;
+    err_t err = count_read(value, &count);
+
+    if (err || count == 0)
+        return err ? err : set_known(value);
+    allowed = (unsigned)MIN(count, allowed);
+    return 0;
+}
+PARAM(maxcpus, "how many CPUs are started, with the boot CPU; 0: that one alone", set_started);
 
 static err_t set_nosmp(const char *value)
 {
-    allowed = 1;
+    allowed = known = 1;
     return value ? -EINVAL : 0;
 }
 PARAM(nosmp, "starts no CPU beyond the one that booted", set_nosmp);
@@ -321,5 +341,6 @@ void smp_start(void)
 
     boot_cpu_node(hw);
     others_start(hw);
+    cpus_present = MAX(cpu_count, MIN(known, hw->cpu_count));
     places_apply(hw);
 }

@@ -22,6 +22,7 @@ static struct {
 } __aligned(64) calls[CPU_MAX];
 
 struct cpu_set cpus_online = { { 1 } };
+unsigned cpus_present = 1; /* written at boot */
 
 unsigned cpus_online_count(void)
 {

@@ -33,6 +33,9 @@ struct cpu_set {
  * a panic or power-off.  The boot CPU from the start. */
 extern struct cpu_set cpus_online;
 
+/* CPUs that there are, those too that do not run: at least cpu_count.  Constant after boot. */
+extern unsigned cpus_present;
+
 static inline bool cpu_online(unsigned id)
 {
     return atomic_load_relaxed(&cpus_online.bits[id / 64]) >> (id % 64) & 1;

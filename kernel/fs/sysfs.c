@@ -83,19 +83,19 @@ PSEUDO_FILE(cpu_online, "sysfs", "devices/system/cpu/online", 0444, show_online,
 
 static void show_all_cpus(struct textbuf *out, void *arg)
 {
-    show_cpu_list(out, numbers_below(cpu_count));
+    format_list(out, numbers_below(cpus_present).bits, cpus_present);
 }
 PSEUDO_FILE(cpu_possible, "sysfs", "devices/system/cpu/possible", 0444, show_all_cpus, NULL);
 PSEUDO_FILE(cpu_present, "sysfs", "devices/system/cpu/present", 0444, show_all_cpus, NULL);
 
 static void show_offline(struct textbuf *out, void *arg)
 {
-    struct number_set s = numbers_below(cpu_count);
+    struct number_set s = numbers_below(cpus_present);
 
     for (unsigned i = 0; i < cpu_count; i++)
         if (cpu_online(i))
             bitmap_clear(s.bits, i);
-    show_cpu_list(out, s);
+    format_list(out, s.bits, cpus_present);
 }
 PSEUDO_FILE(cpu_offline, "sysfs", "devices/system/cpu/offline", 0444, show_offline, NULL);
 
@@ -197,7 +197,7 @@ static const struct cpu_cache *cache_of(void *arg)
 
 static bool shares_cache(const struct cpu *a, const struct cpu *b, const struct cpu_cache *c)
 {
-    return c->sharing >= 32 || a->hw_id >> c->sharing == b->hw_id >> c->sharing;
+    return same_package(a, b) && (c->sharing >= 32 || a->hw_id >> c->sharing == b->hw_id >> c->sharing);
 }
 
 static struct number_set cache_cpus(void *arg)
@@ -256,10 +256,17 @@ static void show_cache_ways(struct textbuf *out, void *arg)
 
 static void show_cache_id(struct textbuf *out, void *arg)
 {
+    const struct cpu *cpu = cache_cpu(arg);
     const struct cpu_cache *c = cache_of(arg);
+    uint64_t id = c->sharing >= 32 ? 0 : cpu->hw_id >> c->sharing;
 
-    text_printf(out, "%llu\n",
-                c->sharing >= 32 ? 0ull : (unsigned long long)(cache_cpu(arg)->hw_id >> c->sharing));
+    /* Where ids do not tell packages apart, the cache's is that of its first CPU. */
+    for (unsigned i = 0; i < cpu_count; i++)
+        if (!same_package(cpus[i], cpu) && (c->sharing >= 32 || cpus[i]->hw_id >> c->sharing == id)) {
+            id = bitmap_find_set(cache_cpus(arg).bits, cpu_count, 0);
+            break;
+        }
+    text_printf(out, "%llu\n", (unsigned long long)id);
 }
 
 /* ---- nodes ---- */
@@ -433,18 +440,27 @@ struct numbered_file {
 
 static const struct numbered_file topology_files[] = {
     { "topology/core_id", show_core_id },
-    { "topology/die_id", show_die_id },
     { "topology/physical_package_id", show_package_id },
     { "topology/thread_siblings", show_core_mask },
     { "topology/thread_siblings_list", show_core_list },
     { "topology/core_cpus", show_core_mask },
     { "topology/core_cpus_list", show_core_list },
-    { "topology/die_cpus", show_die_mask },
-    { "topology/die_cpus_list", show_die_list },
     { "topology/core_siblings", show_package_mask },
     { "topology/core_siblings_list", show_package_list },
     { "topology/package_cpus", show_package_mask },
     { "topology/package_cpus_list", show_package_list },
+};
+
+static const struct numbered_file die_files[] = {
+    { "topology/die_id", show_die_id },
+    { "topology/die_cpus", show_die_mask },
+    { "topology/die_cpus_list", show_die_list },
+};
+
+static const struct numbered_file cluster_files[] = {
+    { "topology/cluster_id", show_die_id },
+    { "topology/cluster_cpus", show_die_mask },
+    { "topology/cluster_cpus_list", show_die_list },
 };
 
 static const struct numbered_file cache_files[] = {
@@ -532,19 +548,31 @@ static err_t add_cpu_links(const struct cpu *cpu)
     return add_link(from, to);
 }
 
+static const struct numbered_file online_file = { "online", show_is_online };
+
+/* One that is there, but was not started. */
+static err_t add_absent_cpu(unsigned id)
+{
+    char dir[48];
+
+    fmt_snprintf(dir, sizeof dir, "cpu/cpu%u", id);
+    return add_file(dir, &online_file, (void *)(uintptr_t)id);
+}
+
 static err_t add_cpu(const struct cpu *cpu)
 {
-    static const struct numbered_file online = { "online", show_is_online };
     static const struct numbered_file event = { "current_device", show_event_device };
     void *arg = (void *)(uintptr_t)cpu->id;
     char dir[48];
     err_t err;
 
     fmt_snprintf(dir, sizeof dir, "cpu/cpu%u", cpu->id);
-    err = add_file(dir, &online, arg);
+    err = add_file(dir, &online_file, arg);
     if (err || !cpu_online(cpu->id))
         return err;
     err = add_files(dir, topology_files, ARRAY_SIZE(topology_files), arg);
+    if (err == 0)
+        err = add_files(dir, hal_die_is_cluster ? cluster_files : die_files, ARRAY_SIZE(die_files), arg);
     if (err == 0)
         err = add_caches(cpu);
     if (err == 0)
@@ -569,6 +597,8 @@ static err_t sysfs_start(struct subsystem *self)
         err = add_node(i);
     for (unsigned i = 0; i < cpu_count && err == 0; i++)
         err = add_cpu(cpus[i]);
+    for (unsigned i = cpu_count; i < cpus_present && err == 0; i++)
+        err = add_absent_cpu(i);
     return err;
 }
 

@@ -28,7 +28,8 @@ struct hal_space;
 
 enum cache_type { CACHE_NONE, CACHE_DATA, CACHE_INSTRUCTION, CACHE_UNIFIED };
 
-/* Where a CPU sits: ids of its package, die or cluster, core in it, thread in that; and its caches.
+/* Where a CPU sits: ids of its package, die or cluster, core (x86: in the package), thread in that;
+ * and its caches.
  * From CPUID leaves 4, 0xb, 0x1f (0x8000001d, 0x8000001e on AMD); cpu-map, PPTT, MPIDR, CCSIDR. */
 struct cpu_topology {
     uint32_t package, die, core, thread;
@@ -40,6 +41,8 @@ struct cpu_topology {
         uint32_t sharing; /* CPUs with the same hw_id >> sharing have it in common; 32: all */
     } caches[CPU_CACHES_MAX];
 };
+
+extern const bool hal_die_is_cluster; /* what `die` tells is called a cluster here */
 
 struct cpu {
     struct cpu *self;

@@ -53,6 +53,7 @@ static __noreturn void ask_all(bool reboot)
         if (act)
             act();
     }
+    log_emerg("nothing here can %s: system halted", reboot ? "restart the machine" : "turn it off");
     hal_halt();
 }
 

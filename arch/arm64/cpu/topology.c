@@ -10,6 +10,8 @@
  */
 #include <arch/features.h>
 
+const bool hal_die_is_cluster = true;
+
 #define MPIDR_MT BIT(24)
 #define AFF(id, n) ((uint32_t)((id) >> 8 * (n)) & 0xff)
 #define CLIDR_LEVELS 7

@@ -26,6 +26,8 @@
 #define EXT1_ECX_TOPOLOGY (1u << 22)
 #define LEAF1_EDX_HTT (1u << 28)
 
+const bool hal_die_is_cluster = false;
+
 enum { LEVEL_THREAD = 1, LEVEL_CORE, LEVEL_DIE = 5 };
 #define LEVELS_MAX 8
 
@@ -94,7 +96,8 @@ static uint32_t field(uint64_t id, uint32_t from, uint32_t to)
     return to > from ? (uint32_t)(id >> from & (BIT(to - from) - 1)) : 0;
 }
 
-static void place_detect(struct cpu *cpu)
+/* Return: what it went by. */
+static struct shifts place_detect(struct cpu *cpu)
 {
     struct shifts s = { 0 };
     uint64_t id = cpuid(1, 0).ebx >> 24;
@@ -104,8 +107,9 @@ static void place_detect(struct cpu *cpu)
     cpu->hw_id = id;
     cpu->topology.package = (uint32_t)(id >> s.package);
     cpu->topology.die = field(id, s.die, s.package);
-    cpu->topology.core = field(id, s.core, s.die);
+    cpu->topology.core = field(id, s.core, s.package); /* one number in a package, as Linux has it */
     cpu->topology.thread = field(id, 0, s.core);
+    return s;
 }
 
 /* --- caches ------------------------------------------------------------------------------------ */
@@ -144,11 +148,11 @@ static unsigned caches_read(struct cpu *cpu, uint32_t leaf)
 }
 
 /* `ways` in AMD's four bits: a power of two's code; 0xf: full. */
-static void amd_cache_add(struct cpu *cpu, enum cache_type type, uint8_t level, uint32_t kib,
-                          uint32_t ways, uint32_t line)
+static void amd_cache_add(struct cpu *cpu, struct cpu_cache cache, uint32_t kib, uint32_t ways,
+                          uint32_t line)
 {
-    struct cpu_cache cache = { .type = type, .level = level, .line = (uint16_t)line,
-                               .size = kib * 1024 };
+    cache.line = (uint16_t)line;
+    cache.size = kib * 1024;
 
     if (kib == 0 || line == 0)
         return;
@@ -157,7 +161,8 @@ static void amd_cache_add(struct cpu *cpu, enum cache_type type, uint8_t level, 
     cache_add(cpu, &cache);
 }
 
-static void amd_caches_read(struct cpu *cpu)
+/* These leaves do not tell who shares a cache: the third level is the package's, the others are a core's. */
+static void amd_caches_read(struct cpu *cpu, struct shifts s)
 {
     static const uint8_t l2_ways[16] = { 0, 1, 2, 3, 4, 6, 8, 0, 16, 0, 32, 48, 64, 96, 128, 0 };
     struct cpuid c;
@@ -165,26 +170,29 @@ static void amd_caches_read(struct cpu *cpu)
     if (features.max_ext < LEAF_AMD_L2)
         return;
     c = cpuid(LEAF_AMD_L1, 0);
-    amd_cache_add(cpu, CACHE_DATA, 1, c.ecx >> 24, c.ecx >> 16 & 0xff, c.ecx & 0xff);
-    amd_cache_add(cpu, CACHE_INSTRUCTION, 1, c.edx >> 24, c.edx >> 16 & 0xff, c.edx & 0xff);
+    amd_cache_add(cpu, (struct cpu_cache){ .type = CACHE_DATA, .level = 1, .sharing = s.core },
+                  c.ecx >> 24, c.ecx >> 16 & 0xff, c.ecx & 0xff);
+    amd_cache_add(cpu, (struct cpu_cache){ .type = CACHE_INSTRUCTION, .level = 1, .sharing = s.core },
+                  c.edx >> 24, c.edx >> 16 & 0xff, c.edx & 0xff);
     c = cpuid(LEAF_AMD_L2, 0);
-    amd_cache_add(cpu, CACHE_UNIFIED, 2, c.ecx >> 16, l2_ways[c.ecx >> 12 & 0xf], c.ecx & 0xff);
-    amd_cache_add(cpu, CACHE_UNIFIED, 3, (c.edx >> 18) * 512, l2_ways[c.edx >> 12 & 0xf],
+    amd_cache_add(cpu, (struct cpu_cache){ .type = CACHE_UNIFIED, .level = 2, .sharing = s.core },
+                  c.ecx >> 16, l2_ways[c.ecx >> 12 & 0xf], c.ecx & 0xff);
+    amd_cache_add(cpu, (struct cpu_cache){ .type = CACHE_UNIFIED, .level = 3, .sharing = s.package },
+                  (c.edx >> 18) * 512, l2_ways[c.edx >> 12 & 0xf],
                   c.edx & 0xff);
 }
 
-static void caches_detect(struct cpu *cpu)
+static void caches_detect(struct cpu *cpu, struct shifts s)
 {
     if (features.max_leaf >= LEAF_CACHES && caches_read(cpu, LEAF_CACHES))
         return;
     if ((features.ext1_ecx & EXT1_ECX_TOPOLOGY) && features.max_ext >= LEAF_AMD_CACHES &&
         caches_read(cpu, LEAF_AMD_CACHES))
         return;
-    amd_caches_read(cpu);
+    amd_caches_read(cpu, s);
 }
 
 void topology_detect(struct cpu *cpu)
 {
-    place_detect(cpu);
-    caches_detect(cpu);
+    caches_detect(cpu, place_detect(cpu));
 }
