@@ -117,8 +117,7 @@ static err_t walk_make(struct hal_space *s, paddr_t root, bool window, vaddr_t v
 
             if (err)
                 return err;
-            if (s)
-                s->table_pages++;
+            (s ? s : &kernel_space)->table_pages++; /* the kernel half: LOCK_VMAP, or start-up */
             if (s && parent)
                 summary_note(parent, va, l);
             else if (s)
