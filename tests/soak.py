@@ -43,7 +43,13 @@ def stress(sh, name, cpus, seconds):
 
 
 def in_use(sh):
-    return exact.settled(sh.output("memory 4"))
+    """What is in use when two readings in succession agree: what a stressor leaves behind may take seconds to go."""
+    use = exact.settled(sh.output("memory 2"))
+    for _ in range(20):
+        before, use = use, exact.settled(sh.output("memory 2"))
+        if not exact.difference(before, use):
+            break
+    return use
 
 
 def turn(sh, name, cpus, seconds):
