@@ -58,7 +58,10 @@ class Ends:
         while not (match := re.search(pattern, self.text)):
             if not select.select([end], [], [], max(limit - time.monotonic(), 0))[0]:
                 raise Failure(f"waited for {pattern!r} on the virtio console; it has\n{self.text[-2000:].decode(errors='replace')}")
-            self.text += end.recv(65536)
+            data = end.recv(65536)
+            if not data:
+                raise Failure(f"QEMU ended before {pattern!r} came on the virtio console; it has\n{self.text[-2000:].decode(errors='replace')}")
+            self.text += data
         before, self.text = self.text[:match.end()], self.text[match.end():]
         return before.decode(errors="replace").replace("\r\n", "\n")
 

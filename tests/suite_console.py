@@ -10,6 +10,7 @@ busybox stty rows 7 columns 44
 echo "init has $(busybox stty size)"
 read line
 echo "read $line"
+busybox sleep 1
 exit 1
 """
 
@@ -27,7 +28,6 @@ def whole_console(ctx):
         ends.expect(rb"init has 7 44\r\n")
         ends.send("a line\n")
         ends.expect(rb"read a line\r\n")
-        text = ends.expect(rb"panic.*(\r\n.*)*process 1[^\n]*\r\n")
-        machine.expect("panic")
+        ends.expect(rb"Kernel panic - not syncing")  # and what QEMU's socket takes of the rest, byte by byte
+        machine.expect("Kernel panic - not syncing")
         expect_equal(machine.expect_exit(30), 0, "QEMU's status")
-        expect_equal("panic" in text, True, text)
