@@ -7,10 +7,10 @@
  * zero).  Private anonymous memory has no object at all: its frames hang in page tables only, their
  * reference counts are the numbers of tables that hold them (vm/fault.c).
  * Locking: `lock` (LOCK_OBJECT) guards the tree and size; pages that are there are found without it, too
- * (object_lookups, internal.h); a page being read in is marked busy in
- * the tree and others wait for it on `busy`.  The mutexes of `maps` (they sleep; taken after an inode's
- * mutex and a space's lock, before every spinlock; see object_maps.c) guard the lists of regions and the
- * place of each region in the object: its start, end and offset change under both it and the space's lock.
+ * (object_lookups, internal.h); a page being read in is marked busy in the tree and others wait for it on
+ * `busy`.  The mutexes of `maps` (they sleep; taken after an inode's mutex and a space's lock, before every
+ * spinlock; see object_maps.c) guard the lists of regions and the place of each region in the object: its
+ * start, end and offset change under both it and the space's lock.
  * Invariants: every frame in the tree carries one reference of the tree; pages >= size in pages
  * are not there.
  */
@@ -24,7 +24,8 @@
 #include <sched/mutex.h>
 #include <sched/waitq.h>
 
-/* Frame of a memory object that instruction fetches may already use (arm64); set under pt_lock of who maps it, which may be several at once. */
+/* Frame of a memory object that instruction fetches may already use (arm64); set under the pt_lock of who maps
+ * it, which may be several at once. */
 #define FRAME_IS_FETCHABLE (1u << 7)
 
 struct object;
