@@ -34,9 +34,9 @@ DEVICES = {
 }
 # Buses that no bridge leads to: a PC's tables name them. On pc their functions are behind a bridge of their own.
 PEERS = {
-    "q35": ("-device", "pxb-pcie,id=x1,bus_nr=64,bus=pcie.0,addr=9", "-device", "pcie-root-port,id=r4,chassis=7,bus=x1",
-            "-device", "virtio-rng-pci,bus=r4", "-device", "pxb-pcie,id=x2,bus_nr=200,bus=pcie.0,addr=a"),
-    "pc": ("-device", "pxb,id=x1,bus_nr=64,bus=pci.0,addr=9", "-device", "virtio-rng-pci,bus=x1,addr=4"),
+    "q35": ("-device", "pxb-pcie,id=x1,bus_nr=64,bus=pcie.0,addr=b", "-device", "pcie-root-port,id=r4,chassis=7,bus=x1",
+            "-device", "virtio-rng-pci,bus=r4", "-device", "pxb-pcie,id=x2,bus_nr=200,bus=pcie.0,addr=c"),
+    "pc": ("-device", "pxb,id=x1,bus_nr=64,bus=pci.0,addr=b", "-device", "virtio-rng-pci,bus=x1,addr=4"),
 }
 BOARDS = {
     "x86_64": {"messages": (("-machine", "q35"), "pcie", "", "MSI"), "lines": (("-machine", "pc"), "pci", "nomsi", "INTx")},
