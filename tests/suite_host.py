@@ -118,7 +118,7 @@ def explore(*args):
 @test("100,000 interleavings of the locking protocols by seed: no finding, and each broken one is found", archs=HOST, early=True)
 def interleavings(ctx):
     """The seeds go on from 1; TEST_NIGHTLY explores twenty times as many."""
-    count = 4000 * (20 if os.environ.get("TEST_NIGHTLY") else 1)
+    count = 3000 * (20 if os.environ.get("TEST_NIGHTLY") else 1)
     status, output = explore("*", "--seeds", "1", str(count))
     (BUILD / "tests").mkdir(exist_ok=True)
     (BUILD / "tests/explore.log").write_text(output)
