@@ -68,7 +68,9 @@ part before1 nodes 1
 part interleave numactl --interleave=0,1 dd if=/dev/zero of=/tmp/a bs=1M count=16
 part between0 nodes 0
 part between1 nodes 1
+part meminfo0 numastat -m
 part bind numactl --membind=1 dd if=/dev/zero of=/tmp/b bs=1M count=16
+part meminfo1 numastat -m
 part after0 nodes 0
 part after1 nodes 1
 rm -f /tmp/a /tmp/b
@@ -168,6 +170,18 @@ def check_memory(parts):
         raise Failure("the memory of a process that was bound to node 1 did not come back")
 
 
+def check_meminfo(parts):
+    """numastat -m: MB of each node and their sum, by what lies in a file on node 1."""
+    before, after = ({name: [float(word) for word in field(parts[part][0], name).split()]
+                      for name in ("MemTotal", "MemUsed", "FilePages", "Shmem", "KernelStack", "PageTables", "Slab")}
+                     for part in ("meminfo0", "meminfo1"))
+    for name in ("FilePages", "Shmem"):
+        expect_equal([round(b - a, 2) for a, b in zip(before[name], after[name])], [0, 16, 0, 16], f"change of {name}")
+    if not after["MemTotal"][1] > after["MemUsed"][1] > 16 or not all(after[n][0] > 0 for n in ("KernelStack", "PageTables", "Slab")):
+        raise Failure(f"numastat -m says {after}")
+    expect_equal({values[2] for values in after.values()}, {0}, "what a node without memory has")
+
+
 def process_on(text):
     """MB of a process on each node, by numastat -p."""
     return [float(word) for word in field(text, "Total").split()]
@@ -187,4 +201,5 @@ def tools_tell_the_truth(ctx):
     check_cpus(parts)
     check_hardware(parts)
     check_memory(parts)
+    check_meminfo(parts)
     check_process(parts)

@@ -56,7 +56,7 @@ long sys_sysinfo(struct sysinfo __user *out)
         info.loads[i] = stats.load[i];
     info.totalram = frame_total() * PAGE_SIZE;
     info.freeram = frame_free_count() * PAGE_SIZE;
-    info.sharedram = object_pages_total() * PAGE_SIZE; /* all file pages are memory's own */
+    info.sharedram = frame_used(USE_PAGES) * PAGE_SIZE; /* all file pages are memory's own */
     info.procs = (uint16_t)MIN(task_total(), 0xffffu);
     info.mem_unit = 1;
     return copy_to_user(out, &info, sizeof info);

@@ -104,4 +104,5 @@ void acpi_read_slit(const struct acpi_table *t, struct hw_draft *d)
             if (from < count && to < count)
                 hw_distance_set(d, at, from, to, t->bytes[at]);
         }
+    hw_distances_end(d, SLIT_BYTES, count);
 }

@@ -444,6 +444,7 @@ static void read_distances(const struct fdt_view *v, struct hw_draft *d)
         if (to > from)
             hw_distance_set(d, OFFSET(v, node), to, from, distance);
     }
+    hw_distances_end(d, OFFSET(v, node), 0);
 }
 
 err_t fdt_read_hardware(const struct fdt_view *v, struct hw_draft *d)

@@ -345,6 +345,32 @@ void hw_distance_set(struct hw_draft *d, uint64_t offset, uint32_t from, uint32_
     info->distance[i * info->node_count + k] = (uint8_t)distance;
 }
 
+/* The firmware's ids of nodes `i` and `k`, between which the two ways differ. */
+static void complain_one_way(struct hw_draft *d, uint64_t base, uint64_t row, uint32_t i, uint32_t k)
+{
+    const struct hardware_info *info = d->info;
+    uint32_t from = info->node_firmware_id[i], to = info->node_firmware_id[k];
+
+    hw_complain(d, base + (row != 0 ? from * row + to : 0),
+                "node %u to %u is %u away, and %u on the way back", from, to,
+                info->distance[i * info->node_count + k], info->distance[k * info->node_count + i]);
+}
+
+void hw_distances_end(struct hw_draft *d, uint64_t base, uint64_t row)
+{
+    const struct hardware_info *info = d->info;
+    uint32_t n = info->node_count;
+
+    if (d->distances_bad || !d->use_numa)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < i; k++)
+            if (info->distance[i * n + k] != info->distance[k * n + i]) {
+                complain_one_way(d, base, row, i, k);
+                return;
+            }
+}
+
 /* --- the whole --- */
 
 void hw_draft_init(struct hw_draft *d, struct hardware_info *info, uint64_t boot_id)

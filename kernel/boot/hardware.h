@@ -89,6 +89,11 @@ uint32_t hw_node_index(const struct hardware_info *info, uint32_t id);
  */
 void hw_distance_set(struct hw_draft *d, uint64_t offset, uint32_t from, uint32_t to,
                      uint32_t distance);
+/*
+ * After the last one: a line about the first distance that is another on the way back.  Both are believed, as on
+ * Linux.  What was said of two ids stands at `base` + from * `row` + to, or all at `base` (row = 0).
+ */
+void hw_distances_end(struct hw_draft *d, uint64_t base, uint64_t row);
 
 /* Gives the record's memory its nodes; what no entry covers belongs to the nearest below. */
 void hw_memory_place(const struct hardware_info *info, struct boot_record *rec);

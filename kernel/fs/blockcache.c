@@ -460,18 +460,6 @@ void cache_drop(struct blockdev *d)
     (void)object_evict(&d->object, &hand, d->object.pages);
 }
 
-uint64_t cache_pages(void)
-{
-    uint64_t sum = 0;
-    struct blockdev *d;
-
-    spin_lock(&blockdevs_lock);
-    list_for_each(d, &blockdevs, link)
-        sum += atomic_load_relaxed(&d->object.pages);
-    spin_unlock(&blockdevs_lock);
-    return sum;
-}
-
 /* The first device that came after number `sequence`, with a reference; NULL. */
 static struct blockdev *device_after(uint64_t sequence)
 {

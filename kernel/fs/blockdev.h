@@ -74,7 +74,6 @@ void cache_drop(struct blockdev *d);
 err_t cache_start(void); /* threads and shrinker */
 /* The device's size changed; any context. */
 void cache_resized(struct blockdev *d);
-uint64_t cache_pages(void); /* of all devices */
 
 /* ---- blockview.c ---- */
 

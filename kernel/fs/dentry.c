@@ -558,6 +558,18 @@ size_t dentry_cache_unused(void)
     return atomic_load_relaxed(&lru_count);
 }
 
+size_t dentry_cache_unused_of(unsigned node)
+{
+    struct dentry *d;
+    size_t n = 0;
+
+    brlock_read(&fs_lock);
+    list_for_each(d, &lru, lru)
+        n += frame_of(virt_to_phys(d))->node == node;
+    brlock_read_done(&fs_lock);
+    return n;
+}
+
 size_t dentry_cache_trim(size_t keep)
 {
     struct dentry *dead = NULL;

@@ -60,6 +60,7 @@ void dentry_tree_destroy(struct dentry *root);
 /* Frees unused cached names; for tests and shrinking.  Return: how many. */
 size_t dentry_cache_trim(size_t keep);
 size_t dentry_cache_unused(void); /* how many there are, with a few that came into use again */
+size_t dentry_cache_unused_of(unsigned node); /* of those, in memory of that node; walks them all */
 
 /* ---- inode.c ---- */
 void inode_special(struct inode *i, unsigned rdev); /* operations of devices and FIFOs */

@@ -14,6 +14,9 @@ void format_centiseconds(struct textbuf *out, ns_t ns);
 void format_load(struct textbuf *out, uint32_t load);
 /* One line of meminfo: name padded, kibibytes of `pages`. */
 void format_kib(struct textbuf *out, const char *name, uint64_t pages);
+/* /sys/devices/system/node/nodeN/meminfo and vmstat. */
+void format_node_meminfo(struct textbuf *out, unsigned node);
+void format_node_vmstat(struct textbuf *out, unsigned node);
 /* The set bits of the first `count` as a list of ranges, "0-3,8", with its newline. */
 void format_list(struct textbuf *out, const uint64_t *bits, unsigned count);
 /* The same as hexadecimal words of 32 bits with commas, the highest first. */

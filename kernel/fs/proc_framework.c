@@ -87,10 +87,10 @@ static void show_counters(struct textbuf *out, void *arg)
     show_count(out, "heap_spare_bytes", heap_spare_bytes());
     show_count(out, "frames_total", frame_total());
     show_count(out, "frames_free", frame_free_count());
-    show_count(out, "frames_of_tables", frame_tables());
+    show_count(out, "frames_of_tables", frame_used(USE_TABLES));
     show_count(out, "frames_of_kernel_tables", frame_kernel_tables());
     show_count(out, "frames_of_stacks", vmap_stacks() * (KERNEL_STACK_SIZE / PAGE_SIZE));
-    show_count(out, "frames_of_files", object_pages_total());
+    show_count(out, "frames_of_files", frame_used(USE_PAGES));
     registry_for_each(counter, c)
         show_count(out, (*c)->name, atomic_load_relaxed(&(*c)->value));
 }

@@ -11,6 +11,7 @@
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/heap.h>
+#include <mm/numa.h>
 #include <svc/sysfs.h>
 
 /* What an expression prints to `out` equals the text. */
@@ -105,9 +106,9 @@ static err_t store(const char *path, const char *text)
 }
 
 /* The number behind `name` in a file of lines; UINT64_MAX: there is none. */
-static uint64_t value_of(struct ktest *t, const char *path, const char *name)
+/* The number behind a name; UINT64_MAX: there is none.  Frees the text. */
+static uint64_t number_in(struct textbuf out, const char *name)
 {
-    struct textbuf out = show(t, path);
     const char *at = strstr(out.data, name);
     uint64_t v = UINT64_MAX;
 
@@ -120,6 +121,11 @@ static uint64_t value_of(struct ktest *t, const char *path, const char *name)
     }
     text_free(&out);
     return v;
+}
+
+static uint64_t value_of(struct ktest *t, const char *path, const char *name)
+{
+    return number_in(show(t, path), name);
 }
 
 KTEST(procfs, every_file_is_lines)
@@ -147,6 +153,25 @@ KTEST(procfs, meminfo_adds_up)
     KTEST_TRUE(free <= total);
     KTEST_TRUE(value_of(t, "meminfo", "MemAvailable") <= total);
     KTEST_TRUE(value_of(t, "meminfo", "Slab") + value_of(t, "meminfo", "Cached") <= total - free);
+}
+
+KTEST(procfs, nodes_add_up)
+{
+    static const char *const names[] = { "MemTotal", "PageTables", "Shmem", "KernelStack", "Slab" };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        uint64_t all = value_of(t, "meminfo", names[i]), sum = 0;
+
+        for (unsigned node = 0; node < numa.count; node++) {
+            struct textbuf out = { 0 };
+
+            format_node_meminfo(&out, node);
+            sum += number_in(out, names[i]);
+        }
+        if (sum > all + 1024 || all > sum + 1024) /* others run meanwhile */
+            ktest_fail(t, __FILE__, __LINE__, "%s: %llu KiB of %llu", names[i],
+                       (unsigned long long)sum, (unsigned long long)all);
+    }
 }
 
 KTEST(procfs, stat_has_linux_lines)

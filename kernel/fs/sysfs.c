@@ -331,44 +331,23 @@ static void show_distance(struct textbuf *out, void *arg)
 
 static void show_node_meminfo(struct textbuf *out, void *arg)
 {
-    unsigned node = number_of(arg);
-    uint64_t total = frame_node_total(node), free = MIN(frame_node_free(node), total);
-    const struct {
-        const char *name;
-        uint64_t pages;
-    } all[] = { { "MemTotal:", total }, { "MemFree:", free }, { "MemUsed:", total - free } };
-
-    for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
-        text_printf(out, "Node %u %-14s %8llu kB\n", node, all[i].name,
-                    (unsigned long long)(all[i].pages * (PAGE_SIZE / KiB)));
+    format_node_meminfo(out, number_of(arg));
 }
 
-/* The counters by two sets of names: numastat's and vmstat's. */
-static void show_counters(struct textbuf *out, unsigned node, const char *const names[NUMA_STATS])
+static void show_node_vmstat(struct textbuf *out, void *arg)
 {
-    uint64_t n[NUMA_STATS];
-
-    frame_node_stats(node, n);
-    for (unsigned i = 0; i < NUMA_STATS; i++)
-        text_printf(out, "%s %llu\n", names[i], (unsigned long long)n[i]);
+    format_node_vmstat(out, number_of(arg));
 }
 
 static void show_numastat(struct textbuf *out, void *arg)
 {
     static const char *const names[NUMA_STATS] = { "numa_hit", "numa_miss", "numa_foreign",
                                                    "interleave_hit", "local_node", "other_node" };
+    uint64_t n[NUMA_STATS];
 
-    show_counters(out, number_of(arg), names);
-}
-
-static void show_node_vmstat(struct textbuf *out, void *arg)
-{
-    static const char *const names[NUMA_STATS] = { "numa_hit", "numa_miss", "numa_foreign",
-                                                   "numa_interleave", "numa_local", "numa_other" };
-
-    text_printf(out, "nr_free_pages %llu\n",
-                (unsigned long long)frame_node_free(number_of(arg)));
-    show_counters(out, number_of(arg), names);
+    frame_node_stats(number_of(arg), n);
+    for (unsigned i = 0; i < NUMA_STATS; i++)
+        text_printf(out, "%s %llu\n", names[i], (unsigned long long)n[i]);
 }
 
 /* ---- clock sources ---- */

@@ -72,7 +72,9 @@ static uint8_t region_next[BOOT_RANGES_MAX]; /* of the same node; NO_REGION: non
 static size_t pool_free; /* frame_lock: sum of regions' free */
 static size_t total; /* frame_lock */
 static struct frame_node nodes[NODE_MAX]; /* frame_lock: their parts */
-static size_t tables; /* page tables; atomic */
+static struct {
+    size_t by[FRAME_USES]; /* atomic */
+} __aligned(64) uses[NODE_MAX];
 static uint64_t early_tables; /* of the kernel's, those that are not counted above; constant */
 static size_t reserve; /* frames that FRAME_USER leaves; constant */
 static struct frame_cache boot_cache;
@@ -727,9 +729,30 @@ uint64_t frame_reserve(void)
     return reserve;
 }
 
-uint64_t frame_tables(void)
+/* Neighbours mostly lie on one node. */
+void frame_use_count(const paddr_t *frame, size_t count, enum frame_use use, int by)
 {
-    return atomic_load_relaxed(&tables);
+    for (size_t i = 0, run; i < count; i += run) {
+        unsigned node = frame_of(frame[i])->node;
+
+        for (run = 1; i + run < count && frame_of(frame[i + run])->node == node;)
+            run++;
+        __atomic_fetch_add(&uses[node].by[use], by < 0 ? -run : run, __ATOMIC_RELAXED);
+    }
+}
+
+uint64_t frame_node_used(unsigned node, enum frame_use use)
+{
+    return node < NODE_MAX ? atomic_load_relaxed(&uses[node].by[use]) : 0;
+}
+
+uint64_t frame_used(enum frame_use use)
+{
+    uint64_t sum = 0;
+
+    for (unsigned n = 0; n < numa.count; n++)
+        sum += frame_node_used(n, use);
+    return sum;
 }
 
 uint64_t frame_kernel_tables(void)
@@ -877,14 +900,14 @@ static paddr_t table_alloc(void)
     if (pa == PADDR_NONE)
         return pa;
     frame_of(pa)->flags = FRAME_IS_TABLE;
-    __atomic_fetch_add(&tables, 1, __ATOMIC_RELAXED);
+    frame_use_count(&pa, 1, USE_TABLES, 1);
     return pa;
 }
 
 /* Those of start-up are not counted and not freed either. */
 static void table_free(paddr_t pa)
 {
-    __atomic_fetch_sub(&tables, 1, __ATOMIC_RELAXED);
+    frame_use_count(&pa, 1, USE_TABLES, -1);
     frame_put(pa);
 }
 

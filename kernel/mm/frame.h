@@ -46,6 +46,16 @@ enum {
 enum numa_stat { NUMA_HIT, NUMA_MISS, NUMA_FOREIGN, NUMA_INTERLEAVE_HIT, NUMA_LOCAL, NUMA_OTHER,
                  NUMA_STATS };
 
+/* What frames in use are counted by. */
+enum frame_use {
+    USE_TABLES, /* page tables */
+    USE_STACKS, /* of threads in the kernel */
+    USE_PAGES, /* of memory objects */
+    USE_BUFFERS, /* of those: of objects that have a device behind them */
+    USE_DIRTY, /* of those: not yet written back */
+    FRAME_USES
+};
+
 /* From the boot record, once, before anything else of mm: maps the frame table with mmu_map under
  * the early page tables and sets the mmu's frame source.  Panics when there is no RAM at all. */
 void frame_init(const struct boot_record *rec);
@@ -112,7 +122,10 @@ void frame_node_stats(unsigned node, uint64_t out[NUMA_STATS]);
 void frame_note_interleaved(paddr_t pa);
 uint64_t frame_reserve(void); /* what FRAME_USER leaves alone */
 bool frame_short(void); /* is so little free that somebody should die for more? */
-uint64_t frame_tables(void); /* that are page tables now */
+/* `count` frames, each where frame[] says, begin (by = 1) or end (by = -1) to be used so. */
+void frame_use_count(const paddr_t *frame, size_t count, enum frame_use use, int by);
+uint64_t frame_used(enum frame_use use); /* frames now, of all nodes */
+uint64_t frame_node_used(unsigned node, enum frame_use use);
 uint64_t frame_kernel_tables(void); /* of those, the kernel's own: they stay */
 /* Gives memory of the boot record (initramfs, loader's tables) to the allocator. */
 void frame_release_boot(paddr_t start, uint64_t bytes);

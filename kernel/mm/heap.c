@@ -113,10 +113,10 @@ struct heap_node {
     struct list bins[BINS]; /* lock */
     uint32_t bins_used; /* lock: bit n: bins[n] is not empty */
     size_t arena_frames, free_bytes, arena_count, arenas_empty; /* lock */
+    size_t large_frames; /* outside of arenas; atomic */
 };
 
 static struct heap_node heaps[NODE_MAX];
-static size_t large_frames; /* atomic */
 static struct heap_cache boot_cache;
 #if DEBUG
 static uint32_t mark; /* heap_mark's counter, 8 bits of it go into heads */
@@ -721,7 +721,7 @@ static __noinline void *frames_alloc(size_t size)
         return NULL;
     frame_of(pa)->flags = FRAME_IS_HEAP;
     frame_of(pa)->owner = (void *)n;
-    atomic_fetch_add(&large_frames, n);
+    atomic_fetch_add(&heap_of(phys_to_virt(pa))->large_frames, n);
     return phys_to_virt(pa);
 }
 
@@ -740,7 +740,7 @@ static __noinline void frames_free(void *p)
 
     frame_of(pa)->flags = 0;
     frame_of(pa)->owner = NULL;
-    atomic_fetch_sub(&large_frames, n);
+    atomic_fetch_sub(&heap_of(p)->large_frames, n);
     if (n == 1)
         frame_put(pa);
     else
@@ -902,7 +902,7 @@ static size_t node_bytes_used(struct heap_node *n)
     size_t used = n->arena_frames * PAGE_SIZE - overhead - n->free_bytes;
 
     spin_unlock_irqrestore(&n->lock, flags);
-    return used;
+    return used + atomic_load_relaxed(&n->large_frames) * PAGE_SIZE;
 }
 
 uint64_t heap_bytes_used(void)
@@ -911,15 +911,23 @@ uint64_t heap_bytes_used(void)
 
     for (unsigned i = 0; i < NODE_MAX; i++)
         used += node_bytes_used(&heaps[i]);
-    return used - cached_bytes() + atomic_load_relaxed(&large_frames) * PAGE_SIZE;
+    return used - cached_bytes();
+}
+
+uint64_t heap_node_frames(unsigned node)
+{
+    const struct heap_node *n = &heaps[node];
+
+    return node < NODE_MAX ? atomic_load_relaxed(&n->arena_frames) +
+                                 atomic_load_relaxed(&n->large_frames) : 0;
 }
 
 uint64_t heap_frames(void)
 {
-    uint64_t frames = atomic_load_relaxed(&large_frames);
+    uint64_t frames = 0;
 
     for (unsigned i = 0; i < NODE_MAX; i++)
-        frames += atomic_load_relaxed(&heaps[i].arena_frames);
+        frames += heap_node_frames(i);
     return frames;
 }
 

@@ -31,6 +31,7 @@ void heap_init(void);
 void heap_init_cpu(struct cpu *cpu);
 uint64_t heap_bytes_used(void);
 uint64_t heap_frames(void); /* that the heap holds */
+uint64_t heap_node_frames(unsigned node); /* of those, the node's */
 uint64_t heap_spare_bytes(void); /* of those, in blocks that are neither in use nor on a CPU's list */
 bool heap_check(void); /* walks everything; for tests */
 /* Gives all CPUs' lists and empty arenas back: before leak checks.  Context: no lock held. */

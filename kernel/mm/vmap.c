@@ -119,6 +119,7 @@ static size_t entries_clear(uintptr_t top, paddr_t out[STACK_PAGES])
         pte_store(e, 0);
         out[n++] = pte_addr(old);
     }
+    frame_use_count(out, n, USE_STACKS, -1);
     return n;
 }
 
@@ -160,8 +161,10 @@ static bool page_map(vaddr_t va)
 
     if (pa == PADDR_NONE)
         return false;
-    if (mmu_map(&kernel_space, va, pa, 0, MMU_READ | MMU_WRITE | MMU_GLOBAL) == 0)
+    if (mmu_map(&kernel_space, va, pa, 0, MMU_READ | MMU_WRITE | MMU_GLOBAL) == 0) {
+        frame_use_count(&pa, 1, USE_STACKS, 1);
         return true;
+    }
     frame_put(pa);
     return false;
 }

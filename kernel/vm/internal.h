@@ -231,10 +231,14 @@ void object_frame_disown(paddr_t pa);
 void object_unmap_page(struct object *o, uint64_t index);
 /* The same for pages [from, to). */
 void object_unmap_pages(struct object *o, uint64_t from, uint64_t to);
-void object_pages_count(struct object *o, int64_t change); /* o->pages and the sum; object->lock held */
+/* `n` frames enter (by = 1) or leave (by = -1) the tree: o->pages and what nodes count.  object->lock held. */
+void object_pages_count(struct object *o, const paddr_t *frame, size_t n, int by);
+/* A page has another frame now.  object->lock held. */
+void object_page_moved(const struct object *o, paddr_t from, paddr_t to, bool dirty);
 /* Marks a page that is there.  object->lock held. */
 void object_slot_dirty(struct object *o, slot_t *slot);
-void object_dirty_count(struct object *o, int64_t change); /* object->lock held */
+/* Marks of `n` pages, set (by = 1) or taken away (by = -1).  object->lock held. */
+void object_dirty_count(struct object *o, const paddr_t *frame, size_t n, int by);
 static inline bool slot_ready(slot_t s)
 {
     return (s & (SLOT_PRESENT | SLOT_BUSY)) == SLOT_PRESENT;

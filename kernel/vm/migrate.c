@@ -120,6 +120,7 @@ static err_t slot_replace(struct object *o, uint64_t index, paddr_t old, paddr_t
             page_copy(phys_to_virt(new), phys_to_virt(old));
             object_frame_adopt(o, new);
             object_frame_disown(old);
+            object_page_moved(o, old, new, *slot & SLOT_DIRTY);
         }
         atomic_store(slot, (err == 0 ? new : old) | SLOT_PRESENT | (*slot & SLOT_DIRTY));
     }

@@ -29,13 +29,7 @@
 #include <vm/internal.h>
 #include <vm/radix.h>
 
-static uint64_t pages_total; /* atomic */
 struct brlock object_lookups = BRLOCK_INIT(LOCK_OBJECTS);
-
-uint64_t object_pages_total(void)
-{
-    return atomic_load_relaxed(&pages_total);
-}
 
 void object_init(struct object *o, const struct pager *pager, void *owner, uint64_t size)
 {
@@ -84,10 +78,28 @@ void object_put(struct object *o)
     kfree(o);
 }
 
-void object_pages_count(struct object *o, int64_t change)
+/* The object's frames by their nodes. */
+static void frames_count(const struct object *o, const paddr_t *frame, size_t n, int by)
 {
-    o->pages += (uint64_t)change;
-    __atomic_fetch_add(&pages_total, (uint64_t)change, __ATOMIC_RELAXED);
+    frame_use_count(frame, n, USE_PAGES, by);
+    if (o->pager != NULL && o->pager->tracks_dirty)
+        frame_use_count(frame, n, USE_BUFFERS, by);
+}
+
+void object_pages_count(struct object *o, const paddr_t *frame, size_t n, int by)
+{
+    o->pages += by < 0 ? -n : n;
+    frames_count(o, frame, n, by);
+}
+
+void object_page_moved(const struct object *o, paddr_t from, paddr_t to, bool dirty)
+{
+    frames_count(o, &from, 1, -1);
+    frames_count(o, &to, 1, 1);
+    if (!dirty)
+        return;
+    frame_use_count(&from, 1, USE_DIRTY, -1);
+    frame_use_count(&to, 1, USE_DIRTY, 1);
 }
 
 /* A frame enters the tree: its flags now belong to the object. */
@@ -137,7 +149,7 @@ static err_t slot_fill(struct object *o, uint64_t index, paddr_t pa, unsigned st
     } else if (slot != NULL) {
         object_frame_adopt(o, pa);
         atomic_store(slot, pa | state);
-        object_pages_count(o, 1);
+        object_pages_count(o, &pa, 1, 1);
         err = 0;
     }
     spin_unlock(&o->lock);
@@ -157,7 +169,7 @@ static void slot_finish(struct object *o, uint64_t index, paddr_t pa, bool ok)
         atomic_store(slot, pa | SLOT_PRESENT);
     } else if (mine) {
         *slot = 0;
-        object_pages_count(o, -1);
+        object_pages_count(o, &pa, 1, -1);
         object_frame_disown(pa);
     }
     spin_unlock(&o->lock);
@@ -334,7 +346,7 @@ static unsigned take_pages(struct object *o, uint64_t *next, uint64_t to, paddr_
     spin_unlock(&o->lock);
     if (known)
         brlock_write_done(&object_lookups);
-    __atomic_fetch_sub(&pages_total, n, __ATOMIC_RELAXED);
+    frames_count(o, batch, n, -1);
     return n;
 }
 

@@ -74,9 +74,6 @@ uint64_t object_maps_bytes(void);
  * meanwhile.  May sleep. */
 void object_maps_walk(struct object *o, bool (*fn)(struct region *r, void *arg), void *arg);
 
-/* Pages in all objects. */
-uint64_t object_pages_total(void);
-
 struct object *__must_check object_create(const struct pager *pager, void *owner, uint64_t size);
 void object_get(struct object *o);
 void object_put(struct object *o);

@@ -19,25 +19,25 @@
 #define EVICT_BATCH 32
 #define EVICT_LOOKS 512 /* slots that one call looks at, at most, for each page wanted */
 
-static uint64_t dirty_total; /* atomic */
-
 uint64_t object_dirty_total(void)
 {
-    return atomic_load_relaxed(&dirty_total);
+    return frame_used(USE_DIRTY);
 }
 
-void object_dirty_count(struct object *o, int64_t change)
+void object_dirty_count(struct object *o, const paddr_t *frame, size_t n, int by)
 {
-    atomic_store_relaxed(&o->dirty, o->dirty + (uint64_t)change);
-    __atomic_fetch_add(&dirty_total, (uint64_t)change, __ATOMIC_RELAXED);
+    atomic_store_relaxed(&o->dirty, o->dirty + (by < 0 ? -n : n));
+    frame_use_count(frame, n, USE_DIRTY, by);
 }
 
 void object_slot_dirty(struct object *o, slot_t *slot)
 {
+    paddr_t pa = slot_frame(*slot);
+
     if (*slot & SLOT_DIRTY)
         return;
     *slot |= SLOT_DIRTY;
-    object_dirty_count(o, 1);
+    object_dirty_count(o, &pa, 1, 1);
     if (o->pager != NULL && o->pager->dirtied != NULL)
         o->pager->dirtied(o);
 }
@@ -83,7 +83,7 @@ unsigned object_fill_begin(struct object *o, uint64_t index, const paddr_t *fram
         object_frame_adopt(o, frame[done]);
         atomic_store(slot, frame[done] | SLOT_PRESENT | SLOT_BUSY);
     }
-    object_pages_count(o, done);
+    object_pages_count(o, frame, done, 1);
     spin_unlock(&o->lock);
     return done;
 }
@@ -100,7 +100,7 @@ static bool fill_end_one(struct object *o, uint64_t index, paddr_t pa, bool ok)
         return false;
     }
     *slot = 0;
-    object_pages_count(o, -1);
+    object_pages_count(o, &pa, 1, -1);
     object_frame_disown(pa);
     return true;
 }
@@ -153,7 +153,7 @@ unsigned object_dirty_take(struct object *o, uint64_t *index, uint64_t to, paddr
         out[n] = slot_frame(*slot);
         frame_get(out[n++]);
     }
-    object_dirty_count(o, -(int64_t)n);
+    object_dirty_count(o, out, n, -1);
     spin_unlock(&o->lock);
     if (n > 0)
         object_unmap_pages(o, first, first + n);
@@ -187,7 +187,7 @@ static unsigned evict_take(struct object *o, uint64_t *hand, paddr_t *out, unsig
         object_frame_disown(out[n++]);
         *slot = 0;
     }
-    object_pages_count(o, -(int64_t)n);
+    object_pages_count(o, out, n, -1);
     return n;
 }
 

@@ -149,7 +149,7 @@ unsigned radix_take(struct object *o, uint64_t *next, uint64_t to, paddr_t *out,
                 continue;
             out[n++] = slot_frame(*slot);
             if (*slot & SLOT_DIRTY)
-                object_dirty_count(o, -1);
+                object_dirty_count(o, &out[n - 1], 1, -1);
             *slot = 0;
             o->pages--;
         }
