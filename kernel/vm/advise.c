@@ -43,7 +43,7 @@ static err_t allowed_remove(const struct region *r)
 
 static err_t drop_pages(struct region *r, vaddr_t start, vaddr_t end)
 {
-    (void)table_zap(r, start, end, 0);
+    table_zap(r, start, end, 0);
     return 0;
 }
 

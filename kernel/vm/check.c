@@ -20,6 +20,8 @@ static void check_entry(struct check *c, struct region *r, vaddr_t addr, pte_t e
         c->ok = false;
         return;
     }
+    if (addr < r->touched_low || addr >= r->touched_high)
+        c->ok = false;
     if (pte_writable(e) && !(r->flags & VM_WRITE))
         c->ok = false;
     if (pte_special(e)) {

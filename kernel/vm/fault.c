@@ -66,11 +66,13 @@ static bool entry_unchanged(const struct fault *f)
 
 /* Stores over what was there: another frame only after the old translation is gone from every TLB
  * (Arm ARM D5.10.1, break before make).  pt_lock held. */
-static void entry_store(struct fault *f, pte_t e)
+static __always_inline void entry_store(struct fault *f, pte_t e)
 {
     if (f->old != 0) {
         pte_store(f->pte, 0);
         mmu_flush_page(&f->s->hal, f->addr);
+    } else {
+        region_touch(f->r, f->addr);
     }
     pte_store(f->pte, e);
 }
@@ -263,6 +265,8 @@ static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
         after = MIN(MIN(FAULT_AROUND_PAGES - in_group, (LEAF_SPAN >> PAGE_SHIFT) - in_table),
                     MIN((f->r->end - f->addr) >> PAGE_SHIFT, limit));
     }
+    region_touch(f->r, f->addr - before * PAGE_SIZE);
+    region_touch(f->r, f->addr + (after - 1) * PAGE_SIZE);
     pte -= before;
     slot -= before;
     for (unsigned n = before + after; n > 0; n--, pte++, slot++) {
@@ -345,6 +349,8 @@ static enum fault_result fault_special(struct fault *f)
     err_t err = 0;
 
     spin_lock(&f->s->pt_lock);
+    region_touch(r, r->start);
+    region_touch(r, r->end - PAGE_SIZE);
     for (vaddr_t a = r->start; a < r->end && err == 0; a += PAGE_SIZE) {
         pte_t *pte;
 

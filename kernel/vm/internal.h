@@ -98,6 +98,26 @@ static inline unsigned region_prot(const struct region *r)
     return MMU_USER | rights | (rights ? MMU_READ : 0);
 }
 
+/*
+ * What lies between the first and the last entry that a region ever got, so that nobody looks for entries
+ * where none can be: a thread's stack has a few pages at one end of 8 MiB.
+ */
+void region_touch_more(struct region *r, vaddr_t addr);
+
+/* An entry is about to appear at addr; pt_lock held. */
+static inline void region_touch(struct region *r, vaddr_t addr)
+{
+    if (addr < r->touched_low || addr >= r->touched_high)
+        region_touch_more(r, addr);
+}
+
+/* Of [start, end), what may have entries: *start >= *end when nothing. */
+static inline void region_touched(const struct region *r, vaddr_t *start, vaddr_t *end)
+{
+    *start = MAX(*start, r->touched_low);
+    *end = MIN(*end, r->touched_high);
+}
+
 /* ---- table.c: entries --------------------------------------------------------------------- */
 
 /*
@@ -136,9 +156,10 @@ enum {
     ZAP_CACHE_ONLY = 1u << 0, /* leave private copies (hole punching) */
     ZAP_NO_FLUSH = 1u << 1, /* the space is loaded nowhere and never will be */
 };
-/* Removes the entries of [start, end) below r, flushes, gives the frames back.
- * Return: whether there was any table. */
-bool table_zap(struct region *r, vaddr_t start, vaddr_t end, unsigned flags);
+/* Removes the entries of [start, end) below r, flushes, gives the frames back. */
+void table_zap(struct region *r, vaddr_t start, vaddr_t end, unsigned flags);
+/* Is there a table below [start, end) of r?  s->lock held for writing. */
+bool table_exists(struct region *r, vaddr_t start, vaddr_t end);
 /* Frees the tables below [start, end), which no region covers any more. */
 void table_prune(struct space *s, vaddr_t start, vaddr_t end);
 void table_protect(struct region *r, vaddr_t start, vaddr_t end);

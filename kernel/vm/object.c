@@ -309,8 +309,8 @@ static bool unmap_region(struct region *r, void *arg)
     uint64_t low = MAX(first, j->from), high = MIN(last, j->to);
 
     if (low < high)
-        (void)table_zap(r, r->start + ((low - first) << PAGE_SHIFT),
-                        r->start + ((high - first) << PAGE_SHIFT), j->zap_flags);
+        table_zap(r, r->start + ((low - first) << PAGE_SHIFT),
+                  r->start + ((high - first) << PAGE_SHIFT), j->zap_flags);
     return true;
 }
 

@@ -15,6 +15,9 @@
 #include <vm/internal.h>
 #include <vm/mempolicy.h>
 
+/* Entries come in neighbourhoods: so much is taken for touched at once. */
+#define TOUCH_SPAN (16 * PAGE_SIZE)
+
 #define entry(n) tree_entry(n, struct region, node)
 
 const struct vm_file_ops *vm_file_ops;
@@ -408,11 +411,37 @@ bool region_alike(const struct region *low, const struct region *high)
     return low->object == NULL || low->offset + (low->end - low->start) == high->offset;
 }
 
+void region_touch_more(struct region *r, vaddr_t addr)
+{
+    vaddr_t low = ALIGN_DOWN(addr, TOUCH_SPAN), high = low + TOUCH_SPAN;
+
+    if (r->touched_low < r->touched_high) {
+        low = MIN(low, r->touched_low);
+        high = MAX(high, r->touched_high);
+    }
+    r->touched_low = low;
+    r->touched_high = high;
+}
+
+static void touched_join(struct region *low, const struct region *high)
+{
+    vaddr_t start = high->start, end = high->end;
+
+    region_touched(high, &start, &end);
+    if (start >= end || (start >= low->touched_low && end <= low->touched_high))
+        return;
+    spin_lock(&low->space->pt_lock); /* a truncation may be looking */
+    region_touch(low, start);
+    region_touch(low, end - PAGE_SIZE);
+    spin_unlock(&low->space->pt_lock);
+}
+
 /* The lower one has the pages of both before the other goes: who looks for the object's mappings between
  * the two steps, which are not one, finds them twice rather than not at all. */
 static void swallow(struct region *low, struct region *high)
 {
     low->has_anon |= high->has_anon;
+    touched_join(low, high);
     region_set_bounds(low, low->start, high->end);
     region_remove(low->space, high);
     region_free(high);

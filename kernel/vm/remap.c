@@ -68,6 +68,16 @@ static err_t move_entries(struct remap *m, struct region *r, struct region *copy
     return err;
 }
 
+/* The moved entries' new places are touched before they get there. */
+static void copy_touched(const struct remap *m, const struct region *r, struct region *copy)
+{
+    vaddr_t low = m->old, high = m->old + m->old_len;
+
+    region_touched(r, &low, &high);
+    copy->touched_low = low < high ? low - m->old + m->new : 0;
+    copy->touched_high = low < high ? high - m->old + m->new : 0;
+}
+
 static err_t remap_move(struct remap *m, struct region *r)
 {
     struct space *s = m->s;
@@ -82,6 +92,7 @@ static err_t remap_move(struct remap *m, struct region *r)
     copy->offset = r->offset + (m->old - r->start);
     copy->start = m->new;
     copy->end = m->new + m->new_len;
+    copy_touched(m, r, copy);
     err = move_entries(m, r, copy);
     if (err) {
         (void)region_merge(r);

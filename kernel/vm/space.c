@@ -102,7 +102,7 @@ static void space_destroy(struct space *s)
     for (n = tree_first(&s->regions); n != NULL; n = tree_next(n)) {
         struct region *r = tree_entry(n, struct region, node);
 
-        (void)table_zap(r, r->start, r->end, ZAP_NO_FLUSH);
+        table_zap(r, r->start, r->end, ZAP_NO_FLUSH);
     }
     regions_drop(s);
     table_prune(s, 0, USER_TABLES_END);
@@ -156,6 +156,8 @@ static err_t fork_region(struct region *r, struct space *child, struct region **
     region_append(child, copy, *last);
     if (region_needs_copy(r))
         err = table_copy(r, copy, changed);
+    else
+        copy->touched_low = copy->touched_high = 0;
     if (maps != NULL) {
         object_maps_add(maps, copy);
         mutex_unlock(&maps->lock);

@@ -68,6 +68,9 @@ struct region {
     paddr_t special; /* VM_SPECIAL: the frame of offset 0 */
     uint64_t gap, gap_max; /* free bytes below it; the largest in its subtree; space->lock */
     struct mempolicy *policy; /* of mbind, with a reference; NULL: none; space->lock */
+    /* Where entries may be: all else below the region is empty.  low >= high: everything is.  May go beyond
+     * start and end.  Changed with space->lock and pt_lock held, or with space->lock held for writing. */
+    vaddr_t touched_low, touched_high;
     uint32_t has_anon; /* private frames may hang below it: fork must copy; atomic, only set */
 };
 

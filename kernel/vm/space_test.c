@@ -337,6 +337,111 @@ KTEST(vm_space, random_operations_match_the_model)
     test_space_end(m.s);
 }
 
+/* ---- what was touched ------------------------------------------------------------------------ */
+
+static void touch(struct ktest *t, vaddr_t addr)
+{
+    KTEST_EQ(user_store_u32(USER_PTR(uint32_t, addr), 1), 0);
+}
+
+/* Does r know that entries are only between `low` and `high`, give or take what is taken at once? */
+static bool touched_within(const struct region *r, vaddr_t low, vaddr_t high)
+{
+    vaddr_t start = r->start, end = r->end;
+
+    region_touched(r, &start, &end);
+    return start < end ? start >= low - 64 * PAGE_SIZE && end <= high + 64 * PAGE_SIZE : low >= high;
+}
+
+/* A thread's stack: 8 MiB, of which the end is used. */
+KTEST(vm_space, only_what_was_touched_is_walked)
+{
+    int fixed = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    vaddr_t base = 0x40000000, end = base + 2048 * PAGE_SIZE, used = end - 2 * PAGE_SIZE;
+    struct space *s = test_space_begin(), *child;
+    struct region *r;
+
+    KTEST_REQUIRE(s != NULL);
+    KTEST_EQ(test_map(s, base, 2048, VM_READ | VM_WRITE, fixed), base);
+    r = space_find(s, base);
+    KTEST_TRUE(touched_within(r, base, base));
+    touch(t, used);
+    touch(t, end - PAGE_SIZE);
+    KTEST_TRUE(touched_within(r, used, end));
+    touch(t, base + 700 * PAGE_SIZE);
+    KTEST_TRUE(!touched_within(r, used, end));
+    KTEST_REQUIRE(space_fork(s, &child) == 0);
+    KTEST_TRUE(space_check(child));
+    KTEST_EQ(child->resident_anon, 3);
+    space_put(child);
+    KTEST_EQ(space_advise(s, base, used - base, MADV_DONTNEED), 0);
+    KTEST_TRUE(touched_within(r, used, end));
+    KTEST_EQ(s->resident_anon, 2);
+    touch(t, used - PAGE_SIZE);
+    KTEST_TRUE(space_check(s));
+    KTEST_EQ(space_advise(s, base, end - base, MADV_DONTNEED), 0);
+    KTEST_EQ(s->resident_anon, 0);
+    KTEST_TRUE(touched_within(r, base, base));
+    touch(t, base);
+    KTEST_TRUE(touched_within(r, base, base + PAGE_SIZE));
+    KTEST_TRUE(space_check(s));
+    test_space_end(s);
+}
+
+/* Nothing below a region may be left out by a border that moves. */
+KTEST(vm_space, touched_pages_follow_split_merge_and_move)
+{
+    int fixed = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    vaddr_t base = 0x40000000, far = 0x7000000, out;
+    struct space *s = test_space_begin();
+
+    KTEST_REQUIRE(s != NULL);
+    KTEST_EQ(test_map(s, base, 1024, VM_READ | VM_WRITE, fixed), base);
+    touch(t, base + 100 * PAGE_SIZE);
+    touch(t, base + 900 * PAGE_SIZE);
+    KTEST_EQ(space_protect(s, base + 500 * PAGE_SIZE, 10 * PAGE_SIZE, VM_READ), 0);
+    touch(t, base + 1000 * PAGE_SIZE);
+    touch(t, base);
+    KTEST_TRUE(space_check(s));
+    KTEST_EQ(space_protect(s, base + 500 * PAGE_SIZE, 10 * PAGE_SIZE, VM_READ | VM_WRITE), 0);
+    KTEST_TRUE(space_check(s));
+    KTEST_EQ(space_remap(s, base + 800 * PAGE_SIZE, 200 * PAGE_SIZE, 200 * PAGE_SIZE,
+                         MREMAP_MAYMOVE | MREMAP_FIXED, far, &out), 0);
+    KTEST_EQ(out, far);
+    KTEST_TRUE(space_check(s));
+    KTEST_EQ(space_unmap(s, far, 200 * PAGE_SIZE), 0);
+    KTEST_EQ(s->resident_anon, 3);
+    KTEST_EQ(space_unmap(s, base, 1024 * PAGE_SIZE), 0);
+    KTEST_EQ(s->resident_anon, 0);
+    KTEST_TRUE(space_check(s));
+    test_space_end(s);
+}
+
+/* The last region below a table takes it along, though it never had an entry itself. */
+KTEST(vm_space, tables_go_with_the_last_region)
+{
+    int fixed = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    vaddr_t base = 0x40000000, upper = base + 4 * PAGE_SIZE;
+    struct space *s = test_space_begin();
+    uint64_t tables;
+
+    KTEST_REQUIRE(s != NULL);
+    tables = s->hal.table_pages;
+    KTEST_EQ(test_map(s, base, 4, VM_READ | VM_WRITE, fixed), base);
+    KTEST_EQ(test_map(s, upper, 4, VM_READ, fixed), upper);
+    touch(t, base);
+    KTEST_TRUE(s->hal.table_pages > tables);
+    KTEST_EQ(space_unmap(s, base, 4 * PAGE_SIZE), 0);
+    KTEST_EQ(space_unmap(s, upper, 4 * PAGE_SIZE), 0);
+    KTEST_EQ(s->hal.table_pages, tables);
+    KTEST_EQ(test_map(s, base, 4, VM_READ | VM_WRITE, fixed), base);
+    touch(t, base);
+    KTEST_EQ(space_advise(s, base, 4 * PAGE_SIZE, MADV_DONTNEED), 0);
+    KTEST_EQ(space_unmap(s, base, 4 * PAGE_SIZE), 0);
+    KTEST_EQ(s->hal.table_pages, tables);
+    test_space_end(s);
+}
+
 /* ---- remap, brk, locks ---------------------------------------------------------------------- */
 
 KTEST(vm_space, remap_keeps_the_bytes)

@@ -4,7 +4,8 @@
  *
  * Model: each walks leaf table by leaf table (mmu_walk once for 512 entries), holds pt_lock for one
  * leaf table at a time, and steps over what has no table.  An entry of level 0 that is not 0 holds
- * a frame, whether the hardware may use it or not (PROT_NONE).
+ * a frame, whether the hardware may use it or not (PROT_NONE).  Of a region only what was touched is
+ * walked (region_touch).
  * Removed frames are gathered and given back only after the flush, because another CPU may go on
  * using a translation until then (invariant 1 of hal/mmu.h).
  * Locking: the caller keeps the regions as they are (space->lock, or the mutexes of its object's
@@ -77,11 +78,41 @@ static vaddr_t zap_run(struct gather *g, struct region *r, pte_t *first, vaddr_t
     return start + ((vaddr_t)(pte - first) << PAGE_SHIFT);
 }
 
-bool table_zap(struct region *r, vaddr_t start, vaddr_t end, unsigned flags)
+/* [addr, stop) has become empty; pt_lock held since before. */
+static void region_untouch(struct region *r, vaddr_t addr, vaddr_t stop)
+{
+    if (addr <= r->touched_low)
+        r->touched_low = MAX(r->touched_low, stop);
+    else if (stop >= r->touched_high)
+        r->touched_high = addr;
+}
+
+/* Empties what is below one leaf table, or a part of it; returns where to go on. */
+static vaddr_t zap_table(struct gather *g, struct region *r, vaddr_t addr, vaddr_t end,
+                         unsigned flags)
+{
+    struct space *s = r->space;
+    vaddr_t last = end, stop = end;
+
+    spin_lock(&s->pt_lock);
+    region_touched(r, &addr, &last);
+    if (addr < last) {
+        pte_t *pte = leaf_entries(s, addr, last, &stop);
+
+        if (pte != NULL)
+            stop = zap_run(g, r, pte, addr, stop, flags);
+        if (!(flags & ZAP_CACHE_ONLY))
+            region_untouch(r, addr, stop);
+        if (stop >= last)
+            stop = end;
+    }
+    spin_unlock(&s->pt_lock);
+    return stop;
+}
+
+void table_zap(struct region *r, vaddr_t start, vaddr_t end, unsigned flags)
 {
     struct gather g; /* large: not zeroed */
-    bool tables = false;
-    vaddr_t stop;
 
     g.s = r->space;
     g.low = g.high = 0;
@@ -90,22 +121,25 @@ bool table_zap(struct region *r, vaddr_t start, vaddr_t end, unsigned flags)
 
     /* A run ends early when the gatherer is full. */
     for (vaddr_t addr = start; addr < end;) {
-        pte_t *pte;
-
-        spin_lock(&r->space->pt_lock);
-        pte = leaf_entries(r->space, addr, end, &stop);
-        if (pte != NULL) {
-            tables = true;
-            addr = zap_run(&g, r, pte, addr, stop, flags);
-        } else {
-            addr = stop;
-        }
-        spin_unlock(&r->space->pt_lock);
+        addr = zap_table(&g, r, addr, end, flags);
         if (g.n == GATHER_MAX)
             gather_done(&g);
     }
     gather_done(&g);
-    return tables;
+}
+
+/* A table without entries has no region that remembers it: a neighbour had them. */
+bool table_exists(struct region *r, vaddr_t start, vaddr_t end)
+{
+    vaddr_t low = start, high = end, stop;
+
+    region_touched(r, &low, &high);
+    if (low < high)
+        return true;
+    for (vaddr_t addr = start; addr < end; addr = stop)
+        if (leaf_entries(r->space, addr, end, &stop) != NULL)
+            return true;
+    return false;
 }
 
 void table_prune(struct space *s, vaddr_t start, vaddr_t end)
@@ -163,6 +197,7 @@ void table_protect(struct region *r, vaddr_t start, vaddr_t end)
     struct space *s = r->space;
     vaddr_t low = 0, high = 0, stop;
 
+    region_touched(r, &start, &end);
     for (vaddr_t addr = start; addr < end; addr = stop) {
         pte_t *pte;
 
@@ -219,18 +254,19 @@ err_t table_copy(struct region *r, struct region *to, bool *changed)
 {
     struct space *s = r->space, *child = to->space;
     struct copy_sums sums = { .anon = 0 };
-    vaddr_t stop;
+    vaddr_t start = r->start, last = r->end, stop;
     err_t err = 0;
 
     /*
      * The child's tables are touched without its lock: only a truncation could want them, and it
      * waits for the mutex of the object's mappings that the caller holds.
      */
-    for (vaddr_t addr = r->start; addr < r->end && err == 0; addr = stop) {
+    region_touched(r, &start, &last);
+    for (vaddr_t addr = start; addr < last && err == 0; addr = stop) {
         pte_t *from, *end, *dest;
 
         spin_lock(&s->pt_lock);
-        from = leaf_entries(s, addr, r->end, &stop);
+        from = leaf_entries(s, addr, last, &stop);
         end = from != NULL ? from + ((stop - addr) >> PAGE_SHIFT) : NULL;
         if (entries_skip(from, end) < end) {
             err = mmu_walk_alloc(&child->hal, addr, 0, &dest);

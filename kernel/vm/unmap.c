@@ -34,8 +34,9 @@ static void prune_hole(struct space *s, vaddr_t start, vaddr_t end)
 /* Removes [start, end) of r, at one of its ends or all of it. */
 static bool unmap_part(struct space *s, struct region *r, vaddr_t start, vaddr_t end)
 {
-    bool tables = table_zap(r, start, end, 0);
+    bool tables = table_exists(r, start, end);
 
+    table_zap(r, start, end, 0);
     if (start == r->start && end == r->end) {
         region_remove(s, r);
         region_free(r);
