@@ -17,6 +17,16 @@
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+/*
+ * Who is woken runs when the waker sleeps: there is more to send or to take, as through pipes.  Otherwise
+ * each packet costs two switches.
+ */
+static void wake_lazily(struct waitq *q, unsigned n)
+{
+    if (waitq_active(q))
+        waitq_wake(q, n, ~0ul);
+}
+
 static bool send_possible(struct unix_socket *s, struct unix_socket *to)
 {
     return s->no_send || to->no_receive || unix_has_room(s, to);
@@ -51,7 +61,7 @@ static err_t packet_queue(struct unix_socket *s, struct unix_socket *to, struct 
     }
     spin_unlock(&to->lock);
     if (!err)
-        waitq_wake_one(&to->readers);
+        wake_lazily(&to->readers, 1);
     return err;
 }
 
@@ -196,10 +206,10 @@ static void packet_done(struct unix_socket *s, struct packet *p)
     s->queued -= packet_cost(p);
     s->packets--;
     spin_unlock(&s->lock);
-    waitq_wake_all(&s->writers);
+    wake_lazily(&s->writers, UINT_MAX);
     struct unix_socket *peer = unix_peer_of(s);
     if (peer) {
-        waitq_wake_all(&peer->writers); /* who polls for room does so on its own socket */
+        wake_lazily(&peer->writers, UINT_MAX); /* who polls for room does so on its own socket */
         unix_put(peer);
     }
     unix_packet_free(p);
