@@ -3,8 +3,9 @@
  * Purpose: reads the flattened device tree with Debian's libfdt.
  *
  * Model: the blob is checked whole (fdt_check_full: structure, nesting, names, strings), so libfdt's
- * look-ups stay inside it; one more pass notes where its nodes are, as libfdt would walk the blob from
- * the start for every question about a parent or a phandle.  Values are still anybody's: cells are counted, addresses translated with
+ * look-ups stay inside it; one more pass notes where its nodes are and what
+ * they are compatible with, as libfdt would walk the blob from the start for every question about a parent or
+ * a phandle, and a node's properties for every name.  Values are still anybody's: cells are counted, addresses translated with
  * overflow checks, nothing is trusted to be where a sane tree has it.
  * libfdt copies through vector registers: it runs only before process 1, while nobody owns them.
  */
@@ -33,6 +34,36 @@ static err_t blob_check(const void *blob, uint64_t size)
     return fdt_check_full(blob, fdt_totalsize(blob)) == 0 ? 0 : -EINVAL;
 }
 
+/* A property of one cell, where it is the node's first of that name. */
+static bool is_cell(const char *name, const char *want, int len, uint32_t seen)
+{
+    return seen == 0 && len == 4 && strcmp(name, want) == 0;
+}
+
+/* What is asked of all nodes again and again: libfdt would go through their properties each time. */
+static void node_note(const void *blob, struct fdt_node *n)
+{
+    uint32_t phandle = 0, old_phandle = 0;
+    int property, len;
+
+    fdt_for_each_property_offset(property, blob, n->offset) {
+        const char *name;
+        const void *value = fdt_getprop_by_offset(blob, property, &name, &len);
+
+        if (value == NULL)
+            continue;
+        if (n->compatible == NULL && strcmp(name, "compatible") == 0) {
+            n->compatible = value;
+            n->compatible_size = (uint32_t)len;
+        } else if (is_cell(name, "phandle", len, phandle)) {
+            phandle = fdt32_ld(value);
+        } else if (is_cell(name, "linux,phandle", len, old_phandle)) {
+            old_phandle = fdt32_ld(value);
+        }
+    }
+    n->phandle = phandle != 0 ? phandle : old_phandle;
+}
+
 err_t fdt_open(struct fdt_view *v, const void *blob, uint64_t size)
 {
     unsigned open[DEPTH_MAX]; /* indices of the nodes around the next one */
@@ -50,8 +81,8 @@ err_t fdt_open(struct fdt_view *v, const void *blob, uint64_t size)
         v->node[v->count] = (struct fdt_node){
             .offset = node,
             .parent = depth > 0 ? open[depth - 1] : 0,
-            .phandle = fdt_get_phandle(blob, node),
         };
+        node_note(blob, &v->node[v->count]);
         v->count++;
     }
     return 0;
@@ -409,7 +440,10 @@ static err_t node_describe(const struct fdt_view *v, unsigned node, struct devic
 
 bool fdt_compatible(const struct fdt_view *v, unsigned node, const char *compatible)
 {
-    return fdt_node_check_compatible(v->blob, v->node[node].offset, compatible) == 0;
+    const struct fdt_node *n = &v->node[node];
+
+    return n->compatible != NULL &&
+           fdt_stringlist_contains(n->compatible, (int)n->compatible_size, compatible);
 }
 
 err_t fdt_find_from(const struct fdt_view *v, const char *compatible, unsigned from, unsigned nth,

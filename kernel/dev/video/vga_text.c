@@ -32,9 +32,17 @@ static volatile uint16_t *cells; /* constant from vga_start() on */
 static uint8_t attribute(const struct vt_cell *c)
 {
     static const uint8_t colours[8] = { 0, 4, 2, 6, 1, 5, 3, 7 };
-    unsigned fg = vt_palette_nearest(c->fg), bg = vt_palette_nearest(c->bg);
+    static uint32_t last_fg, last_bg; /* a screen is mostly of one colour */
+    static uint8_t last;
 
-    return (uint8_t)(colours[bg & 7] << 4 | (fg & 8) | colours[fg & 7]);
+    if (c->fg != last_fg || c->bg != last_bg) {
+        unsigned fg = vt_palette_nearest(c->fg), bg = vt_palette_nearest(c->bg);
+
+        last_fg = c->fg;
+        last_bg = c->bg;
+        last = (uint8_t)(colours[bg & 7] << 4 | (fg & 8) | colours[fg & 7]);
+    }
+    return last;
 }
 
 static void vga_draw(void *arg, unsigned row, unsigned column, const struct vt_cell *c)
