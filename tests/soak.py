@@ -32,12 +32,12 @@ SECONDS_MAX = 6 # for each stressor of a round: less where they would not all ge
 KEPT_MAX_KIB = 4096
 
 
-def stress(sh, name, cpus, seconds):
+def stress(sh, name, cpus, seconds, excused=()):
     """Runs one stressor; returns what it complained of, or None. Status 3 and 4: it does not run on this machine."""
     output, status = sh.run(f"stress-ng --{name} {cpus} -t {seconds} --no-rand-seed --temp-path /tmp 2>&1",
                             60 + 20 * seconds)
     complaints = [line for line in output.split("\n") if re.search(r": fail:|terminated on signal|panic", line)]
-    if status in (0, 3, 4) and not complaints:
+    if status in excused or status in (0, 3, 4) and not complaints:
         return None
     return f"{name}: status {status}: " + "; ".join(complaints or output.strip().split("\n")[-3:])
 
@@ -54,7 +54,8 @@ def in_use(sh):
 
 def turn(sh, name, cpus, seconds):
     """One stressor's turn; returns what went wrong. What is kept once more may be kept for good: it is asked again."""
-    complaint = stress(sh, name, cpus, 1)
+    # Status 3 with "could not create any pthreads": on a slow host a second was over before there was one.
+    complaint = stress(sh, name, cpus, 1, excused=(3,))
     use, lost = in_use(sh), []
     print(f"{name}: in use are {use}", flush=True)
     for _ in range(3):

@@ -5,7 +5,7 @@
  * Model: an item stands for (file, descriptor) in one set.  When it is added it hangs callbacks on
  * the file's wait queues; one that fires puts the item on the ready list and wakes a sleeper.  Who
  * waits takes items off the list, asks each file what is ready, and puts level-triggered ones that
- * were ready back at the end.  A set is itself a file that can be polled, so sets can hold sets: the
+ * were ready back at the end, behind a mark; what is left after its round wakes the next sleeper.  A set is itself a file that can be polled, so sets can hold sets: the
  * wake of an outer set goes through a timer, since it may not happen under the inner queue's lock.
  *
  * Locking: `mutex` for the items and for taking events; `lock` (LOCK_EPOLL, interrupts off) for the
@@ -57,7 +57,6 @@ struct epoll_hook {
 struct epoll_item {
     struct tree_node node; /* epoll's mutex */
     struct list ready_link; /* epoll's lock */
-    struct list again_link; /* epoll's mutex: to be put back after a round */
     struct list file_link; /* file's lock */
     struct epoll *epoll;
     struct file *file; /* no reference: the item goes when the file does */
@@ -84,20 +83,26 @@ static void outer_fire(struct timer *t)
     waitq_wake_all(&container_of(t, struct epoll, outer)->poll_wait);
 }
 
+/* epoll's lock held.  Return: whether there was one. */
+static bool sleeper_wake(struct epoll *ep)
+{
+    struct epoll_sleeper *s = list_first_or_null(&ep->sleepers, struct epoll_sleeper, link);
+
+    if (!s)
+        return false;
+    list_del(&s->link);
+    return thread_wake(s->thread);
+}
+
 /* Any context.  Return: whether a sleeper was woken. */
 static bool item_ready(struct epoll_item *item)
 {
     struct epoll *ep = item->epoll;
-    bool woke = false;
     unsigned long flags = spin_lock_irqsave(&ep->lock);
 
     if (!list_linked(&item->ready_link))
         list_add_tail(&ep->ready, &item->ready_link);
-    struct epoll_sleeper *s = list_first_or_null(&ep->sleepers, struct epoll_sleeper, link);
-    if (s) {
-        list_del(&s->link);
-        woke = thread_wake(s->thread);
-    }
+    bool woke = sleeper_wake(ep);
     spin_unlock_irqrestore(&ep->lock, flags);
     if (unlikely(waitq_active(&ep->poll_wait)))
         timer_set(&ep->outer, clock_monotonic());
@@ -206,7 +211,6 @@ static err_t item_add(struct epoll *ep, struct file *f, int fd, const struct epo
     if (!item)
         return -ENOMEM;
     list_init(&item->ready_link);
-    list_init(&item->again_link);
     list_init(&item->file_link);
     item->epoll = ep;
     item->file = f;
@@ -368,13 +372,22 @@ void epoll_file_gone(struct file *f)
 
 /* ---- taking events ---- */
 
-static struct epoll_item *ready_take(struct epoll *ep)
+/*
+ * A round over the ready list; mutex held.  What is put back or becomes ready meanwhile stands behind
+ * the mark, for the next round: no item is met twice.  While the mark is there nobody goes to sleep.
+ * Return: the next item, off the list; NULL at the mark.
+ */
+static struct epoll_item *round_take(struct epoll *ep, struct list *mark)
 {
+    struct epoll_item *item = NULL;
     unsigned long flags = spin_lock_irqsave(&ep->lock);
-    struct epoll_item *item = list_first_or_null(&ep->ready, struct epoll_item, ready_link);
 
-    if (item)
+    if (!list_linked(mark))
+        list_add_tail(&ep->ready, mark);
+    if (ep->ready.next != mark) {
+        item = list_first(&ep->ready, struct epoll_item, ready_link);
         list_del(&item->ready_link);
+    }
     spin_unlock_irqrestore(&ep->lock, flags);
     return item;
 }
@@ -388,21 +401,32 @@ static void ready_put_back(struct epoll *ep, struct epoll_item *item)
     spin_unlock_irqrestore(&ep->lock, flags);
 }
 
-/* One round over the ready list; mutex held.  Return: events written; -EFAULT. */
+/* What is left is the next sleeper's. */
+static void round_end(struct epoll *ep, struct list *mark)
+{
+    unsigned long flags = spin_lock_irqsave(&ep->lock);
+
+    list_del(mark);
+    if (!list_empty(&ep->ready))
+        sleeper_wake(ep);
+    spin_unlock_irqrestore(&ep->lock, flags);
+}
+
+/* Mutex held.  Return: events written; -EFAULT. */
 static long collect_locked(struct epoll *ep, struct epoll_event __user *out, int max)
 {
-    struct list again = LIST_INIT(again);
-    struct epoll_item *item, *next;
+    struct list mark = LIST_INIT(mark);
+    struct epoll_item *item;
     long n = 0;
 
-    while (n < max && (item = ready_take(ep)) != NULL) {
+    while (n < max && (item = round_take(ep, &mark)) != NULL) {
         uint32_t now = item_poll(item, NULL);
 
         if (!now)
             continue;
         struct epoll_event e = { .events = now, .data = item->data };
         if (copy_to_user(out + n, &e, sizeof e) != 0) {
-            list_add_tail(&again, &item->again_link);
+            ready_put_back(ep, item);
             n = n ? n : -EFAULT;
             break;
         }
@@ -410,13 +434,9 @@ static long collect_locked(struct epoll *ep, struct epoll_event __user *out, int
         if (item->events & EPOLLONESHOT)
             atomic_store(&item->events, item->events & EVENTS_PRIVATE);
         else if (!(item->events & EPOLLET))
-            list_add_tail(&again, &item->again_link);
+            ready_put_back(ep, item);
     }
-    list_for_each_safe(item, next, &again, again_link)
-    {
-        list_del(&item->again_link);
-        ready_put_back(ep, item);
-    }
+    round_end(ep, &mark);
     return n;
 }
 
@@ -450,17 +470,15 @@ long epoll_wait_events(struct file *epoll, struct epoll_event __user *events, in
 {
     struct epoll *ep = epoll->data;
 
-    for (;;) {
+    for (err_t err = 0;;) {
         mutex_lock(&ep->mutex);
         long n = collect_locked(ep, events, max);
         mutex_unlock(&ep->mutex);
         if (n != 0 || deadline == 0)
             return n;
-        err_t err = sleep_ready(ep, deadline);
-        if (err == -ETIMEDOUT)
-            deadline = 0; /* one more look */
-        else if (err != 0)
-            return err;
+        if (err != 0) /* after one more look: it may have been woken for an event, too */
+            return err == -ETIMEDOUT ? 0 : err;
+        err = sleep_ready(ep, deadline);
     }
 }
 
@@ -469,16 +487,18 @@ long epoll_wait_events(struct file *epoll, struct epoll_event __user *events, in
 static unsigned epoll_poll(struct file *f, struct poll_table *pt)
 {
     struct epoll *ep = f->data;
+    struct list mark = LIST_INIT(mark);
     struct epoll_item *item;
     unsigned mask = 0;
 
     poll_wait(pt, f, &ep->poll_wait);
     mutex_lock(&ep->mutex);
-    while (!mask && (item = ready_take(ep)) != NULL)
+    while (!mask && (item = round_take(ep, &mark)) != NULL)
         if (item_poll(item, NULL)) {
             ready_put_back(ep, item);
             mask = POLLIN | POLLRDNORM;
         }
+    round_end(ep, &mark);
     mutex_unlock(&ep->mutex);
     return mask;
 }
