@@ -51,6 +51,7 @@ def free_kib(text, mark):
 
 
 FUZZ = """
+attacks 2>/dev/null
 round() { mount -t tmpfs -o size=16m tmpfs /s; cd /s; fuzz $1 $2 $3; cd /; umount /s || umount -l /s; }
 round 900 4 200 2>/dev/null
 echo before $(grep MemFree /proc/meminfo)
@@ -60,11 +61,15 @@ echo words | wc -c
 """
 
 
-@test("random system calls: the kernel stays, and nothing is lost", kernels=("devine",))
+ATTACKS = ["rings", "connects", "epolls", "timers", "copies", "opens", "frames", "registers"]
+
+
+@test("random system calls and aimed attacks: the kernel stays, and nothing is lost", kernels=("devine",))
 def fuzz(ctx):
     subprocess.run([ROOT / "scripts/programs.sh", ctx.arch], check=True)
-    program = (BUILD / ctx.arch / "programs/fuzz-musl").read_bytes()
-    output = run(ctx, "fuzz", FUZZ, [("bin/fuzz", program)])
+    programs = [(f"bin/{name}", (BUILD / ctx.arch / f"programs/{name}-musl").read_bytes()) for name in ("fuzz", "attacks")]
+    output = run(ctx, "fuzz", FUZZ, programs)
+    expect_equal(re.findall(r"^(?:ok|FAILED) .*$", output, re.M), [f"ok {name}" for name in ATTACKS], "attacks")
     expect_equal(len(re.findall(r"^8 rounds$", output, re.M)), 5, "rounds that ended")
     expect_match(r"^6$", output)
     lost = free_kib(output, "before") - free_kib(output, "after")

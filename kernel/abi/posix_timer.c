@@ -326,6 +326,7 @@ long sys_timer_create(int clock, struct sigevent __user *event, int __user *id)
     struct posix_timer *t;
     unsigned long flags;
     int64_t ns;
+    int number;
     err_t err = subsystem_is_up(&posix_timer_subsystem) ? abi_clock_read(clock, &ns) : -ENODEV;
 
     if (err)
@@ -352,14 +353,12 @@ long sys_timer_create(int clock, struct sigevent __user *event, int __user *id)
     t->signal->info = (siginfo_t){ .si_signo = t->sig, .si_code = SI_TIMER };
     t->signal->info.si_tid = t->id;
     t->signal->info.si_value = e.sigev_value;
+    number = t->id;
     spin_unlock_irqrestore(&p->signal_lock, flags);
-    if (!copy_to_user(id, &t->id, sizeof t->id))
+    /* From here on another thread that guesses the number may delete it. */
+    if (!copy_to_user(id, &number, sizeof number))
         return 0;
-    flags = spin_lock_irqsave(&p->signal_lock);
-    list_del(&t->link);
-    t->dead = true;
-    spin_unlock_irqrestore(&p->signal_lock, flags);
-    destroy(t);
+    (void)sys_timer_delete(number);
     return -EFAULT;
 }
 

@@ -219,6 +219,7 @@ static err_t item_add(struct epoll *ep, struct file *f, int fd, const struct epo
     item->data = e->data;
     tree_insert(&ep->items, &item->node, parent, link);
     spin_lock(&f->lock);
+    f->epolled = true;
     list_add_tail(&f->epolls, &item->file_link);
     spin_unlock(&f->lock);
     struct item_table table = { { item_hook }, item };

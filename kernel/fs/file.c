@@ -56,7 +56,7 @@ static void file_destroy(struct file *f)
     if (!(f->fmode & FMODE_PATH))
         notify_dentry(f->path.dentry,
                       f->fmode & FMODE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
-    if (unlikely(!list_empty(&f->epolls)))
+    if (unlikely(f->epolled)) /* even if no set has it: one may be about to let go of it */
         epoll_file_gone(f);
     if (unlikely(f->inode->flocks != NULL))
         flock_release_file(f);

@@ -7,7 +7,8 @@
  * byte of theirs.  A listener's queue holds sockets that wait for accept.  Names are the inodes of
  * nodes in the file system, or abstract strings; both are found in one hash table.
  * Files in flight: a socket that is in flight receives no sockets, and one whose queue holds sockets
- * is not sent (-ETOOMANYREFS); so no chain of them can close to a ring that nobody could free.
+ * is not sent (-ETOOMANYREFS); so no chain of them can close to a ring that nobody could free.  What
+ * waits for accept belongs to its listener: its queue counts as the listener's, too.
  * Locking: unix_names_mutex for the table of names and for connecting; socket->lock (LOCK_PIPE) for all
  * of its fields.  Two sockets' locks are never held together.
  */
@@ -83,9 +84,11 @@ err_t unix_flight_count(struct unix_socket *to, const struct unix_rights *r, int
     if (!r)
         return 0;
     spin_lock(&flight_lock);
+    struct unix_socket *l = to->listener;
+    bool travels = to->in_flight > 0 || (l && l->in_flight > 0);
     for (unsigned i = 0; i < r->count && step > 0; i++) {
         struct unix_socket *s = unix_of(r->file[i]);
-        if (s && (s == to || s->holds > 0 || to->in_flight > 0))
+        if (s && (s == to || s == l || s->holds > 0 || travels))
             err = -ETOOMANYREFS;
     }
     for (unsigned i = 0; i < r->count && !err; i++) {
@@ -93,10 +96,38 @@ err_t unix_flight_count(struct unix_socket *to, const struct unix_rights *r, int
         if (s) {
             s->in_flight += (unsigned)step;
             to->holds += (unsigned)step;
+            if (l)
+                l->holds += (unsigned)step;
         }
     }
     spin_unlock(&flight_lock);
     return err;
+}
+
+/* `server` is about to wait for accept at `l`: what its queue holds, `l` holds. */
+static err_t flight_attach(struct unix_socket *server, struct unix_socket *l)
+{
+    err_t err = 0;
+
+    spin_lock(&flight_lock);
+    if (server->holds > 0 && l->in_flight > 0) {
+        err = -ETOOMANYREFS;
+    } else {
+        server->listener = l;
+        l->holds += server->holds;
+    }
+    spin_unlock(&flight_lock);
+    return err;
+}
+
+/* `server` does not wait for accept any more. */
+static void flight_detach(struct unix_socket *server)
+{
+    spin_lock(&flight_lock);
+    if (server->listener)
+        server->listener->holds -= server->holds;
+    server->listener = NULL;
+    spin_unlock(&flight_lock);
 }
 
 void unix_packet_free(struct packet *p)
@@ -225,6 +256,7 @@ static void socket_close(struct unix_socket *s)
     }
     list_for_each_safe(c, next, &waiting, pending_link) {
         list_del(&c->pending_link);
+        flight_detach(c);
         socket_close(c); /* never accepted: its peer sees a reset */
         unix_put(c);
     }
@@ -452,37 +484,73 @@ static err_t enqueue_connection(struct unix_socket *l, struct unix_socket *serve
     return err;
 }
 
-static err_t connect_stream(struct file *f, struct unix_socket *s, struct unix_socket *l)
+/* Makes `server` the peer of `s`, unless another thread has connected it meanwhile. */
+static err_t connect_claim(struct unix_socket *s, struct unix_socket *server, struct unix_socket *l)
 {
-    if (l->type != s->type)
-        return -EPROTOTYPE;
-    struct unix_socket *server = socket_create(s->type);
-    err_t err = server ? 0 : -ENOMEM;
+    err_t err = 0;
+
+    spin_lock(&s->lock);
+    if (s->state != UNCONNECTED) {
+        err = s->state == LISTENING ? -EINVAL : -EISCONN;
+    } else {
+        ref_get(&server->refs);
+        s->peer = server;
+        s->state = CONNECTED;
+        s->self = server->other;
+        s->other = l->self;
+    }
+    spin_unlock(&s->lock);
+    return err;
+}
+
+/* The claim was for nothing: `s` is as it was. */
+static void connect_abandon(struct unix_socket *s, struct unix_socket *server)
+{
+    spin_lock(&s->lock);
+    s->peer = NULL;
+    s->state = UNCONNECTED;
+    spin_unlock(&s->lock);
+    unix_put(server);
+}
+
+/* Waits for room in the listener's backlog. */
+static err_t connect_wait(struct file *f, struct unix_socket *l, struct unix_socket *server)
+{
+    err_t err = flight_attach(server, l);
 
     if (err)
         return err;
-    server->name = l->name; /* known by the listener's name, but not found by it */
-    server->self = server->other = unix_self();
-    s->self = server->other;
-    s->other = l->self;
-    join(server, s);
-    join(s, server);
     while ((err = enqueue_connection(l, server)) == -EAGAIN && !(f->flags & O_NONBLOCK)) {
         err = wait_event_intr(&l->writers, backlog_open(l));
         if (err)
             break;
     }
-    if (!err) {
+    if (err)
+        flight_detach(server);
+    else
         waitq_wake_all(&l->readers);
-        return 0;
+    return err;
+}
+
+static err_t connect_stream(struct file *f, struct unix_socket *s, struct unix_socket *l)
+{
+    if (l->type != s->type)
+        return -EPROTOTYPE;
+    struct unix_socket *server = socket_create(s->type);
+    if (!server)
+        return -ENOMEM;
+    server->name = l->name; /* known by the listener's name, but not found by it */
+    server->self = server->other = unix_self();
+    join(server, s);
+    err_t err = connect_claim(s, server, l);
+    if (!err) {
+        err = connect_wait(f, l, server);
+        if (!err)
+            return 0;
+        connect_abandon(s, server);
     }
-    spin_lock(&s->lock);
-    s->peer = NULL;
-    s->state = UNCONNECTED;
-    spin_unlock(&s->lock);
-    unix_put(server->peer);
     server->peer = NULL;
-    unix_put(server); /* once for s->peer, once for its own */
+    unix_put(s); /* the server's; the file has another */
     unix_put(server);
     return err;
 }
@@ -527,6 +595,8 @@ static struct unix_socket *take_connection(struct unix_socket *l)
         l->pending_count--;
     }
     spin_unlock(&l->lock);
+    if (s)
+        flight_detach(s);
     return s;
 }
 

@@ -58,9 +58,10 @@ struct unix_socket {
     struct inode *inode; /* of a bound path, with a reference */
     struct unix_socket *name_next; /* unix_names_mutex */
     ns_t receive_timeout, send_timeout;
-    int send_buffer, receive_buffer; 
+    int send_buffer, receive_buffer;
     unsigned in_flight; /* times that a queue holds its file; flight_lock */
-    unsigned holds; /* sockets in its queue; flight_lock */
+    unsigned holds; /* sockets in its queue, and in those of its pending ones; flight_lock */
+    struct unix_socket *listener; /* whose pending one it is; flight_lock */
     struct waitq readers, writers;
 };
 

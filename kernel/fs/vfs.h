@@ -209,7 +209,8 @@ struct file {
     void *data;
     pid_t owner; /* F_SETOWN; lock */
     int owner_signal;
-    struct list epolls; /* epoll items that watch it; LOCK_PIPE */
+    struct list epolls; /* epoll items that watch it; lock */
+    bool epolled; /* an epoll set had it once; written with lock, read when the file goes */
 };
 enum { FMODE_READ = 1, FMODE_WRITE = 2, FMODE_PATH = 4, FMODE_STREAM = 8 /* no position */,
        FMODE_EXEC = 16, FMODE_SHARED_POS = 32 /* position is locked when the file is shared */,

@@ -65,7 +65,10 @@ static const char *const anywhere[] = {"/proc/self/maps", "/proc/self/fd/4", "/p
                                        "/dev/pts/0",      "/dev/tty",        "/dev/urandom",      "/dev/pts",
                                        "/sys",            "/proc/meminfo",   "/proc/self/task",   "/proc/mounts",
                                        "/proc/self/comm", "/proc/self/smaps", "/proc/self/pagemap", "/",
-                                       "/proc/self/oom_score_adj"};
+                                       "/proc/self/oom_score_adj", "/proc/thread-self/stat", "/proc/self/fdinfo/7",
+                                       "/proc/self/smaps_rollup", "/proc/self/environ", "/proc/self/numa_maps",
+                                       "/proc/sysvipc/shm", "/proc/locks", "/proc/1/maps", "/proc/1/fd",
+                                       "/sys/devices/system/cpu", "/dev/kmsg", "/dev/random"};
 
 static const uint64_t edges[] = {0, 1, 2, 7, 8, 63, 64, 100, 4095, 4096, 4097, 65535, 65536, 0x7fffffff,
                                  0x80000000, 0xffffffff, 0x100000000, 1ull << 40, 1ull << 47, 1ull << 52,
@@ -78,6 +81,15 @@ static const uint64_t bad_pointers[] = {0, 1, 0xfff, 0x1000, 0x7ffffffff000, 0x7
                                         0xfffffffffffffff8, 0xffffffffffffffff, 0x8000000000000000,
                                         ARENA + 12 * PAGE, ARENA + 8 * PAGE, ARENA + 12 * PAGE - 1,
                                         ARENA + 16 * PAGE - 4, 0x400000, 0xdeadbeefdeadbeef};
+
+/* What a descriptor leads to, opened once more. */
+static const char *opened(void)
+{
+    static __thread char path[32];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%u", below(24));
+    return path;
+}
 
 static uint64_t edge(void)
 {
@@ -254,7 +266,7 @@ static uint64_t argument(char kind)
     case 'w':
         return fill_path(scratch[below(SCRATCH_PATHS)]);
     case 'p':
-        return fill_path(below(2) ? scratch[below(SCRATCH_PATHS)] : PICK(anywhere));
+        return fill_path(below(2) ? scratch[below(SCRATCH_PATHS)] : below(4) ? PICK(anywhere) : opened());
     case 'b':
         return buffer();
     case 's':
@@ -289,6 +301,18 @@ static uint64_t argument(char kind)
         return string_list();
     case 'F':
         return ARENA + below(3) * PAGE + 4 * below(4);
+    case 'k': /* a key of System V's */
+        return 0x66757a00 + below(4);
+    case 'K': /* and an identifier: a number of the first or the second generation */
+        return below(4) ? below(6) : 32768 + below(6);
+    case 'q': { /* its operations */
+        uint64_t p = ARENA + below(8) * PAGE;
+
+        for (unsigned i = 0; i < 10; i++)
+            ((uint16_t *)p)[i * 3] = (uint16_t)below(4), ((int16_t *)p)[i * 3 + 1] = (int16_t)(below(5) - 2),
+                       ((uint16_t *)p)[i * 3 + 2] = (uint16_t)(below(3) ? 04000 : below(3) << 11 | below(2) << 12);
+        return p;
+    }
     case 'C': /* mmap's flags, with MAP_FIXED only sometimes */
         return (1 + below(3)) | (below(2) ? MAP_ANONYMOUS : 0) | (below(4) ? 0 : MAP_FIXED) |
                (below(4) ? 0 : 1u << below(26));
@@ -339,6 +363,11 @@ static const struct call calls[] = {
     C(inotify_init1, "x") C(inotify_add_watch, "fpx") C(pidfd_open, "Px") C(pidfd_send_signal, "fSsx")
     C(unshare, "x") C(personality, "x") C(getcpu, "sss") C(close_range, "ffx") C(openat2, "dpsl")
     C(faccessat2, "dpix") C(syncfs, "f") C(readahead, "fol") C(fadvise64, "fooi") C(io_uring_setup, "is")
+    C(shmget, "kzx") C(shmat, "Kax") C(shmdt, "a") C(shmctl, "Kis") C(semget, "kix") C(semop, "Kqi")
+    C(semtimedop, "Kqit") C(semctl, "Kiis") C(msgget, "kx") C(msgsnd, "Kslx") C(msgrcv, "Ksllx") C(msgctl, "Kis")
+    C(pidfd_getfd, "ff0") C(process_madvise, "fviix") C(get_mempolicy, "ssiax") C(timer_getoverrun, "i")
+    C(sched_rr_get_interval, "Ps") C(inotify_rm_watch, "fi") C(sync_file_range, "foox") C(mknodat, "dw10")
+    C(rt_sigreturn, "") C(restart_syscall, "") C(epoll_pwait2, "fsitsl") C(clock_getres, "is") C(fchmodat, "dpx")
     C(move_pages, "Pissix") C(mbind, "azisix") C(set_mempolicy, "isi") C(remap_file_pages, "azioi")
 #ifdef SYS_open
     C(open, "pxx") C(stat, "ps") C(lstat, "ps") C(poll, "sii") C(select, "issst") C(epoll_wait, "fsii")
@@ -645,6 +674,24 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* System V's objects outlive who made them. */
+static void clean_ipc(void)
+{
+    uint64_t ds[32];
+
+    for (int i = 0; i < 64; i++) {
+        int shm = (int)syscall(SYS_shmctl, i, 13 /* SHM_STAT */, ds), sem = (int)syscall(SYS_semctl, i, 0, 18, ds);
+        int msg = (int)syscall(SYS_msgctl, i, 11 /* MSG_STAT */, ds);
+
+        if (shm >= 0)
+            syscall(SYS_shmctl, shm, 0, NULL);
+        if (sem >= 0)
+            syscall(SYS_semctl, sem, 0, 0, NULL);
+        if (msg >= 0)
+            syscall(SYS_msgctl, msg, 0, NULL);
+    }
+}
+
 /* Kills every process that is younger than the round's first, and collects them. */
 static void clean_up(pid_t first)
 {
@@ -704,6 +751,7 @@ int main(int argc, char **argv)
             nanosleep(&nap, NULL);
         forced += now_ms() >= end;
         clean_up(pid);
+        clean_ipc();
     }
     printf("%u rounds\n", rounds);
     fprintf(stderr, "%u cut short\n", forced);
