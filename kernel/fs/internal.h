@@ -143,6 +143,8 @@ err_t path_mknod(const struct path *base, int dirfd, const char *name, unsigned 
 err_t path_symlink(const struct path *base, const char *target, int dirfd, const char *name);
 err_t path_link(const struct path *old, const struct path *base, int newdir, const char *new);
 err_t path_unlink(const struct path *base, int dirfd, const char *name, int at_flags);
+/* Opens `p` without asking whether the caller may; takes over its references, also on failure. */
+err_t path_open_granted(struct path *p, unsigned flags, struct file **out);
 err_t path_open(const struct path *base, int dirfd, const char *name, unsigned flags,
                 unsigned mode, unsigned lookup, struct file **out);
 

@@ -17,6 +17,7 @@
 #include <core/log.h>
 #include <fs/device.h>
 #include <fs/fdtable.h>
+#include <fs/internal.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 #include <mm/heap.h>
@@ -51,6 +52,7 @@ static uint64_t pty_serial; /* pty_table_mutex */
 
 static const struct file_ops pty_master_ops;
 static const struct tty_driver_ops pty_ops;
+static const struct filesystem devpts_filesystem;
 
 bool tty_is_pty(const struct tty *t)
 {
@@ -309,21 +311,67 @@ static const struct file_ops pty_master_ops = {
 
 static const struct file_ops ptmx_ops = { .open = ptmx_open };
 
-/* Opens the slave of a master without its name: TIOCGPTPEER. */
-static long open_peer(struct tty *t, unsigned long flags)
+static bool on_devpts(const struct path *p)
 {
+    return p->dentry->sb->type == &devpts_filesystem;
+}
+
+/* The root of the devpts that the master was opened from: its own, or "pts" beside /dev/ptmx. */
+static err_t peer_root(const struct file *master, struct path *out)
+{
+    struct path dir = { .mount = master->path.mount };
+    struct path pts;
+
+    brlock_read(&fs_lock);
+    dir.dentry = master->path.dentry->parent;
+    mount_get(dir.mount);
+    dentry_get_locked(dir.dentry);
+    brlock_read_done(&fs_lock);
+    if (on_devpts(&dir)) {
+        *out = dir;
+        return 0;
+    }
+    err_t err = path_lookup_from(&dir, AT_FDCWD, "pts", LOOKUP_DIRECTORY, &pts);
+    path_put(&dir);
+    if (err)
+        return err;
+    if (!on_devpts(&pts)) {
+        path_put(&pts);
+        return -ENODEV;
+    }
+    *out = pts;
+    return 0;
+}
+
+static err_t peer_path(struct file *master, struct path *out)
+{
+    struct path root;
+    char name[8];
+    err_t err = peer_root(master, &root);
+
+    if (err)
+        return err;
+    fmt_snprintf(name, sizeof name, "%u", pty_of(tty_of(master))->index);
+    err = path_lookup_from(&root, AT_FDCWD, name, 0, out);
+    path_put(&root);
+    return err;
+}
+
+/* Opens the slave of a master, whoever may open it by name: TIOCGPTPEER. */
+static long open_peer(struct file *master, unsigned long flags)
+{
+    struct path node;
     struct file *f;
 
     if (flags & ~(unsigned long)(O_ACCMODE | O_NOCTTY | O_NONBLOCK | O_CLOEXEC))
         return -EINVAL;
-    err_t err = file_create_anon(t->name, &tty_file_ops, NULL, (unsigned)flags, &f);
+    err_t err = peer_path(master, &node);
+    if (err == 0)
+        err = path_open_granted(&node, (unsigned)flags, &f);
     if (err)
         return err;
-    err = tty_open_file(t, f);
-    int fd = err ? err : fd_install(f, 0, flags & O_CLOEXEC);
-    if (fd >= 0)
-        pty_of(t)->slave_was_open = true;
-    else
+    int fd = fd_install(f, 0, flags & O_CLOEXEC);
+    if (fd < 0)
         file_put(f);
     return fd;
 }
@@ -379,7 +427,7 @@ long pty_master_ioctl(struct file *f, unsigned cmd, unsigned long arg, bool *han
     case TIOCGPTLCK:
         return put_int(atomic_load(&p->locked), arg);
     case TIOCGPTPEER:
-        return open_peer(t, arg);
+        return open_peer(f, arg);
     case TIOCPKT:
         return set_packet(p, arg);
     case TIOCGPKT:

@@ -230,8 +230,11 @@ static err_t tty_of_node(unsigned dev, struct tty **out)
             tty_get(*out);
         return *out ? 0 : -ENXIO;
     }
-    *out = DEV_MAJOR(dev) == 136 ? pty_slave_find(dev) : tty_console_find(dev);
-    return *out ? 0 : -ENXIO;
+    bool is_slave = DEV_MAJOR(dev) == 136;
+    *out = is_slave ? pty_slave_find(dev) : tty_console_find(dev);
+    if (*out)
+        return 0;
+    return is_slave ? -EIO : -ENXIO; /* without a master, or locked by it */
 }
 
 static err_t tty_open(struct inode *inode, struct file *f)

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: files in their corner cases: unnamed ones, flags of vectors, mounts that expire or are polled,
- *   settings. Prints what happened, the same as under Linux (files.expected).
+ *   settings, terminals. Prints what happened, the same as under Linux (files.expected).
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -369,6 +371,61 @@ static void part_sigpending(void)
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* ---- terminals ----------------------------------------------------------------------------- */
+
+static bool same_file(int a, int b)
+{
+    struct stat x, y;
+
+    return fstat(a, &x) == 0 && fstat(b, &y) == 0 && S_ISCHR(x.st_mode) && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino && x.st_rdev == y.st_rdev;
+}
+
+/* The slave of a master without its name, as openpty(3) opens it. */
+static void peer_of(const char *ptmx)
+{
+    int master = open(ptmx, O_RDWR | O_NOCTTY), peer, named;
+
+    SHOW(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY));
+    SHOW(open(ptsname(master), O_RDWR | O_NOCTTY));
+    SHOW(unlockpt(master));
+    peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    named = open(ptsname(master), O_RDWR | O_NOCTTY);
+    SHOW(same_file(peer, named));
+    SHOW(ttyname(peer) && !strcmp(ttyname(peer), ptsname(master)));
+    SHOW(fcntl(peer, F_GETFD));
+    SHOW(fcntl(peer, F_GETFL) & O_ACCMODE);
+    close(named);
+    close(peer);
+    fflush(stdout);
+    if (fork() == 0) { /* the master is right enough: the node is root's alone */
+        if (setuid(1) == 0)
+            SHOW(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY) >= 0);
+        SHOW(open(ptsname(master), O_RDWR | O_NOCTTY));
+        fflush(stdout);
+        _exit(0);
+    }
+    wait(NULL);
+    close(master);
+}
+
+static void part_terminals(void)
+{
+    int fd;
+
+    part("terminals");
+    mkdir("/dev/pts", 0755);
+    SHOW(mount("devpts", "/dev/pts", "devpts", 0, "mode=600,ptmxmode=666"));
+    peer_of("/dev/ptmx");
+    peer_of("/dev/pts/ptmx");
+    fd = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+    unlockpt(fd);
+    SHOW(umount("/dev/pts"));
+    SHOW(umount2("/dev/pts", MNT_DETACH));
+    SHOW(ioctl(fd, TIOCGPTPEER, O_RDWR | O_NOCTTY));
+    close(fd);
+}
+
 int main(void)
 {
     part_tmpfile();
@@ -377,6 +434,7 @@ int main(void)
     part_kmsg();
     part_settings();
     part_sigpending();
+    part_terminals();
     SAY("== end");
     return 0;
 }
