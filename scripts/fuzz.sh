@@ -13,6 +13,7 @@ name=${1:-}
 seconds=${2:-60}
 hardware=(kernel/boot/{hardware,record}.c kernel/core/hardware.c kernel/mm/numa.c kernel/lib/fmt.c)
 acpi=(kernel/boot/acpi{,_madt,_srat,_fadt,_s5,_pptt,_mcfg,_iort,_prt,_spcr,_devices}.c kernel/boot/aml.c)
+device=(tests/fuzz/device.c kernel/dev/virtio/{virtio,ring,fake}.c kernel/core/number.c kernel/lib/{bitmap,fmt}.c)
 libraries=()
 case $name in
     vt) sources=(kernel/dev/video/{vt,cp437}.c kernel/lib/fmt.c) ;;
@@ -28,7 +29,9 @@ case $name in
         ;;
     pvh) sources=(kernel/boot/{pvh,record}.c) ;;
     multiboot2 | limine) sources=(kernel/boot/{"$name",efi_map,record}.c) ;;
-    virtio) sources=(kernel/dev/virtio/ring.c) ;;
+    virtio) sources=(tests/fuzz/device.c kernel/dev/virtio/ring.c) ;;
+    virtio_drivers) sources=("${device[@]}" kernel/dev/virtio/{block,entropy,input}.c kernel/svc/block.c) ;;
+    console) sources=("${device[@]}" kernel/dev/virtio/console{,_port}.c) ;;
     pci) sources=(kernel/dev/bus/pci_{config,scan,place,host,irq}.c kernel/core/hardware.c kernel/lib/fmt.c) ;;
     *) die "usage: scripts/fuzz.sh NAME SECONDS; names: $(cd "$ROOT/tests/fuzz" && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//' | xargs)" ;;
 esac
@@ -36,12 +39,13 @@ shift $(($# < 2 ? $# : 2))
 command -v clang >/dev/null || die "needs clang with its run-time library (Debian: clang, libclang-rt-14-dev)"
 cd "$ROOT"
 [ -d build/host/inc ] || cmake --preset host >/dev/null
-flags=(-nostdinc -isystem "$(clang -print-resource-dir)/include" -std=gnu17 -g -O1 -fno-omit-frame-pointer -w -Iarch/host/include -isystem build/host/uapi
+flags=(-nostdinc -isystem "$(clang -print-resource-dir)/include" -std=gnu17 -g -O1 -fno-omit-frame-pointer -fno-optimize-sibling-calls
+    -Wno-everything -Werror=implicit-function-declaration -Iarch/host/include -isystem build/host/uapi
     -isystem tools/cc-env -isystem tools/libfdt-env -isystem build/host/libfdt -DCONFIG_DEBUG=1)
 for dir in build/host/inc/*; do flags+=("-I$dir"); done
 mkdir -p "build/fuzz/$name"
 # The parsers' neighbours call more of the kernel than a parser does: what is never reached stays unresolved.
-clang "${flags[@]}" -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment -no-pie -Wl,--unresolved-symbols=ignore-all \
+clang "${flags[@]}" -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all -no-pie -Wl,--unresolved-symbols=ignore-all \
     "tests/fuzz/fuzz_$name.c" tests/fuzz/support.c "${sources[@]}" kernel/lib/string.c kernel/lib/hash.c "${libraries[@]}" \
     -o "build/fuzz/fuzz_$name"
 seeds=()

@@ -40,6 +40,7 @@ need_test() {
     need qemu-system-arm qemu-system-aarch64
     need libc6-dev-arm64-cross /usr/aarch64-linux-gnu/include/stdio.h
     need clang clang
+    need libclang-rt-14-dev /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a
     need lld ld.lld
     need_image
     need_image_x86_64

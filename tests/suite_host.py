@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 
-from harness import BUILD, ROOT, Failure, expect_match, parse_ktap, test
+from harness import BUILD, ROOT, Cases, Failure, expect_match, parse_ktap, test
 
 HOST = ("host",)
 
@@ -108,6 +108,32 @@ def coverage_page(ctx):
     if fresh.read_text() != (ROOT / "docs" / "system-calls.md").read_text():
         raise Failure("run: tools/syscalls.py --table kernel/abi/syscalls.tbl "
                       "--markdown docs/system-calls.md")
+
+
+FUZZERS = sorted(path.stem.removeprefix("fuzz_") for path in (ROOT / "tests/fuzz").glob("fuzz_*.c"))
+
+
+def fuzz(name, seconds, runs):
+    """Runs one target of libFuzzer."""
+    status, output = run([ROOT / "scripts/fuzz.sh", name, str(seconds), f"-runs={runs}"], timeout=600 + 4 * seconds)
+    if status:
+        raise Failure(f"scripts/fuzz.sh {name}: status {status}\n{output[-4000:]}")
+    expect_match(r"^stat::number_of_executed_units: [1-9]\d+", output)
+
+
+@test("libFuzzer finds nothing in what devices say, by night in any parser", archs=HOST)
+def fuzzers(ctx):
+    night = os.environ.get("TEST_NIGHTLY")
+    cases = {}
+    for name in FUZZERS if night else ("console", "virtio", "virtio_drivers"):
+        if not any((ROOT / "tests/fuzz/corpus" / name).iterdir()):
+            raise Failure(f"{name} has no corpus")
+        cases[name] = None
+        try:
+            fuzz(name, 60 if night else 20, -1 if night else 500)
+        except Failure as failure:
+            cases[name] = str(failure)
+    return Cases(cases)
 
 
 def explore(*args):

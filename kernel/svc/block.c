@@ -44,10 +44,10 @@ err_t block_add(struct block_device *b)
 {
     err_t err = 0;
 
+    spin_init(&b->lock, LOCK_DEVICE);
+    ref_init(&b->refs, 1); /* the caller gives it back, added or not */
     if (!limits_sane(b))
         return -EINVAL;
-    spin_init(&b->lock, LOCK_DEVICE);
-    ref_init(&b->refs, 1);
     mutex_lock(&block_mutex);
     list_add_tail(&devices, &b->link);
     if (client)

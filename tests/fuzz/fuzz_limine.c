@@ -6,13 +6,7 @@
  */
 #include <boot/limine.h>
 
-#include <lib/string.h>
-
-#include "machine.h"
-
-void *malloc(size_t n);
-void free(void *p);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "loader.h"
 
 /* The third word is the direct map's address; behind it are addresses. */
 static void addresses_fix(uint8_t *memory, size_t size, uint64_t hhdm)
@@ -30,22 +24,12 @@ static void addresses_fix(uint8_t *memory, size_t size, uint64_t hhdm)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct boot_record rec;
-    uint8_t *memory = malloc(size + 1);
-    struct loader_handoff h = { .protocol = LOADER_LIMINE, .info = virt_to_phys(memory),
-                                .image_start = 2 * MiB, .image_end = 4 * MiB,
-                                .early_start = virt_to_phys(memory),
-                                .early_end = virt_to_phys(memory) + size };
+    struct loader_input in = loader_begin(LOADER_LIMINE, data, size);
     uint64_t hhdm = 0;
 
-    memcpy(memory, data, size);
     if (size >= 24)
-        memcpy(&hhdm, memory + 16, 8);
-    addresses_fix(memory, size, hhdm);
-    record_init(&rec, &h);
-    if (limine_parse(&h, &rec) == 0 && record_finish(&rec) == 0)
-        expect(rec.range_count > 0);
-    expect(record_check(&rec));
-    free(memory);
+        memcpy(&hhdm, in.block + 16, 8);
+    addresses_fix(in.block, size, hhdm);
+    loader_end(&in, limine_parse(&in.h, in.rec));
     return 0;
 }

@@ -6,13 +6,7 @@
  */
 #include <boot/pvh.h>
 
-#include <lib/string.h>
-
-#include "machine.h"
-
-void *malloc(size_t n);
-void free(void *p);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "loader.h"
 
 static void relocate(uint8_t *block, uint64_t at, size_t size)
 {
@@ -42,19 +36,9 @@ static void pointers_make(uint8_t *block, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct boot_record rec;
-    uint8_t *block = malloc(size + 1); /* aligned, and of just that size */
-    struct loader_handoff h = { .protocol = LOADER_PVH, .info = virt_to_phys(block),
-                                .image_start = 2 * MiB, .image_end = 4 * MiB,
-                                .early_start = virt_to_phys(block),
-                                .early_end = virt_to_phys(block) + size };
+    struct loader_input in = loader_begin(LOADER_PVH, data, size);
 
-    memcpy(block, data, size);
-    pointers_make(block, size);
-    record_init(&rec, &h);
-    if (pvh_parse(&h, &rec) == 0 && record_finish(&rec) == 0)
-        expect(rec.range_count > 0);
-    expect(record_check(&rec));
-    free(block);
+    pointers_make(in.block, size);
+    loader_end(&in, pvh_parse(&in.h, in.rec));
     return 0;
 }

@@ -8,52 +8,20 @@
  * the tables that it can see.  After each step the invariants of the queue hold; in the end each token has
  * come back exactly once, and nothing was read or written beyond its memory (ASan).
  */
-#include <dev/virtio/virtio.h>
+#include "device.h"
 
-#include <hal/mmu.h>
 #include <lib/string.h>
-#include <sched/clock.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-void *aligned_alloc(size_t align, size_t n);
-void free(void *p);
-__noreturn void abort(void);
 
 #define ENTRIES 8
 #define TOKENS 64
 
-struct cpu *cpus[CPU_MAX];
 ns_t virtio_timeout_ns = 1;
 static bool out[TOKENS];
 static unsigned notified;
 
 /* ---- what ring.c calls ----------------------------------------------------------------------- */
-
-err_t dma_alloc(const struct device *d, size_t bytes, size_t align, struct dma_buffer *buffer)
-{
-    buffer->va = aligned_alloc(align, ALIGN_UP(bytes, PAGE_SIZE));
-    buffer->pa = virt_to_phys(buffer->va);
-    buffer->size = bytes;
-    memset(buffer->va, 0, bytes);
-    return 0;
-}
-
-void dma_free(struct dma_buffer *buffer)
-{
-    free(buffer->va);
-}
-
-void *calloc(size_t n, size_t size);
-void *kcalloc(size_t n, size_t size)
-{
-    return calloc(n, size);
-}
-
-ns_t clock_monotonic_slow(void)
-{
-    return 1;
-}
-struct clock_state clock_state;
 
 void virtio_device_watch(struct virtio_device *d, ns_t deadline)
 {
@@ -79,12 +47,6 @@ static const struct virtio_transport transport = { .queue_entries = fake_entries
                                                    .notify = fake_notify };
 
 /* ---- steps ----------------------------------------------------------------------------------- */
-
-static void expect(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 static void give_back(const void *token)
 {

@@ -13,8 +13,8 @@
 #include <dev/virtio/virtio.h>
 
 #include <core/log.h>
+#include <core/number.h>
 #include <hal/mmu.h>
-#include <lib/bitmap.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 #include <mm/heap.h>
@@ -49,8 +49,7 @@ struct disk {
     unsigned number;
 };
 
-static uint64_t numbers[BITMAP_WORDS(DISKS_MAX)]; /* in use; numbers_lock */
-static struct spinlock numbers_lock = SPINLOCK_INIT(LOCK_DEVICE);
+NUMBER_POOL(numbers, DISKS_MAX);
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
@@ -193,10 +192,8 @@ static void blk_handler(struct virtio_queue *q)
 static void blk_release(struct block_device *b)
 {
     struct disk *k = container_of(b, struct disk, b);
-    unsigned long flags = spin_lock_irqsave(&numbers_lock);
 
-    bitmap_clear(numbers, k->number);
-    spin_unlock_irqrestore(&numbers_lock, flags);
+    number_give(&numbers, k->number);
     kfree(k);
 }
 
@@ -266,17 +263,11 @@ static void limits_read(struct virtio_device *d, struct block_device *b)
 /* "vda" ... "vdz", "vdaa" ... "vdzz". */
 static err_t name_take(struct disk *k)
 {
-    unsigned long flags = spin_lock_irqsave(&numbers_lock);
-    unsigned n = 0;
+    err_t err = number_take(&numbers, &k->number);
+    unsigned n = k->number;
 
-    while (n < DISKS_MAX && bitmap_test(numbers, n))
-        n++;
-    if (n < DISKS_MAX)
-        bitmap_set(numbers, n);
-    spin_unlock_irqrestore(&numbers_lock, flags);
-    if (n == DISKS_MAX)
-        return -ENOSPC;
-    k->number = n;
+    if (err != 0)
+        return err;
     k->b.major = MAJOR_VIRTBLK;
     k->b.minor = n * MINORS;
     if (n < 26)

@@ -356,15 +356,13 @@ static unsigned ports_of(struct virtio_device *d)
 
 static err_t queues_make(struct console_device *c)
 {
-    err_t err;
+    err_t err = 0;
 
-    for (unsigned i = 0; i < c->port_count; i++) {
+    for (unsigned i = 0; i < c->port_count; i++) /* all, before the first can fail: all are freed */
         console_port_init(&c->ports[i], c, i);
+    for (unsigned i = 0; i < c->port_count && !err; i++)
         err = port_queues(&c->ports[i]);
-        if (err)
-            return err;
-    }
-    return c->multiport ? control_queues(c) : 0;
+    return !err && c->multiport ? control_queues(c) : err;
 }
 
 static err_t console_probe(struct virtio_device *d)

@@ -19,10 +19,10 @@
 #include <dev/virtio/console.h>
 
 #include <core/log.h>
+#include <core/number.h>
 #include <core/panic.h>
 #include <hal/cpu.h>
 #include <hal/mmu.h>
-#include <lib/bitmap.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 #include <mm/heap.h>
@@ -36,8 +36,7 @@
 #define RATING 40
 #define PIECE 256
 
-static struct spinlock hvc_lock = SPINLOCK_INIT(LOCK_DEVICE);
-static uint64_t hvc_numbers[BITMAP_WORDS(HVC_MAX)]; /* in use; hvc_lock */
+NUMBER_POOL(hvc_numbers, HVC_MAX);
 
 static struct console_port *port_at(struct virtio_queue *q)
 {
@@ -163,9 +162,12 @@ static uint32_t tx_room(const struct console_port *p)
 static void tx_send(struct console_port *p)
 {
     uint32_t at = p->tail % CONSOLE_TX_BYTES, run = MIN(p->head - p->tail, CONSOLE_TX_BYTES - at);
-    struct dma_segment seg = { virt_to_phys(p->tx_memory + at), run };
+    struct dma_segment seg;
 
-    if (p->out > 0 || run == 0 || p->stopped || virtio_queue_add(p->tx, &seg, 1, 0, p) != 0)
+    if (p->out > 0 || run == 0 || p->stopped)
+        return;
+    seg = (struct dma_segment){ virt_to_phys(p->tx_memory + at), run };
+    if (virtio_queue_add(p->tx, &seg, 1, 0, p) != 0)
         return;
     p->out = run;
     virtio_queue_kick(p->tx);
@@ -350,26 +352,6 @@ static void hvc_throttle(const struct console_service *c, bool on)
         rx_deliver(p);
 }
 
-static err_t hvc_number_take(unsigned *out)
-{
-    unsigned long flags = spin_lock_irqsave(&hvc_lock);
-    size_t n = bitmap_find_clear(hvc_numbers, HVC_MAX, 0);
-
-    if (n != BITMAP_NONE)
-        bitmap_set(hvc_numbers, n);
-    spin_unlock_irqrestore(&hvc_lock, flags);
-    *out = (unsigned)n;
-    return n == BITMAP_NONE ? -ENOSPC : 0;
-}
-
-static void hvc_number_give(unsigned n)
-{
-    unsigned long flags = spin_lock_irqsave(&hvc_lock);
-
-    bitmap_clear(hvc_numbers, n);
-    spin_unlock_irqrestore(&hvc_lock, flags);
-}
-
 static void guest_open_set(struct console_port *p, bool open)
 {
     unsigned long flags = spin_lock_irqsave(&p->lock);
@@ -383,7 +365,7 @@ static void guest_open_set(struct console_port *p, bool open)
 
 err_t console_tty_add(struct console_port *p)
 {
-    err_t err = p->console_added ? -EALREADY : hvc_number_take(&p->hvc);
+    err_t err = p->console_added ? -EALREADY : number_take(&hvc_numbers, &p->hvc);
 
     if (err)
         return err == -EALREADY ? 0 : err;
@@ -395,7 +377,7 @@ err_t console_tty_add(struct console_port *p)
     atomic_store(&p->throttled, false);
     err = console_add(&p->console, RATING);
     if (err) {
-        hvc_number_give(p->hvc);
+        number_give(&hvc_numbers, p->hvc);
         return err;
     }
     p->console_added = true;
@@ -412,7 +394,7 @@ static void tty_remove(struct console_port *p)
         log_info("%s: %llu bytes of the log were not taken", p->tty_name, (unsigned long long)p->dropped);
     p->dropped = 0;
     p->console_added = false;
-    hvc_number_give(p->hvc);
+    number_give(&hvc_numbers, p->hvc);
     guest_open_set(p, false);
 }
 

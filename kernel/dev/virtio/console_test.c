@@ -334,6 +334,16 @@ KTEST(virtio_console, writes_beyond_a_buffer)
     end(t);
 }
 
+/* It says that it has more ports than it has queues for. */
+KTEST(virtio_console, fewer_queues)
+{
+    begin(BIT(VIRTIO_CONSOLE_F_MULTIPORT), 16);
+    f.config[4] = PORTS + 3;
+    KTEST_EQ(virtio_device_add(&f.v, NULL), 0);
+    KTEST_TRUE(f.v.data == NULL);
+    end(t);
+}
+
 /* ---- several ports --------------------------------------------------------------------------- */
 
 static bool added_multiport(struct ktest *t)

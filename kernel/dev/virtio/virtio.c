@@ -9,8 +9,8 @@
 #include <dev/virtio/virtio.h>
 
 #include <core/log.h>
+#include <core/number.h>
 #include <core/params.h>
-#include <lib/bitmap.h>
 #include <lib/fmt.h>
 #include <lib/string.h>
 #include <sched/clock.h>
@@ -21,8 +21,7 @@
 #define GENERATION_TRIES 8
 #define DEVICES_MAX 1024
 
-static struct spinlock numbers_lock = SPINLOCK_INIT(LOCK_DEVICE);
-static uint64_t numbers[BITMAP_WORDS(DEVICES_MAX)]; /* of names, in use; numbers_lock */
+NUMBER_POOL(numbers, DEVICES_MAX); /* of names */
 
 ns_t virtio_timeout_ns = 30 * NS_PER_SEC; /* as Linux's for block requests; set at boot */
 
@@ -281,31 +280,9 @@ bool virtio_match(const struct device *d __maybe_unused)
     return true; /* the bus has looked at the id */
 }
 
-/* The lowest that is free, so that a device that comes back has its name again. */
-static err_t number_take(unsigned *out)
-{
-    unsigned long flags = spin_lock_irqsave(&numbers_lock);
-    size_t n = bitmap_find_clear(numbers, DEVICES_MAX, 0);
-
-    if (n != BITMAP_NONE)
-        bitmap_set(numbers, n);
-    spin_unlock_irqrestore(&numbers_lock, flags);
-    *out = (unsigned)MIN(n, (size_t)DEVICES_MAX);
-    return n == BITMAP_NONE ? -ENOSPC : 0;
-}
-
-static void number_give(unsigned n)
-{
-    unsigned long flags = spin_lock_irqsave(&numbers_lock);
-
-    if (n < DEVICES_MAX)
-        bitmap_clear(numbers, n);
-    spin_unlock_irqrestore(&numbers_lock, flags);
-}
-
 static void bus_release(struct device *d)
 {
-    number_give(virtio_of(d)->number);
+    number_give(&numbers, virtio_of(d)->number);
     virtio_of(d)->transport->release(virtio_of(d));
 }
 
@@ -365,7 +342,7 @@ struct bus virtio_bus = { .name = "virtio",
 
 err_t virtio_device_add(struct virtio_device *d, struct device *parent)
 {
-    err_t err = number_take(&d->number);
+    err_t err = number_take(&numbers, &d->number);
 
     device_init(&d->device, &virtio_bus, parent, "virtio%u", d->number); /* also when the caller only puts it */
     return err ? err : device_add(&d->device);
