@@ -11,6 +11,7 @@
 #include <lib/atomic.h>
 #include <sched/sched.h>
 #include <sched/timer.h>
+#include <sched/watchdog.h>
 
 #define RT_PRIORITIES 100 /* 1..99 are used */
 
@@ -56,11 +57,8 @@ struct runqueue {
     uint32_t dice; /* own CPU, interrupts off */
     unsigned ticks; /* likewise */
     uint32_t beats; /* ticks taken and restarted; own CPU, read by the watchdogs of others */
-    uint32_t watch_beats; /* watchdog.c: what others saw; atomic */
-    ns_t watch_since; /* atomic */
-    bool watch_told; /* atomic */
-    bool watch_waits_told; /* own CPU, as the rest */
-    ns_t watch_looked, watch_waits;
+    struct stand stand; /* watchdog.c: what others saw */
+    ns_t watch_looked, watch_waits, watch_lived; /* own CPU, as the rest */
     uint64_t watch_switches;
     struct mlfq mlfq;
 };

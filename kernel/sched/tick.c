@@ -196,8 +196,9 @@ static void tick_slow(struct runqueue *rq)
         keep_time(now);
     else if (atomic_load_relaxed(&ticking) != 1)
         return;
-    watchdog_look_at_all(rq, now);
-    timer_set(&rq->tick, tick_after(&rq->tick, now + slow_ns()));
+    if (!watchdog_look_at_all(rq, now, atomic_load_relaxed(&ticking)))
+        now += slow_ns();
+    timer_set(&rq->tick, tick_after(&rq->tick, now));
 }
 
 static void tick(struct timer *timer)
@@ -214,8 +215,7 @@ static void tick(struct timer *timer)
     now = clock_monotonic();
     if (keeper_is(rq->cpu->id))
         keep_time(now);
-    watchdog_own(rq, waits, now);
-    watchdog_look(rq, now);
+    watchdog_tick(rq, waits, now, atomic_load_relaxed(&ticking));
     sched_tick(rq->cpu->irq_user);
     if (thread_current() == rq->cpu->idle && !atomic_load_relaxed(&rq->queued))
         tick_stop(rq);
@@ -229,6 +229,7 @@ void tick_restart(struct runqueue *rq)
 
     rq->tick_stopped = false;
     rq->beats++;
+    rq->watch_looked = now; /* it did not tick: the time before is nobody's */
     atomic_fetch_add(&ticking, 1);
     if (keeper_is(rq->cpu->id))
         keep_time(now);

@@ -7,9 +7,10 @@
 #include <core/spinlock.h>
 #include <sched/clock.h>
 #include <sched/sched.h>
+#include <sched/timer.h>
 #include <sched/waitq.h>
 
-#define WAIT_NS (60 * NS_PER_SEC) /* at most: a host that is busy makes late ticks, and those begin anew */
+#define WAIT_NS (60 * NS_PER_SEC) /* at most: on a host that is busy a second of progress takes longer */
 
 static struct waitq ended = WAITQ_INIT(ended);
 static bool done; /* atomic */
@@ -47,6 +48,44 @@ static void helper_join(void)
     while (atomic_load(&hanging->refs) != 1)
         sched_yield();
     thread_put(hanging);
+}
+
+/* `looks` at one that does not beat, `gap` apart, in which the machine made so much progress.  Return: the look
+ * that told, or 0. */
+static unsigned looks_until_told(struct stand *s, unsigned looks, ns_t gap, ns_t progress)
+{
+    ns_t now = NS_PER_SEC, lived = 0;
+
+    (void)stand_look(s, 7, now, lived, NS_PER_SEC);
+    for (unsigned i = 1; i <= looks; i++)
+        if (stand_look(s, 7, now + i * gap, lived + i * progress, NS_PER_SEC) == STAND_TELL)
+            return i;
+    return 0;
+}
+
+KTEST(watchdog, standing_still_is_told_once)
+{
+    struct stand s = { 0 };
+
+    KTEST_EQ(looks_until_told(&s, 99, TICK_NS, TICK_NS), 0);
+    KTEST_EQ(stand_look(&s, 7, 2 * NS_PER_SEC - 1, NS_PER_SEC - 1, NS_PER_SEC), STAND_PERHAPS);
+    KTEST_EQ(stand_look(&s, 7, 2 * NS_PER_SEC, NS_PER_SEC, NS_PER_SEC), STAND_TELL);
+    KTEST_EQ(stand_look(&s, 7, 3 * NS_PER_SEC, 2 * NS_PER_SEC, NS_PER_SEC), STAND_NOT);
+    KTEST_EQ(stand_look(&s, 8, 4 * NS_PER_SEC, 3 * NS_PER_SEC, NS_PER_SEC), STAND_NOT);
+    KTEST_EQ(stand_look(&s, 8, 5 * NS_PER_SEC, 4 * NS_PER_SEC, NS_PER_SEC), STAND_TELL);
+}
+
+/* Looks come late and between them little happened: the host has other work. */
+KTEST(watchdog, a_starved_machine_has_more_time)
+{
+    struct stand s = { 0 };
+
+    KTEST_EQ(looks_until_told(&s, 200, 300 * NS_PER_MSEC, 20 * NS_PER_MSEC), 50);
+    s = (struct stand){ 0 };
+    KTEST_EQ(looks_until_told(&s, 2, 3600 * NS_PER_SEC, 20 * NS_PER_MSEC), 0); /* it was stopped */
+    s = (struct stand){ 0 };
+    (void)stand_look(&s, 7, NS_PER_SEC, 0, NS_PER_SEC);
+    KTEST_EQ(stand_look(&s, 7, NS_PER_SEC - 1, NS_PER_SEC, NS_PER_SEC), STAND_NOT); /* the clock fell */
 }
 
 KTEST(watchdog, preemption_off)
