@@ -3,9 +3,9 @@
  * Purpose: reads the flattened device tree with Debian's libfdt.
  *
  * Model: the blob is checked whole (fdt_check_full: structure, nesting, names, strings), so libfdt's
- * look-ups stay inside it; one more pass notes where its nodes are and what
- * they are compatible with, as libfdt would walk the blob from the start for every question about a parent or
- * a phandle, and a node's properties for every name.  Values are still anybody's: cells are counted, addresses translated with
+ * look-ups stay inside it; one more pass notes where its nodes are, as libfdt would walk the blob from
+ * the start for every question about a parent or a phandle.  Properties are read without libfdt, which checks again at
+ * each step what fdt_check_full() has checked already, and made half of a small machine's boot of it.  Values are still anybody's: cells are counted, addresses translated with
  * overflow checks, nothing is trusted to be where a sane tree has it.
  * libfdt copies through vector registers: it runs only before process 1, while nobody owns them.
  */
@@ -34,34 +34,60 @@ static err_t blob_check(const void *blob, uint64_t size)
     return fdt_check_full(blob, fdt_totalsize(blob)) == 0 ? 0 : -EINVAL;
 }
 
-/* A property of one cell, where it is the node's first of that name. */
-static bool is_cell(const char *name, const char *want, int len, uint32_t seen)
+/* --- a node's bytes: a tag, its name, its properties, its children; in words --- */
+
+static uint32_t word_at(const char *at)
 {
-    return seen == 0 && len == 4 && strcmp(name, want) == 0;
+    return fdt32_ld((const fdt32_t *)at); /* byte by byte */
 }
 
-/* What is asked of all nodes again and again: libfdt would go through their properties each time. */
-static void node_note(const void *blob, struct fdt_node *n)
+static const char *node_at(const struct fdt_view *v, unsigned node)
 {
-    uint32_t phandle = 0, old_phandle = 0;
-    int property, len;
+    return (const char *)v->blob + fdt_off_dt_struct(v->blob) + v->node[node].offset;
+}
 
-    fdt_for_each_property_offset(property, blob, n->offset) {
-        const char *name;
-        const void *value = fdt_getprop_by_offset(blob, property, &name, &len);
+const char *fdt_name(const struct fdt_view *v, unsigned node)
+{
+    return node_at(v, node) + 4;
+}
 
-        if (value == NULL)
+const void *fdt_property_get(const struct fdt_view *v, unsigned node, const char *name,
+                             size_t *size)
+{
+    const char *strings = (const char *)v->blob + fdt_off_dt_strings(v->blob);
+    const char *at = fdt_name(v, node);
+    uint32_t tag;
+
+    at += ALIGN_UP(strlen(at) + 1, 4);
+    while ((tag = word_at(at)) == FDT_PROP || tag == FDT_NOP) {
+        at += 4;
+        if (tag == FDT_NOP)
             continue;
-        if (n->compatible == NULL && strcmp(name, "compatible") == 0) {
-            n->compatible = value;
-            n->compatible_size = (uint32_t)len;
-        } else if (is_cell(name, "phandle", len, phandle)) {
-            phandle = fdt32_ld(value);
-        } else if (is_cell(name, "linux,phandle", len, old_phandle)) {
-            old_phandle = fdt32_ld(value);
-        }
+        *size = word_at(at); /* and the name's offset, and the value */
+        if (strcmp(strings + word_at(at + 4), name) == 0)
+            return at + 8;
+        at += 8 + ALIGN_UP(*size, 4);
     }
-    n->phandle = phandle != 0 ? phandle : old_phandle;
+    *size = 0;
+    return NULL;
+}
+
+/* A property of one cell; `absent` where there is none, 0 when it has another size. */
+static uint32_t cell_of(const struct fdt_view *v, unsigned node, const char *name, uint32_t absent)
+{
+    size_t size;
+    const fdt32_t *p = fdt_property_get(v, node, name, &size);
+
+    if (p == NULL)
+        return absent;
+    return size == 4 ? fdt32_ld(p) : 0;
+}
+
+static uint32_t phandle_of(const struct fdt_view *v, unsigned node)
+{
+    uint32_t phandle = cell_of(v, node, "phandle", 0);
+
+    return phandle != 0 ? phandle : cell_of(v, node, "linux,phandle", 0);
 }
 
 err_t fdt_open(struct fdt_view *v, const void *blob, uint64_t size)
@@ -82,7 +108,7 @@ err_t fdt_open(struct fdt_view *v, const void *blob, uint64_t size)
             .offset = node,
             .parent = depth > 0 ? open[depth - 1] : 0,
         };
-        node_note(blob, &v->node[v->count]);
+        v->node[v->count].phandle = phandle_of(v, v->count);
         v->count++;
     }
     return 0;
@@ -100,27 +126,12 @@ int fdt_top_find(const struct fdt_view *v, const char *name)
 {
     for (unsigned i = 1; i < v->count; i++)
         if (v->node[i].parent == 0 &&
-            strcmp(fdt_get_name(v->blob, v->node[i].offset, NULL), name) == 0)
+            strcmp(fdt_name(v, i), name) == 0)
             return (int)i;
     return -1;
 }
 
 /* --- values --- */
-
-const char *fdt_name(const struct fdt_view *v, unsigned node)
-{
-    return fdt_get_name(v->blob, v->node[node].offset, NULL);
-}
-
-const void *fdt_property_get(const struct fdt_view *v, unsigned node, const char *name,
-                             size_t *size)
-{
-    int len;
-    const void *p = fdt_getprop(v->blob, v->node[node].offset, name, &len);
-
-    *size = p != NULL ? (size_t)len : 0;
-    return p;
-}
 
 const char *fdt_text(const struct fdt_view *v, unsigned node, const char *name)
 {
@@ -158,14 +169,22 @@ bool fdt_enabled(const struct fdt_view *v, unsigned node)
     return s == NULL || strcmp(s, "okay") == 0 || strcmp(s, "ok") == 0;
 }
 
+/* Here 0 means that there are none. */
+static uint32_t size_cells(const struct fdt_view *v, unsigned parent)
+{
+    size_t size;
+    const void *p = fdt_property_get(v, parent, "#size-cells", &size);
+
+    return p != NULL && size != 4 ? UINT32_MAX : cell_of(v, parent, "#size-cells", 1);
+}
+
 err_t fdt_cells(const struct fdt_view *v, unsigned parent, struct fdt_cells *c)
 {
-    int address = fdt_address_cells(v->blob, v->node[parent].offset);
-    int size = fdt_size_cells(v->blob, v->node[parent].offset);
+    uint32_t address = cell_of(v, parent, "#address-cells", 2), size = size_cells(v, parent);
 
-    if (address < 1 || address > 2 || size < 0 || size > 2)
+    if (address < 1 || address > 2 || size > 2)
         return -EINVAL;
-    *c = (struct fdt_cells){ (unsigned)address, (unsigned)size };
+    *c = (struct fdt_cells){ address, size };
     return 0;
 }
 
@@ -244,7 +263,7 @@ static void record_regs(const struct fdt_view *v, unsigned node, struct boot_rec
     int n = fdt_regs(v, node, regs, MEMORY_REGS);
 
     if (n < 0)
-        log_err("%s: reg makes no sense", fdt_get_name(v->blob, v->node[node].offset, NULL));
+        log_err("%s: reg makes no sense", fdt_name(v, node));
     for (int i = 0; i < n; i++)
         record_add_range(rec, regs[i].start, regs[i].size, kind, 0);
 }
@@ -427,7 +446,7 @@ static err_t node_describe(const struct fdt_view *v, unsigned node, struct devic
     int n = fdt_regs(v, node, regs, DEVICE_REGS_MAX);
 
     *out = (struct device_node){ .node = node };
-    out->name = fdt_get_name(v->blob, v->node[node].offset, NULL);
+    out->name = fdt_name(v, node);
     if (n < 0)
         return -EINVAL;
     for (int i = 0; i < n; i++) {
@@ -440,10 +459,10 @@ static err_t node_describe(const struct fdt_view *v, unsigned node, struct devic
 
 bool fdt_compatible(const struct fdt_view *v, unsigned node, const char *compatible)
 {
-    const struct fdt_node *n = &v->node[node];
+    size_t size;
+    const char *names = fdt_property_get(v, node, "compatible", &size);
 
-    return n->compatible != NULL &&
-           fdt_stringlist_contains(n->compatible, (int)n->compatible_size, compatible);
+    return names != NULL && fdt_stringlist_contains(names, (int)size, compatible);
 }
 
 err_t fdt_find_from(const struct fdt_view *v, const char *compatible, unsigned from, unsigned nth,

@@ -21,8 +21,6 @@ struct fdt_node {
     int offset; /* in the blob */
     unsigned parent; /* index; the root's is itself, 0 */
     uint32_t phandle; /* 0: none */
-    uint32_t compatible_size;
-    const char *compatible; /* NULL: none; names one after the other, the last need not end */
 };
 
 /* A checked blob and its nodes in the blob's order.  Constant once open. */
