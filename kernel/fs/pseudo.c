@@ -71,7 +71,7 @@ static struct node *node_child(struct node *dir, const char *name, size_t n)
 {
     struct node *c = dir->children;
 
-    while (c && (strlen(c->name) != n || memcmp(c->name, name, n) != 0))
+    while (c && (c->name[0] != name[0] || strncmp(c->name, name, n) != 0 || c->name[n] != '\0'))
         c = c->next;
     return c;
 }

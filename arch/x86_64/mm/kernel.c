@@ -28,27 +28,43 @@ static unsigned level_fit(paddr_t pa, uint64_t left)
     return 0;
 }
 
+/* Pages of 4 KiB from e, number `index` of its table, on to the table's end at most; what is mapped already
+ * stays.  Return: bytes. */
+static uint64_t run_map(pte_t *e, unsigned index, paddr_t pa, uint64_t left, unsigned prot)
+{
+    uint64_t pages = MIN(left >> PAGE_SHIFT, (uint64_t)(MMU_ENTRIES - index));
+    pte_t made = pte_make(pa, prot, 0);
+
+    for (uint64_t i = 0; i < pages; i++)
+        if (pte_empty(pte_load(&e[i])))
+            pte_store(&e[i], made + (i << PAGE_SHIFT));
+    return pages << PAGE_SHIFT;
+}
+
 /* Whole pages around [start, end); what is mapped already stays. */
 static err_t direct_map(paddr_t root, paddr_t start, paddr_t end)
 {
     const unsigned prot = MMU_READ | MMU_WRITE | MMU_GLOBAL;
-    unsigned level;
+    uint64_t done;
 
     end = MIN(ALIGN_UP(end, PAGE_SIZE), DIRECT_END - DIRECT_BASE);
-    for (paddr_t pa = start & PAGE_MASK; pa < end; pa += MMU_LEVEL_SIZE(level)) {
+    for (paddr_t pa = start & PAGE_MASK; pa < end; pa += done) {
+        unsigned level = level_fit(pa, end - pa);
         pte_t *e;
         err_t err;
 
-        level = level_fit(pa, end - pa);
         do
             err = tables_walk_alloc(root, DIRECT_BASE + pa, level, &e);
         while (!err && pte_is_table(pte_load(e), level) && level-- > 0);
+        done = MMU_LEVEL_SIZE(level);
         if (err == -EEXIST)
             continue;
         if (err)
             return err;
-        if (pte_empty(pte_load(e)))
+        if (level > 0 && pte_empty(pte_load(e)))
             pte_store(e, pte_make(pa, prot, level));
+        else if (level == 0)
+            done = run_map(e, MMU_INDEX(DIRECT_BASE + pa, 0), pa, end - pa, prot);
     }
     return 0;
 }
@@ -75,13 +91,16 @@ static err_t direct_map_all(paddr_t root, const struct boot_record *rec)
 
 static err_t image_map(paddr_t root, const char *start, const char *end, unsigned prot)
 {
-    for (const char *va = start; va < end; va += PAGE_SIZE) {
+    uint64_t done;
+
+    for (const char *va = start; va < end; va += done) {
+        uint64_t left = ALIGN_UP((uint64_t)(end - va), PAGE_SIZE);
         pte_t *e;
         err_t err = tables_walk_alloc(root, (vaddr_t)va, 0, &e);
 
         if (err)
             return err;
-        pte_store(e, pte_make(image_to_phys(va), prot | MMU_GLOBAL, 0));
+        done = run_map(e, MMU_INDEX((vaddr_t)va, 0), image_to_phys(va), left, prot | MMU_GLOBAL);
     }
     return 0;
 }
