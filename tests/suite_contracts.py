@@ -4,7 +4,7 @@ import gzip
 import time
 
 from archive import Archive
-from harness import BUILD, PROMPT, Failure, expect_equal, expect_match, test
+from harness import BUILD, LOGS, PROMPT, Failure, expect_equal, expect_match, test
 
 # Prints how it was started, between two marks, and turns the machine off.
 REPORT = """#!/bin/busybox sh
@@ -109,11 +109,16 @@ def poweroff(ctx):
 
 @test("reboot comes back to the prompt")
 def reboot(ctx):
-    with ctx.shell(name="reboot") as sh:
+    resets = LOGS / f"{ctx.arch}-{ctx.kernel}-resets.log"
+    with ctx.shell(name="reboot", append="reboot=smoke,acpi,t", args=["-d", "cpu_reset", "-D", str(resets)]) as sh:
+        if not ctx.is_linux:
+            known = "acpi, i8042, port_cf9, triple_fault" if ctx.arch == "x86_64" else "psci"
+            expect_match(f"reboot=smoke is unknown; there is: {known}", sh.output("dmesg"))
         sh.send("reboot\n")
         sh.expect("Requesting system reboot", 60)
         sh.expect(PROMPT, 120)
         sh.check("echo again", "again\n")
+        expect_equal("Triple fault" in resets.read_text(), ctx.arch == "x86_64", "that the last of reboot='s names counts")
         sh.send("poweroff -f\n")
         expect_equal(sh.expect_exit(60), 0, "QEMU's status")
 
