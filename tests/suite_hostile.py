@@ -61,7 +61,7 @@ echo words | wc -c
 """
 
 
-ATTACKS = ["rings", "connects", "epolls", "timers", "copies", "opens", "frames", "registers"]
+ATTACKS = ["rings", "connects", "names", "epolls", "transfers", "timers", "copies", "seals", "opens", "frames", "registers"]
 
 
 @test("random system calls and aimed attacks: the kernel stays, and nothing is lost", kernels=("devine",))

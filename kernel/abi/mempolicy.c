@@ -12,6 +12,7 @@
 #include <mm/frame.h>
 #include <mm/numa.h>
 #include <proc/process.h>
+#include <proc/signal.h>
 #include <vm/mempolicy.h>
 
 #include <linux/capability.h>
@@ -302,8 +303,8 @@ long sys_move_pages(pid_t pid, unsigned long count, const vaddr_t __user *pages,
     if (m.all && !task_capable(CAP_SYS_NICE))
         return -EPERM;
     err = space_of(pid, &m.space);
-    for (unsigned long i = 0; err == 0 && i < count; i++)
-        err = page_one(&m, i);
+    for (unsigned long i = 0; err == 0 && i < count; i++) /* `count` may be for hours */
+        err = unlikely(signal_fatal_pending()) ? -EINTR : page_one(&m, i);
     if (m.space != NULL)
         space_put(m.space);
     return err ? err : m.stayed;

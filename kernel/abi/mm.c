@@ -9,9 +9,11 @@
  */
 #include <abi/syscalls_gen.h>
 #include <fs/fdtable.h>
+#include <fs/memfd.h>
 #include <hal/usercopy.h>
 #include <lib/checked.h>
 #include <proc/process.h>
+#include <proc/signal.h>
 #include <vm/space.h>
 
 #include <linux/capability.h>
@@ -143,6 +145,17 @@ static long do_map(struct map_request *q, struct file *f, int type)
     return err ? err : (long)addr;
 }
 
+/* Nobody seals it between the look at its seals and the mapping. */
+static long do_map_sealable(struct map_request *q, struct file *f, int type)
+{
+    long result;
+
+    mutex_lock(&f->inode->mutex);
+    result = do_map(q, f, type);
+    mutex_unlock(&f->inode->mutex);
+    return result;
+}
+
 long sys_mmap(vaddr_t addr, size_t length, int prot, int flags, int fd, off_t offset)
 {
     struct map_request q = {
@@ -165,7 +178,12 @@ long sys_mmap(vaddr_t addr, size_t length, int prot, int flags, int fd, off_t of
     f = fd_get(fd);
     if (f.file == NULL)
         return -EBADF;
-    result = flags & MAP_HUGETLB ? -EINVAL : do_map(&q, f.file, flags & MAP_TYPE);
+    if (flags & MAP_HUGETLB)
+        result = -EINVAL;
+    else if (memfd_sealable(f.file))
+        result = do_map_sealable(&q, f.file, flags & MAP_TYPE);
+    else
+        result = do_map(&q, f.file, flags & MAP_TYPE);
     fd_put(f);
     return result;
 }
@@ -280,6 +298,8 @@ long sys_mincore(vaddr_t addr, size_t length, unsigned char __user *vec)
 
         if (err)
             return err;
+        if (unlikely(signal_fatal_pending())) /* all of user space takes minutes */
+            return -EINTR;
         if (copy_to_user(vec + done, chunk, n))
             return -EFAULT;
         done += n;

@@ -177,7 +177,7 @@ long sys_tee(int in, int out, size_t count, unsigned flags)
     if (n == 0 && (!(t.in.file->fmode & FMODE_READ) || !(t.out.file->fmode & FMODE_WRITE)))
         n = -EBADF;
     if (n == 0)
-        n = pipe_tee(t.in.file, t.out.file, count, flags & SPLICE_F_NONBLOCK);
+        n = pipe_tee(t.in.file, t.out.file, count, flags & SPLICE_F_NONBLOCK, false);
     two_put(&t);
     return n;
 }

@@ -63,6 +63,13 @@ long memfd_get_seals(struct file *f)
     return seals & SEAL_KNOWN ? (long)(seals & SEALS_ALL) : -EINVAL;
 }
 
+bool memfd_sealable(const struct file *f)
+{
+    uint32_t seals = atomic_load_relaxed(&f->inode->seals);
+
+    return (seals & SEAL_KNOWN) && !(seals & F_SEAL_SEAL);
+}
+
 static bool find_writable(struct region *r, void *found)
 {
     *(bool *)found = r->flags & VM_SHARED && r->flags & (VM_WRITE | VM_MAY_WRITE);

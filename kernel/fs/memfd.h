@@ -12,4 +12,6 @@ err_t __must_check memfd_create_special(const char *full, const struct file_ops 
 /* fcntl F_ADD_SEALS, F_GET_SEALS: -EINVAL not such a file; -EPERM sealed or not writable;
  * -EBUSY mapped writable. */
 long memfd_add_seals(struct file *f, unsigned seals);
+/* May seals come to it?  Then who maps it holds inode->mutex, so that none does meanwhile. */
+bool memfd_sealable(const struct file *f);
 long memfd_get_seals(struct file *f);

@@ -631,8 +631,8 @@ long pipe_set_size(struct file *f, size_t bytes)
     return err ? err : (long)size;
 }
 
-/* Both mutexes are held, in the order of addresses. */
-static ssize_t tee_copy(struct pipe *a, struct pipe *b, size_t n)
+/* What tee and splice do between pipes: copy, or move.  Both mutexes are held. */
+static ssize_t tee_copy(struct pipe *a, struct pipe *b, size_t n, bool take)
 {
     size_t done = 0;
 
@@ -649,20 +649,23 @@ static ssize_t tee_copy(struct pipe *a, struct pipe *b, size_t n)
         if (got < piece)
             break;
     }
+    if (take)
+        pipe_consume(a, done);
     return done || !n ? (ssize_t)done : -ENOMEM;
 }
 
-ssize_t pipe_tee(struct file *from, struct file *to, size_t n, bool nonblock)
+ssize_t pipe_tee(struct file *from, struct file *to, size_t n, bool nonblock, bool take)
 {
     struct pipe *a = pipe_of(from), *b = pipe_of(to);
 
     if (!file_is_pipe(from) || !file_is_pipe(to) || a == b)
         return -EINVAL;
+    nonblock |= ((from->flags | to->flags) & O_NONBLOCK) != 0;
     for (;;) {
-        mutex_lock(a < b ? &a->mutex : &b->mutex);
+        mutex_lock(a < b ? &a->mutex : &b->mutex); /* in the order of addresses */
         mutex_lock(a < b ? &b->mutex : &a->mutex);
         bool broken = b->readers == 0, ended = a->head == a->tail && a->writers == 0;
-        ssize_t done = broken || ended ? 0 : tee_copy(a, b, n);
+        ssize_t done = broken || ended ? 0 : tee_copy(a, b, n, take);
         mutex_unlock(&a->mutex);
         mutex_unlock(&b->mutex);
         if (broken) {
@@ -671,6 +674,8 @@ ssize_t pipe_tee(struct file *from, struct file *to, size_t n, bool nonblock)
         }
         if (done != 0 || ended || n == 0) {
             pipe_wake_readers(b);
+            if (take)
+                pipe_wake_writers(a);
             return done;
         }
         if (nonblock)

@@ -13,8 +13,8 @@ bool file_is_pipe(const struct file *f);
 long pipe_size(struct file *f);
 uint64_t pipe_weight(const struct file *f); /* bytes of memory, about */
 long pipe_set_size(struct file *f, size_t bytes); /* -EBADF, -EBUSY, -EPERM, -ENOMEM */
-/* Copies what is in `from` to `to` without taking it out (tee).  Bytes or an errno. */
-ssize_t pipe_tee(struct file *from, struct file *to, size_t n, bool nonblock);
+/* Copies what is in `from` to `to` (tee), or moves it when `take` (splice).  Bytes or an errno. */
+ssize_t pipe_tee(struct file *from, struct file *to, size_t n, bool nonblock, bool take);
 /* Gives the pipe's bytes to `sink`, page by page, and takes out what it took; waits for the first.
  * `sink` returns bytes or an errno.  Return: bytes, or an errno when there were none. */
 ssize_t pipe_drain(struct file *f, size_t n, bool nonblock,

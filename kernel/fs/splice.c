@@ -3,6 +3,8 @@
  * Purpose: sendfile, splice, copy_file_range underneath.
  * Model: a buffer of a few pages between the two; a source with offsets moves on by what the target
  * took, a pipe gives its pages straight to the target and loses only what was taken.
+ * Locking: the target is never waited for with the source's position locked: two transfers may go to and
+ * fro between the same files, or within one.  Between pipes nothing waits with either mutex.
  */
 #include <fs/splice.h>
 
@@ -80,6 +82,25 @@ static err_t transfer_check(struct file *in, struct file *out)
     return 0;
 }
 
+static off_t position_get(struct file *f)
+{
+    bool locked = file_pos_lock(f);
+    off_t pos = f->pos;
+
+    if (locked)
+        mutex_unlock(&f->pos_mutex);
+    return pos;
+}
+
+static void position_set(struct file *f, off_t pos)
+{
+    bool locked = file_pos_lock(f);
+
+    f->pos = pos;
+    if (locked)
+        mutex_unlock(&f->pos_mutex);
+}
+
 ssize_t file_transfer(struct file *in, off_t *in_pos, struct file *out, off_t *out_pos, size_t n,
                       bool nonblock)
 {
@@ -88,14 +109,17 @@ ssize_t file_transfer(struct file *in, off_t *in_pos, struct file *out, off_t *o
 
     if (got != 0)
         return got;
+    if (file_is_pipe(in) && file_is_pipe(out))
+        return pipe_tee(in, out, n, nonblock, true);
     if (file_is_pipe(in))
         return pipe_drain(in, n, nonblock, pipe_sink, &t);
     bool offsets = in->fmode & FMODE_PREAD;
     char *buf = kmalloc(BUFFER_BYTES);
     if (!buf)
         return -ENOMEM;
-    bool locked = offsets && !in_pos && file_pos_lock(in);
-    off_t *pos = in_pos ? in_pos : &in->pos;
+    off_t own = 0, *pos = in_pos ? in_pos : &own;
+    if (offsets && !in_pos)
+        own = position_get(in);
     while ((size_t)total < n) {
         size_t piece = MIN(n - (size_t)total, BUFFER_BYTES);
 
@@ -107,8 +131,8 @@ ssize_t file_transfer(struct file *in, off_t *in_pos, struct file *out, off_t *o
         if (!offsets || thread_signal_pending())
             break;
     }
-    if (locked)
-        mutex_unlock(&in->pos_mutex);
+    if (offsets && !in_pos && total > 0)
+        position_set(in, own);
     kfree(buf);
     return total ? total : got;
 }

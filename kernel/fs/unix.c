@@ -9,7 +9,7 @@
  * Files in flight: a socket that is in flight receives no sockets, and one whose queue holds sockets
  * is not sent (-ETOOMANYREFS); so no chain of them can close to a ring that nobody could free.  What
  * waits for accept belongs to its listener: its queue counts as the listener's, too.
- * Locking: unix_names_mutex for the table of names and for connecting; socket->lock (LOCK_PIPE) for all
+ * Locking: unix_names_mutex for the table of names; socket->lock (LOCK_PIPE) for all
  * of its fields.  Two sockets' locks are never held together.
  */
 #define LOG_TAG "unix"
@@ -31,7 +31,7 @@
 #include <linux/socket.h>
 
 pid_t (*unix_pid_hook)(void);
-struct mutex unix_names_mutex = MUTEX_INIT(unix_names_mutex);
+static struct mutex unix_names_mutex = MUTEX_INIT(unix_names_mutex);
 static struct unix_socket *names[UNIX_BUCKETS]; /* unix_names_mutex */
 static struct spinlock flight_lock = SPINLOCK_INIT(LOCK_PIPE);
 static const struct file_ops unix_ops;
@@ -341,7 +341,22 @@ err_t unix_pair(int type, unsigned flags, struct file *out[2])
 
 /* ---- names and connections ------------------------------------------------------------------- */
 
-/* The socket bound to `name`, with a reference. unix_names_mutex held. */
+/* What is bound to the inode or, without one, to the abstract name; with a reference, or NULL.
+ * unix_names_mutex held. */
+static struct unix_socket *name_search(const struct unix_name *n, const struct inode *inode)
+{
+    struct unix_socket *s = *name_bucket(n, inode);
+
+    while (s && !(inode ? s->inode == inode
+                        : !s->inode && s->name.length == n->length &&
+                              !memcmp(s->name.path, n->path, n->length)))
+        s = s->name_next;
+    if (s)
+        ref_get(&s->refs);
+    return s;
+}
+
+/* Paths are looked up without the mutex: on the way a file may go, and be a socket itself. */
 err_t unix_name_find(const struct unix_name *n, struct unix_socket **out)
 {
     struct path path;
@@ -358,13 +373,11 @@ err_t unix_name_find(const struct unix_name *n, struct unix_socket **out)
         if (!err && !S_ISSOCK(inode->mode))
             err = -ECONNREFUSED;
     }
-    for (struct unix_socket *s = err ? NULL : *name_bucket(n, inode); s && !*out; s = s->name_next)
-        if (inode ? s->inode == inode
-                  : !s->inode && s->name.length == n->length &&
-                        !memcmp(s->name.path, n->path, n->length))
-            *out = s;
-    if (*out)
-        ref_get(&(*out)->refs);
+    if (!err) {
+        mutex_lock(&unix_names_mutex);
+        *out = name_search(n, inode);
+        mutex_unlock(&unix_names_mutex);
+    }
     if (inode)
         path_put(&path);
     return err ? err : *out ? 0 : -ECONNREFUSED;
@@ -392,13 +405,15 @@ static err_t autobind_name(struct unix_name *n)
         n->path[0] = '\0';
         for (unsigned i = 0; i < 5; i++)
             n->path[5 - i] = "0123456789abcdef"[v >> (4 * i) & 15];
-        if (unix_name_find(n, &other))
+        other = name_search(n, NULL);
+        if (!other)
             return 0;
-        unix_put(other);
+        unix_put(other); /* who closes it has to wait for the mutex: never the last reference */
     }
     return -ENOSPC;
 }
 
+/* Makes the node, without the mutex; `s` is marked as binding. */
 static err_t bind_path(struct unix_socket *s, const struct unix_name *n)
 {
     struct path path;
@@ -410,32 +425,50 @@ static err_t bind_path(struct unix_socket *s, const struct unix_name *n)
     if (err)
         return err;
     inode_get(path.dentry->inode);
+    mutex_lock(&unix_names_mutex);
     name_enter(s, n, path.dentry->inode);
+    mutex_unlock(&unix_names_mutex);
     path_put(&path);
     return 0;
 }
 
+/* unix_names_mutex held. */
+static err_t bind_abstract(struct unix_socket *s, struct unix_name *n)
+{
+    struct unix_socket *other = NULL;
+    err_t err = n->length == 0 ? autobind_name(n) : 0;
+
+    if (!err)
+        other = name_search(n, NULL);
+    if (other) {
+        unix_put(other);
+        err = -EADDRINUSE;
+    }
+    if (!err)
+        name_enter(s, n, NULL);
+    return err;
+}
+
 err_t unix_bind(struct file *f, const struct unix_name *name)
 {
-    struct unix_socket *s = f->data, *other;
+    struct unix_socket *s = f->data;
     struct unix_name n = *name;
+    bool path = n.length > 0 && n.path[0] != '\0';
     err_t err = 0;
 
     mutex_lock(&unix_names_mutex);
-    if (s->name.length > 0) {
+    if (s->name.length > 0 || s->binding)
         err = n.length == 0 ? 0 : -EINVAL;
-    } else if (n.length > 0 && n.path[0] != '\0') {
-        err = bind_path(s, &n);
-    } else {
-        if (n.length == 0)
-            err = autobind_name(&n);
-        if (!err && !unix_name_find(&n, &other)) {
-            unix_put(other);
-            err = -EADDRINUSE;
-        }
-        if (!err)
-            name_enter(s, &n, NULL);
-    }
+    else if (path)
+        s->binding = true; /* another thread must not, meanwhile */
+    else
+        err = bind_abstract(s, &n);
+    mutex_unlock(&unix_names_mutex);
+    if (err || !path)
+        return err;
+    err = bind_path(s, &n);
+    mutex_lock(&unix_names_mutex);
+    s->binding = false;
     mutex_unlock(&unix_names_mutex);
     return err;
 }
@@ -576,9 +609,7 @@ err_t unix_connect(struct file *f, const struct unix_name *name)
 
     if (unix_connects(s) && s->state != UNCONNECTED)
         return s->state == LISTENING ? -EINVAL : -EISCONN;
-    mutex_lock(&unix_names_mutex);
     err_t err = unix_name_find(name, &to);
-    mutex_unlock(&unix_names_mutex);
     if (err)
         return err;
     err = unix_connects(s) ? connect_stream(f, s, to) : connect_datagram(s, to);

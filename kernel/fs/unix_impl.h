@@ -55,6 +55,7 @@ struct unix_socket {
     int error; /* SO_ERROR, taken by reading it */
     struct unix_peer self, other; /* credentials at connect or listen */
     struct unix_name name; /* unix_names_mutex for writers; constant once set */
+    bool binding; /* a thread makes its path; unix_names_mutex */
     struct inode *inode; /* of a bound path, with a reference */
     struct unix_socket *name_next; /* unix_names_mutex */
     ns_t receive_timeout, send_timeout;
@@ -84,9 +85,7 @@ static inline bool unix_has_room(const struct unix_socket *s, const struct unix_
     return to->queued < (size_t)s->send_buffer;
 }
 
-/* For unix_name_find and connecting. */
-extern struct mutex unix_names_mutex;
-/* The socket bound to `name`, with a reference; unix_names_mutex held. -ECONNREFUSED, path errors. */
+/* The socket bound to `name`, with a reference.  -ECONNREFUSED, path errors. */
 err_t unix_name_find(const struct unix_name *n, struct unix_socket **out);
 void unix_put(struct unix_socket *s);
 struct unix_socket *unix_peer_of(struct unix_socket *s); /* with a reference, or NULL */

@@ -109,9 +109,7 @@ static err_t find_receiver(struct unix_socket *s, const struct unix_message *m,
     if (m->name && m->name->length > 0) {
         if (unix_connects(s))
             return s->state == CONNECTED ? -EISCONN : -EOPNOTSUPP;
-        mutex_lock(&unix_names_mutex);
         err = unix_name_find(m->name, to);
-        mutex_unlock(&unix_names_mutex);
         if (!err && (*to)->type != s->type) {
             unix_put(*to);
             err = -EPROTOTYPE;

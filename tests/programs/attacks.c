@@ -89,6 +89,10 @@ static void meet(bool first)
             sched_yield();
 }
 
+static void nothing(void)
+{
+}
+
 struct both {
     void (*first)(unsigned round), (*second)(unsigned round);
     unsigned rounds;
@@ -301,6 +305,45 @@ static void connects(void)
     at_once(300, connects_before, connects_first, connects_second, connects_after);
 }
 
+/* ---- names that lead to files which go ---------------------------------------------------------- */
+
+#define GOING 24
+static int going[GOING], going_from;
+
+static void names_before(void)
+{
+    for (unsigned i = 0; i < GOING; i++)
+        going[i] = (int)MUST(socket(AF_UNIX, SOCK_DGRAM, 0));
+}
+
+/* Looks up each, in the middle of something else. */
+static void names_first(unsigned round)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+    for (unsigned i = 0; i < GOING; i++) {
+        sprintf(a.sun_path, "/proc/self/fd/%d%s", going[i], round & 1 ? "/x" : "");
+        if (round & 2)
+            bind(going_from, (struct sockaddr *)&a, sizeof a);
+        else
+            connect(going_from, (struct sockaddr *)&a, sizeof a);
+    }
+}
+
+static void names_second(unsigned round)
+{
+    for (volatile unsigned wait = round * 37 % 4000; wait > 0; wait--)
+        ;
+    for (unsigned i = 0; i < GOING; i++)
+        close(going[i]);
+}
+
+static void names(void)
+{
+    going_from = (int)MUST(socket(AF_UNIX, SOCK_DGRAM, 0));
+    at_once(250, names_before, names_first, names_second, nothing);
+}
+
 /* ---- files that go ------------------------------------------------------------------------- */
 
 static int epoll_fd, watched[2];
@@ -341,14 +384,62 @@ static void epolls(void)
     at_once(400, epolls_before, epolls_first, epolls_second, epolls_after);
 }
 
+/* ---- transfers to and fro -------------------------------------------------------------------- */
+
+struct transfer {
+    int from, to;
+    bool file;
+};
+
+static void *keep_moving(void *arg)
+{
+    const struct transfer *t = arg;
+    uint64_t end = now_ms() + 700;
+
+    while (now_ms() < end) {
+        if (t->file)
+            syscall(SYS_sendfile, t->to, t->from, NULL, 3000);
+        else
+            syscall(SYS_splice, t->from, NULL, t->to, NULL, 3000, SPLICE_F_NONBLOCK);
+        lseek(t->from, 0, SEEK_SET);
+    }
+    return NULL;
+}
+
+static void to_and_fro(struct transfer a, struct transfer b)
+{
+    pthread_t first, second;
+
+    if (pthread_create(&first, NULL, keep_moving, &a) || pthread_create(&second, NULL, keep_moving, &b))
+        fail("thread");
+    pthread_join(first, NULL);
+    pthread_join(second, NULL);
+}
+
+static void transfers(void)
+{
+    static char text[8000];
+    int a = (int)MUST(syscall(SYS_memfd_create, "a", 0)), b = (int)MUST(syscall(SYS_memfd_create, "b", 0));
+    int p[2], q[2];
+
+    MUST(write(a, text, sizeof text));
+    MUST(write(b, text, sizeof text));
+    MUST(lseek(a, 0, SEEK_SET));
+    MUST(dup(a));
+    MUST(syscall(SYS_sendfile, a, a, NULL, 100)); /* within one file that is shared */
+    MUST(pipe2(p, O_NONBLOCK));
+    MUST(pipe2(q, O_NONBLOCK));
+    MUST(write(p[1], text, sizeof text));
+    MUST(write(q[1], text, sizeof text));
+    to_and_fro((struct transfer){a, b, true}, (struct transfer){b, a, true});
+    to_and_fro((struct transfer){p[0], q[1], false}, (struct transfer){q[0], p[1], false});
+    to_and_fro((struct transfer){p[0], a, false}, (struct transfer){a, p[1], false});
+}
+
 /* ---- timers -------------------------------------------------------------------------------- */
 
 static char *nowhere; /* a page that cannot be written */
 static int timer_next;
-
-static void nothing(void)
-{
-}
 
 /* The number cannot be told, so the timer goes again. */
 static void timers_first(unsigned round)
@@ -510,6 +601,47 @@ static void copies(void)
     close(copy_file);
     close(copy_pipe[0]);
     close(copy_pipe[1]);
+}
+
+/* ---- seals ------------------------------------------------------------------------------------- */
+
+static int sealed_fd, seal_result;
+static void *sealed_map;
+
+static void seals_before(void)
+{
+    sealed_fd = (int)MUST(syscall(SYS_memfd_create, "sealed", 2 /* MFD_ALLOW_SEALING */));
+    MUST(ftruncate(sealed_fd, PAGE));
+}
+
+static void seals_first(unsigned round)
+{
+    for (volatile unsigned wait = round * 13 % 700; wait > 0; wait--)
+        ;
+    sealed_map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, sealed_fd, 0);
+}
+
+static void seals_second(unsigned round)
+{
+    for (volatile unsigned wait = round * 7 % 500; wait > 0; wait--)
+        ;
+    seal_result = fcntl(sealed_fd, 1033 /* F_ADD_SEALS */, 8 /* F_SEAL_WRITE */);
+}
+
+static void seals_after(void)
+{
+    if (seal_result == 0 && sealed_map != MAP_FAILED) {
+        printf("FAILED seals: what is sealed can be written\n");
+        _exit(1);
+    }
+    if (sealed_map != MAP_FAILED)
+        munmap(sealed_map, PAGE);
+    close(sealed_fd);
+}
+
+static void seals(void)
+{
+    at_once(500, seals_before, seals_first, seals_second, seals_after);
 }
 
 /* ---- files opened again by their descriptor -------------------------------------------------- */
@@ -850,8 +982,29 @@ static void registers(void)
 static const struct {
     const char *name;
     void (*run)(void);
-} attacks[] = {{"rings", rings},   {"connects", connects}, {"epolls", epolls}, {"timers", timers}, {"copies", copies},
-               {"opens", opens},   {"frames", frames},     {"registers", registers}};
+} attacks[] = {{"rings", rings},   {"connects", connects}, {"names", names},     {"epolls", epolls},
+               {"transfers", transfers},
+               {"timers", timers}, {"copies", copies},     {"seals", seals},     {"opens", opens},   {"frames", frames},
+               {"registers", registers}};
+
+/* Its status; who hangs is killed, and must die of it. */
+static int wait_for(pid_t pid, uint64_t ms)
+{
+    const struct timespec nap = {0, 2000000};
+    uint64_t end = now_ms() + ms;
+    int status;
+
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (now_ms() > end) {
+            kill(pid, SIGKILL);
+            printf("FAILED: it hangs\n");
+            fflush(stdout);
+            waitpid(pid, &status, 0);
+        }
+        nanosleep(&nap, NULL);
+    }
+    return status;
+}
 
 int main(int argc, char **argv)
 {
@@ -872,7 +1025,7 @@ int main(int argc, char **argv)
             attacks[i].run();
             _exit(0);
         }
-        waitpid(pid, &status, 0);
+        status = wait_for(pid, 120000);
         bad |= status;
         printf(status ? "FAILED %s: status %x\n" : "ok %s\n", attacks[i].name, status);
         fprintf(stderr, "%s: %llu ms\n", attacks[i].name, (unsigned long long)(now_ms() - start));
