@@ -473,7 +473,7 @@ static void timers(void)
     nowhere = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     MUST(syscall(SYS_timer_create, CLOCK_MONOTONIC, &e, &id));
     timer_next = id + 1;
-    at_once(600, nothing, timers_first, timers_second, timers_after);
+    at_once(400, nothing, timers_first, timers_second, timers_after);
     MUST(syscall(SYS_timer_delete, id));
 }
 
@@ -641,7 +641,7 @@ static void seals_after(void)
 
 static void seals(void)
 {
-    at_once(500, seals_before, seals_first, seals_second, seals_after);
+    at_once(150, seals_before, seals_first, seals_second, seals_after);
 }
 
 /* ---- files opened again by their descriptor -------------------------------------------------- */
