@@ -61,7 +61,8 @@ echo words | wc -c
 """
 
 
-ATTACKS = ["rings", "connects", "names", "epolls", "transfers", "timers", "copies", "seals", "opens", "frames", "registers"]
+ATTACKS = ["rings", "connects", "names", "epolls", "transfers", "timers", "copies", "seals", "opens", "frames", "registers",
+           "leftovers"]
 
 
 @test("random system calls and aimed attacks: the kernel stays, and nothing is lost", kernels=("devine",))

@@ -3,6 +3,7 @@
 
 #include <core/panic.h>
 #include <lib/string.h>
+#include <mm/frame.h>
 #include <mm/heap.h>
 #include <proc/process.h>
 
@@ -89,6 +90,27 @@ err_t ipc_add(struct ipc_ids *ids, struct ipc_object *o, int key, int flags)
     if (key != IPC_PRIVATE)
         list_add_tail(bucket(ids, key), &o->by_key);
     return 0;
+}
+
+static uint64_t allocated; /* bytes; atomic */
+
+void *ipc_alloc(size_t bytes)
+{
+    void *p = NULL;
+
+    if (atomic_add_fetch(&allocated, bytes) <= frame_total() * (PAGE_SIZE / 8))
+        p = kmalloc(bytes);
+    if (!p)
+        atomic_sub_fetch(&allocated, bytes);
+    return p;
+}
+
+void ipc_free(void *p, size_t bytes)
+{
+    if (!p)
+        return;
+    kfree(p);
+    atomic_sub_fetch(&allocated, bytes);
 }
 
 void ipc_forget_key(struct ipc_object *o)

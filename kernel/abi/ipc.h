@@ -58,6 +58,10 @@ err_t __must_check ipc_add(struct ipc_ids *ids, struct ipc_object *o, int key, i
 void ipc_remove(struct ipc_ids *ids, struct ipc_object *o);
 /* No further look-up by key finds it. */
 void ipc_forget_key(struct ipc_object *o);
+/* Memory that outlives the processes that fill it, so that nobody's death gives it back: all of it together is
+ * no more than an eighth of memory.  Without locks.  NULL: that much is in use, or there is no memory. */
+void *ipc_alloc(size_t bytes);
+void ipc_free(void *p, size_t bytes);
 /* NULL: -EINVAL. */
 struct ipc_object *ipc_find(struct ipc_ids *ids, int id);
 /* By index, for the *_STAT commands: NULL: -EINVAL. */

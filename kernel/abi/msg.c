@@ -76,11 +76,12 @@ static struct queue *find(int id)
 
 static long get_new(int key, int flags)
 {
-    struct queue *q = kzalloc(sizeof *q);
+    struct queue *q = ipc_alloc(sizeof *q);
     err_t err;
 
     if (!q)
         return -ENOMEM;
+    memset(q, 0, sizeof *q);
     list_init(&q->messages);
     list_init(&q->receivers);
     list_init(&q->senders);
@@ -88,7 +89,7 @@ static long get_new(int key, int flags)
     q->change_time = ipc_now();
     err = ipc_add(&ids, &q->ipc, key, flags);
     if (err) {
-        kfree(q);
+        ipc_free(q, sizeof *q);
         return err;
     }
     return q->ipc.id;
@@ -238,9 +239,14 @@ static long send_locked(int id, struct message *m, int flags)
     return 0;
 }
 
+static void message_free(struct message *m)
+{
+    ipc_free(m, sizeof *m + m->size);
+}
+
 static struct message *message_read(long type, const char __user *text, size_t size)
 {
-    struct message *m = kmalloc(sizeof *m + size);
+    struct message *m = ipc_alloc(sizeof *m + size);
 
     if (!m)
         return ERR_PTR(-ENOMEM);
@@ -249,7 +255,7 @@ static struct message *message_read(long type, const char __user *text, size_t s
     m->size = size;
     if (!copy_from_user(m->data, text, size))
         return m;
-    kfree(m);
+    message_free(m);
     return ERR_PTR(-EFAULT);
 }
 
@@ -271,7 +277,7 @@ long sys_msgsnd(int id, const void __user *buf, size_t size, int flags)
     result = send_locked(id, m, flags);
     mutex_unlock(&ids.lock);
     if (result)
-        kfree(m);
+        message_free(m);
     return result;
 }
 
@@ -291,7 +297,7 @@ static void take_locked(struct queue *q, struct message *m)
 
 static struct message *message_copy(const struct message *m)
 {
-    struct message *copy = kmalloc(sizeof *m + m->size);
+    struct message *copy = ipc_alloc(sizeof *m + m->size);
 
     if (!copy)
         return ERR_PTR(-ENOMEM);
@@ -358,7 +364,7 @@ long sys_msgrcv(int id, void __user *buf, size_t size, long type, int flags)
     if (user_store_u64(buf, (uint64_t)m->type) ||
         copy_to_user((char __user *)buf + sizeof(long), m->data, (size_t)result))
         result = -EFAULT;
-    kfree(m);
+    message_free(m);
     return result;
 }
 
@@ -436,11 +442,11 @@ static void queue_destroy(struct queue *q)
     ipc_wake_all(&q->receivers, -EIDRM);
     ipc_wake_all(&q->senders, -EIDRM);
     list_for_each_safe(m, next, &q->messages, link)
-        kfree(m);
+        message_free(m);
     bytes_total -= q->bytes;
     messages_total -= q->count;
     ipc_remove(&ids, &q->ipc);
-    kfree(q);
+    ipc_free(q, sizeof *q);
 }
 
 static long control_remove(int id)

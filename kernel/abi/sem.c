@@ -85,6 +85,11 @@ static struct set *find(int id)
     return o ? set_of(o) : NULL;
 }
 
+static size_t set_bytes(unsigned count)
+{
+    return sizeof(struct set) + count * sizeof(struct semaphore);
+}
+
 /* ---- semget -------------------------------------------------------------------------------- */
 
 static long get_new(int key, int count, int flags)
@@ -96,16 +101,17 @@ static long get_new(int key, int count, int flags)
         return -EINVAL;
     if (semaphores_total + (unsigned)count > atomic_load_relaxed(&all_max))
         return -ENOSPC;
-    s = kzalloc(sizeof *s + (unsigned)count * sizeof s->sems[0]);
+    s = ipc_alloc(set_bytes((unsigned)count));
     if (!s)
         return -ENOMEM;
+    memset(s, 0, set_bytes((unsigned)count));
     s->count = (unsigned)count;
     s->ctime = ipc_now();
     list_init(&s->waiting);
     list_init(&s->undos);
     err = ipc_add(&ids, &s->ipc, key, flags);
     if (err) {
-        kfree(s);
+        ipc_free(s, set_bytes((unsigned)count));
         return err;
     }
     semaphores_total += s->count;
@@ -443,7 +449,7 @@ static void set_destroy(struct set *s)
         undo_free(u);
     semaphores_total -= s->count;
     ipc_remove(&ids, &s->ipc);
-    kfree(s);
+    ipc_free(s, set_bytes(s->count));
 }
 
 static long control_remove(int id)

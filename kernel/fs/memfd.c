@@ -11,18 +11,19 @@
 #include <fs/internal.h>
 #include <fs/tmpfs.h>
 #include <lib/fmt.h>
+#include <mm/frame.h>
 #include <mm/heap.h>
 #include <svc/subsystem.h>
 #include <vm/space.h>
 
 #define SEALS_ALL (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
 
-static struct mount *memfd_mount; /* NULL: the subsystem is not up */
+static struct mount *memfd_mount, *segments_mount; /* NULL: the subsystem is not up */
 
-err_t memfd_create_special(const char *full, const struct file_ops *ops, void *data,
-                           struct file **out)
+static err_t file_make(struct mount *m, const char *full, const struct file_ops *ops, void *data,
+                       struct file **out)
 {
-    struct superblock *sb = memfd_mount ? memfd_mount->sb : NULL;
+    struct superblock *sb = m ? m->sb : NULL;
     struct inode *i = sb ? inode_create(sb, NULL, S_IFREG | 0777) : ERR_PTR(-ENODEV);
     struct dentry *d = IS_ERR(i) ? NULL : dentry_make_anonymous(sb, full, i);
 
@@ -34,11 +35,17 @@ err_t memfd_create_special(const char *full, const struct file_ops *ops, void *d
     }
     i->fops = ops;
     i->nlink = 0;
-    mount_get(memfd_mount);
-    struct path p = { memfd_mount, d };
+    mount_get(m);
+    struct path p = { m, d };
     *out = file_on_path(&p, ops, data, O_RDWR | O_LARGEFILE);
     path_put(&p);
     return IS_ERR(*out) ? PTR_ERR(*out) : 0;
+}
+
+err_t memfd_create_special(const char *full, const struct file_ops *ops, void *data,
+                           struct file **out)
+{
+    return file_make(segments_mount, full, ops, data, out);
 }
 
 err_t memfd_create_file(const char *name, bool sealing, struct file **out)
@@ -49,7 +56,7 @@ err_t memfd_create_file(const char *name, bool sealing, struct file **out)
     if (!full)
         return -ENOMEM;
     fmt_snprintf(full, PATH_BYTES, "/memfd:%s", name);
-    err = memfd_create_special(full, &object_file_ops, NULL, out);
+    err = file_make(memfd_mount, full, &object_file_ops, NULL, out);
     kfree(full);
     if (!err)
         (*out)->inode->seals = SEAL_KNOWN | (sealing ? 0 : F_SEAL_SEAL);
@@ -114,9 +121,21 @@ static err_t memfd_fs_mount(const struct filesystem *fs, struct superblock *sb, 
 static const struct filesystem memfd_fs = { .name = "memfd", .nodev = true,
                                             .magic = 0x01021994, .mount = memfd_fs_mount };
 
+/* Those outlive who fills them, so that nobody's death gives their pages back: some memory must be left. */
+static err_t segments_fs_mount(const struct filesystem *fs, struct superblock *sb, const char *source,
+                               const char *data)
+{
+    return tmpfs_fill(sb, &(struct tmpfs_limits){ .mode = 0700, .pages = frame_total() * 3 / 4 });
+}
+
+static const struct filesystem segments_fs = { .name = "memfd", .nodev = true,
+                                               .magic = 0x01021994, .mount = segments_fs_mount };
+
 static err_t memfd_start(struct subsystem *self)
 {
-    return mount_create(&memfd_fs, "memfd", 0, NULL, &memfd_mount);
+    err_t err = mount_create(&memfd_fs, "memfd", 0, NULL, &memfd_mount);
+
+    return err ? err : mount_create(&segments_fs, "memfd", 0, NULL, &segments_mount);
 }
 
 static const char *const memfd_needs[] = { "vfs", NULL };

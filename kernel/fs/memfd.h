@@ -6,7 +6,8 @@
 
 err_t __must_check memfd_create_file(const char *name, bool sealing, struct file **out);
 /* Such a file under its full name, with operations of the caller's and `data`: no descriptor is made of it
- * (shared memory segments).  0, -ENOMEM. */
+ * (shared memory segments).  All of these together have at most three quarters of memory: a fault beyond
+ * that is SIGBUS.  0, -ENOMEM. */
 err_t __must_check memfd_create_special(const char *full, const struct file_ops *ops, void *data,
                                         struct file **out);
 /* fcntl F_ADD_SEALS, F_GET_SEALS: -EINVAL not such a file; -EPERM sealed or not writable;

@@ -22,8 +22,12 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -977,6 +981,82 @@ static void registers(void)
 }
 #endif
 
+/* ---- what stays when its maker has gone --------------------------------------------------------- */
+
+static void fill_segments(void)
+{
+    for (int id; (id = shmget(IPC_PRIVATE, 4 * MIB, 0600 | IPC_CREAT)) >= 0;) {
+        char *p = shmat(id, NULL, 0);
+
+        for (size_t at = 0; p != (void *)-1 && at < 4 * MIB; at += PAGE)
+            p[at] = 1; /* SIGBUS, in the end */
+        shmdt(p);
+    }
+}
+
+static void fill_queues(void)
+{
+    static struct {
+        long type;
+        char text[8000];
+    } m = {1, {0}};
+
+    for (int id; (id = msgget(IPC_PRIVATE, 0600 | IPC_CREAT)) >= 0;)
+        while (msgsnd(id, &m, sizeof m.text, IPC_NOWAIT) == 0)
+            ;
+}
+
+static void fill_semaphores(void)
+{
+    while (semget(IPC_PRIVATE, 32000, 0600 | IPC_CREAT) >= 0)
+        ;
+}
+
+static void remove_all(void)
+{
+    uint64_t ds[32];
+
+    for (int i = 0; i < 4096; i++) {
+        int shm = (int)syscall(SYS_shmctl, i, 13 /* SHM_STAT */, ds), sem = (int)syscall(SYS_semctl, i, 0, 18, ds);
+        int msg = (int)syscall(SYS_msgctl, i, 11 /* MSG_STAT */, ds);
+
+        if (shm >= 0)
+            shmctl(shm, IPC_RMID, NULL);
+        if (sem >= 0)
+            semctl(sem, 0, IPC_RMID);
+        if (msg >= 0)
+            msgctl(msg, IPC_RMID, NULL);
+    }
+}
+
+static void leftovers(void)
+{
+    static void (*const ways[])(void) = {fill_segments, fill_queues, fill_semaphores};
+    pid_t pid;
+    int status;
+
+    for (unsigned i = 0; i < 3; i++) {
+        pid = fork();
+        if (pid == 0) {
+            if (setgid(65534) == 0 && setuid(65534) == 0)
+                ways[i]();
+            _exit(0);
+        }
+        MUST(waitpid(pid, NULL, 0));
+    }
+    pid = fork(); /* others go on */
+    if (pid == 0) {
+        memset(malloc(4 * MIB), 1, 4 * MIB);
+        _exit(7);
+    }
+    MUST(waitpid(pid, &status, 0));
+    remove_all();
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 7) {
+        printf("FAILED leftovers: nothing is left for others\n");
+        _exit(1);
+    }
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 static const struct {
@@ -985,7 +1065,7 @@ static const struct {
 } attacks[] = {{"rings", rings},   {"connects", connects}, {"names", names},     {"epolls", epolls},
                {"transfers", transfers},
                {"timers", timers}, {"copies", copies},     {"seals", seals},     {"opens", opens},   {"frames", frames},
-               {"registers", registers}};
+               {"registers", registers}, {"leftovers", leftovers}};
 
 /* Its status; who hangs is killed, and must die of it. */
 static int wait_for(pid_t pid, uint64_t ms)
