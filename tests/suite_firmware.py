@@ -123,13 +123,14 @@ def many_tables(ctx):
         off(sh)
 
 
-def boot_tree(ctx, change, name, *args):
-    """Boots with QEMU's own tree after `change`; returns the log."""
+def boot_tree(ctx, change, name, *args, command="true"):
+    """Boots with QEMU's own tree after `change`, runs a command; returns the log."""
     tree = tree_of("-m", "256", *args)
     change(tree)
     path = LOGS / f"{name}.dtb"
     path.write_bytes(tree_write(tree))
     with ctx.shell(args=["-dtb", str(path), *args], name=name) as sh:
+        sh.output(command)
         log = sh.output("dmesg")
         off(sh)
     return log
@@ -147,6 +148,17 @@ def bad_cpus(ctx):
     log = boot_tree(ctx, change, "bad cpus", "-smp", "4")
     for line in (r"device tree at offset 0x\w+: cpu@1 has no enable-method", r"cpu@2 has no cpu-release-addr",
                  r"CPU 0 is there twice", r"core0 of cpu-map points to no CPU", r"hardware: 1 CPUs, 1 nodes"):
+        expect_match(line, log)
+
+
+@test("a device tree whose timers do not tick", archs=("arm64",), kernels=("devine",))
+def bad_timer(ctx):
+    def change(tree):  # lines of nobody's
+        tree.child("timer").properties["interrupts"] = cells(1, 1, 0x104, 1, 2, 0x104, 1, 3, 0x104, 1, 4, 0x104)
+
+    log = boot_tree(ctx, change, "bad timer", "-smp", "2", command="i=0; while [ $i -lt 999 ]; do i=$((i+1)); done & sleep 0.2; wait")
+    for line in (r"event device arch_timer does not tick: left out", r"event device arch_timer_phys does not tick: left out",
+                 r"nothing ticks: timers are late, and one CPU runs", r"smp: 1 further CPUs stay parked: no timer ticks"):
         expect_match(line, log)
 
 

@@ -391,7 +391,7 @@ static void read_timer(const struct fdt_view *v, struct hw_draft *d)
     static const char *const names[] = { "arm,armv8-timer", "arm,armv7-timer", NULL };
     struct hw_arch_timer *timer = &d->info->arch_timer;
     int found = find_first(v, names);
-    unsigned node = (unsigned)found;
+    unsigned node = (unsigned)found, before = d->complaints;
     uint64_t hz = 0;
     size_t size;
 
@@ -399,6 +399,8 @@ static void read_timer(const struct fdt_view *v, struct hw_draft *d)
         return;
     timer->phys_irq = timer_irq(v, node, d, timer_index(v, node, "phys", 1), &timer->phys_trigger);
     timer->virt_irq = timer_irq(v, node, d, timer_index(v, node, "virt", 2), &timer->virt_trigger);
+    if (timer->phys_irq == 0 && timer->virt_irq == 0 && d->complaints == before)
+        hw_complain(d, OFFSET(v, node), "%s: no interrupt of use", fdt_name(v, node));
     timer->always_on = fdt_property_get(v, node, "always-on", &size) != NULL;
     if (fdt_u64(v, node, "clock-frequency", &hz) && hz <= UINT32_MAX)
         timer->hz = (uint32_t)hz;

@@ -102,11 +102,9 @@ static void boot_early(void)
     console_log_attach();
     if (!irq_chip())
         panic("no interrupt controller that this kernel drives");
-    if (!clock_event_current())
-        panic("no timer that this kernel drives");
+    if (!clock_source_nth(0))
+        panic("no clock that this kernel drives");
     clock_events_check();
-    if (!clock_event_current())
-        panic("no timer ticks");
     clock_source_check_wanted();
     tick_start();
     if (!kthread_start("boot", LEVEL_NORMAL, boot_late, NULL))

@@ -276,6 +276,8 @@ static const char *obstacle(void)
 {
     if (!irq_chip()->ipi)
         return "the interrupt controller serves one CPU";
+    if (!clock_event_current())
+        return "no timer ticks";
     if (!clock_event_current()->per_cpu)
         return "there is one timer";
     return NULL;

@@ -10,7 +10,9 @@
 #include <core/spinlock.h>
 #include <hal/cpu.h>
 #include <hal/upcall.h>
+#include <sched/clock.h>
 #include <sched/sched.h>
+#include <sched/timer.h>
 
 __hot void upcall_irq(struct hal_regs *r, unsigned irq)
 {
@@ -24,6 +26,8 @@ __hot void upcall_irq(struct hal_regs *r, unsigned irq)
     c->preempt_count++;
     base = lockrank_irq_enter();
     irq_dispatch(irq);
+    if (unlikely(clock_polled))
+        timer_interrupt();
     lockrank_irq_exit(base);
     c->preempt_count--;
     cpu->irq_depth--;

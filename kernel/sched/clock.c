@@ -42,6 +42,7 @@ static struct {
 static struct list sources = LIST_INIT(sources); /* lock */
 static struct list events = LIST_INIT(events); /* lock */
 static struct clock_event *event; /* atomic; written under lock */
+bool clock_polled;
 static const struct wall_clock *wall; /* lock */
 static const struct wall_clock *wall_told; /* who set the clock last; lock */
 static unsigned set_count; /* atomic */
@@ -374,7 +375,7 @@ static bool event_fires(struct clock_event *e)
     return timer_interrupts() != before;
 }
 
-/* Leaves out the present device.  Return: the next best, which is in use now; NULL: there is none. */
+/* Leaves out a device; none is in use then.  Return: the next best; NULL: there is none. */
 static struct clock_event *event_drop(struct clock_event *e)
 {
     unsigned long flags = spin_lock_irqsave(&lock);
@@ -384,26 +385,40 @@ static struct clock_event *event_drop(struct clock_event *e)
     list_for_each(other, &events, link)
         if (!best || other->rating > best->rating)
             best = other;
-    e->set_deadline(e, clock_monotonic(), NS_NEVER);
-    atomic_store(&event, best);
+    if (!e->begin)
+        e->set_deadline(e, clock_monotonic(), NS_NEVER);
+    atomic_store(&event, NULL);
     spin_unlock_irqrestore(&lock, flags);
     return best;
+}
+
+/* Takes it into use. */
+static bool event_works(struct clock_event *e)
+{
+    bool fires;
+
+    if (e->begin && e->begin(e) != 0)
+        return false;
+    e->begin = NULL;
+    atomic_store(&event, e);
+    hal_irq_enable();
+    fires = event_fires(e);
+    hal_irq_disable();
+    return fires;
 }
 
 void clock_events_check(void)
 {
     struct clock_event *e = event;
-    bool fires;
 
     preempt_disable();
-    while (e != NULL) {
-        hal_irq_enable();
-        fires = event_fires(e);
-        hal_irq_disable();
-        if (fires)
-            break;
+    while (e != NULL && !event_works(e)) {
         log_warn("event device %s does not tick: left out", e->name);
         e = event_drop(e);
+    }
+    if (e == NULL) {
+        log_err("nothing ticks: timers are late, and one CPU runs");
+        clock_polled = true;
     }
     timer_reprogram();
     preempt_enable_no_resched();

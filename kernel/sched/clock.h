@@ -36,6 +36,8 @@ struct clock_event {
     /* Interrupt (-> timer_interrupt()) at about `deadline`; NS_NEVER: none wanted.  Interrupts off.
      * A device with a limited range fires early; the queue then asks again. */
     void (*set_deadline)(struct clock_event *dev, ns_t now, ns_t deadline);
+    /* Makes its interrupt come, before set_deadline is called for the first time.  NULL: it does.  Thread. */
+    err_t (*begin)(struct clock_event *dev);
     bool per_cpu; /* each CPU has its own, set_deadline is about the caller's: a must with several */
     /* Starts the calling CPU's own.  NULL: needs nothing.  Interrupts off, on each further CPU. */
     void (*start_cpu)(struct clock_event *dev);
@@ -47,6 +49,9 @@ struct wall_clock { /* an RTC */
     unsigned rating;
     err_t (*read)(int64_t *seconds); /* since 1970 UTC */
 };
+
+/* No event device ticks: interrupts, switches and the idle CPU look what is due.  Constant after boot. */
+extern bool clock_polled;
 
 void clock_source_register(struct clock_source *s);
 void clock_event_register(struct clock_event *e);

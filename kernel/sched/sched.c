@@ -242,6 +242,8 @@ static __hot void reschedule(bool preempted, bool yielded)
     prev->ctx.preempt_count = 1;
     if (unlikely(rq->tick_stopped))
         tick_restart(rq);
+    if (unlikely(clock_polled))
+        timer_interrupt();
     spin_lock_raw(&rq->lock);
     rq_charge(rq, prev, clock_monotonic());
     if (prev->ctx.pending & PENDING_RESCHED)
@@ -680,7 +682,9 @@ static __hot void idle_wait(struct runqueue *rq)
         place_note_idle(rq);
         atomic_fence();
     }
-    if (!resched_pending())
+    if (unlikely(clock_polled))
+        timer_interrupt();
+    else if (!resched_pending())
         hal_idle();
     hal_irq_enable();
 }

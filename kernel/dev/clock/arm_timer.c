@@ -4,7 +4,8 @@
  * one-shot event device.
  *
  * Model: the kernel that was started at EL2 owns the machine and takes the physical timer; the one
- * below a hypervisor takes the virtual timer, as the physical may be trapped or missing.  The counter
+ * below a hypervisor takes the virtual timer, as the physical may be trapped or missing.  The other one is
+ * there for a line that does not work.  The counter
  * is always read as the virtual one, as the vDSO does: where there is no hypervisor its offset is 0.
  * The comparator raises its line as long as the counter is beyond it, so the handler turns it off, and
  * the next set_deadline on again.  The line is private: each CPU unmasks its own.
@@ -33,13 +34,17 @@
 #define STABLE_SPINS 200
 #define STABLE_SHIFT 5 /* two reads in a row differ by less than 32 counts */
 
-static uint64_t counts_per_ns; /* times 2^32; constant after start */
-static bool use_virtual; /* likewise */
-static unsigned timer_irq; /* likewise */
+struct comparator {
+    struct clock_event event;
+    bool is_virtual;
+    unsigned irq; /* 0: none; constant after start */
+};
 
-static void comparator_off(void)
+static uint64_t counts_per_ns; /* times 2^32; constant after start */
+
+static void comparator_off(const struct comparator *c)
 {
-    if (use_virtual)
+    if (c->is_virtual)
         sysreg_write(cntv_ctl_el0, CTL_OFF);
     else
         sysreg_write(cntp_ctl_el0, CTL_OFF);
@@ -64,11 +69,11 @@ static struct clock_source source = {
 };
 
 /* Both counters are the same when the physical timer is used: see above. */
-static void comparator_set(uint64_t delta)
+static void comparator_set(const struct comparator *c, uint64_t delta)
 {
     uint64_t at = source.read() + delta;
 
-    if (use_virtual) {
+    if (c->is_virtual) {
         sysreg_write(cntv_cval_el0, at);
         sysreg_write(cntv_ctl_el0, CTL_ENABLE);
     } else {
@@ -80,29 +85,45 @@ static void comparator_set(uint64_t delta)
 
 static void set_deadline(struct clock_event *dev, ns_t now, ns_t deadline)
 {
+    const struct comparator *c = container_of(dev, struct comparator, event);
     ns_t delta = deadline > now ? MIN(deadline - now, DELTA_MAX) : 0;
 
     if (deadline == NS_NEVER)
-        comparator_off();
+        comparator_off(c);
     else
-        comparator_set((delta * counts_per_ns >> 32) + 1);
+        comparator_set(c, (delta * counts_per_ns >> 32) + 1);
 }
 
 static void start_cpu(struct clock_event *dev)
 {
-    comparator_off();
-    irq_chip()->unmask(timer_irq);
+    const struct comparator *c = container_of(dev, struct comparator, event);
+
+    comparator_off(c);
+    irq_chip()->unmask(c->irq);
 }
 
 static void on_interrupt(unsigned irq, void *arg)
 {
-    comparator_off();
+    comparator_off(arg);
     timer_interrupt();
 }
 
-static struct clock_event event = {
-    .name = "arch_timer", .rating = 400, .set_deadline = set_deadline, .per_cpu = true,
-    .start_cpu = start_cpu
+static err_t begin(struct clock_event *dev)
+{
+    struct comparator *c = container_of(dev, struct comparator, event);
+
+    comparator_off(c);
+    return irq_register(c->irq, dev->name, on_interrupt, c);
+}
+
+static struct comparator virtual_timer = {
+    .event = { .name = "arch_timer", .set_deadline = set_deadline, .per_cpu = true, .begin = begin,
+               .start_cpu = start_cpu },
+    .is_virtual = true,
+};
+static struct comparator physical_timer = {
+    .event = { .name = "arch_timer_phys", .set_deadline = set_deadline, .per_cpu = true, .begin = begin,
+               .start_cpu = start_cpu },
 };
 
 /* --- finding out ------------------------------------------------------------------------------- */
@@ -110,14 +131,19 @@ static struct clock_event event = {
 /* Return: Hz; 0 after a line that says why not. */
 static uint64_t frequency_find(const struct hw_arch_timer *hw)
 {
-    uint64_t told = sysreg_read(cntfrq_el0) & UINT32_MAX, hz = hw->hz != 0 ? hw->hz : told;
+    uint64_t told = sysreg_read(cntfrq_el0) & UINT32_MAX;
 
-    if (hz >= HZ_MIN && hz <= HZ_MAX) {
+    if (hw->hz >= HZ_MIN && hw->hz <= HZ_MAX) {
         if (told == 0)
-            log_warn("the firmware left CNTFRQ 0: %llu Hz by the tree", (unsigned long long)hz);
-        return hz;
+            log_warn("the firmware left CNTFRQ 0: %llu Hz by the tree", (unsigned long long)hw->hz);
+        return hw->hz;
     }
-    log_err("a counter of %llu Hz is of no use", (unsigned long long)hz);
+    if (hw->hz != 0)
+        log_warn("the tree's counter of %llu Hz is of no use: CNTFRQ says %llu",
+                 (unsigned long long)hw->hz, (unsigned long long)told);
+    if (told >= HZ_MIN && told <= HZ_MAX)
+        return told;
+    log_err("a counter of %llu Hz is of no use", (unsigned long long)told);
     return 0;
 }
 
@@ -165,34 +191,48 @@ static err_t source_start(struct subsystem *self, uint64_t hz)
     return service_publish_clock_source(source.name, &source, source.rating, PRIV_DRIVER);
 }
 
+/* The first that has a line is to be used, the other when that one does not tick. */
+static err_t event_publish(struct comparator *c, const struct hw_arch_timer *hw, unsigned rating)
+{
+    err_t err;
+
+    c->irq = c->is_virtual ? hw->virt_irq : hw->phys_irq;
+    c->event.rating = rating;
+    if (c->irq == 0)
+        return 0;
+    if (!clock_event_current()) {
+        err = begin(&c->event);
+        if (err != 0)
+            return err;
+        c->event.begin = NULL;
+    }
+    clock_event_register(&c->event);
+    log_info("%s timer, line %u", c->is_virtual ? "virtual" : "physical", c->irq);
+    return service_publish_clock_event(c->event.name, &c->event, rating, PRIV_DRIVER);
+}
+
 static err_t timer_start(struct subsystem *self)
 {
     const struct hw_arch_timer *hw = &hardware()->arch_timer;
-    uint64_t hz;
+    struct comparator *first = booted_at_el2 ? &physical_timer : &virtual_timer;
+    struct comparator *second = booted_at_el2 ? &virtual_timer : &physical_timer;
+    uint64_t hz = frequency_find(hw);
     err_t err;
 
-    if (hw->virt_irq == 0 && hw->phys_irq == 0)
-        return -ENODEV;
-    hz = frequency_find(hw);
     if (hz == 0 || !counter_counts())
         return -EINVAL;
-    use_virtual = hw->phys_irq == 0 || (hw->virt_irq != 0 && !booted_at_el2);
-    timer_irq = use_virtual ? hw->virt_irq : hw->phys_irq;
     counts_per_ns = (hz << 32) / NS_PER_SEC;
-    comparator_off();
     err = source_start(self, hz);
     if (err == 0)
-        err = irq_register(timer_irq, "arch_timer", on_interrupt, NULL);
-    if (err != 0)
-        return err;
-    clock_event_register(&event);
-    log_info("%s timer, %llu Hz", use_virtual ? "virtual" : "physical", (unsigned long long)hz);
-    return service_publish_clock_event(event.name, &event, event.rating, PRIV_DRIVER);
+        err = event_publish(first, hw, 400);
+    if (err == 0)
+        err = event_publish(second, hw, 350);
+    return err;
 }
 
 static const char *const needs[] = { "gic", "?device_tree", NULL };
 static struct subsystem timer_subsystem = {
     .name = "arm_timer", .privilege = PRIV_DRIVER, .needs = needs, .early_init = timer_start,
-    .core = "there is no other timer",
+    .core = "there is no other clock",
 };
 REGISTER_SUBSYSTEM(timer_subsystem);

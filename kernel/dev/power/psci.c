@@ -94,10 +94,10 @@ static err_t answer_error(uint64_t hw_id, int64_t code)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(answers); i++)
         if (answers[i].code == code) {
-            log_err("CPU %#llx: CPU_ON says %s", (unsigned long long)hw_id, answers[i].name);
+            log_info("CPU %#llx: CPU_ON says %s", (unsigned long long)hw_id, answers[i].name);
             return answers[i].err;
         }
-    log_err("CPU %#llx: CPU_ON says %lld", (unsigned long long)hw_id, (long long)code);
+    log_info("CPU %#llx: CPU_ON says %lld", (unsigned long long)hw_id, (long long)code);
     return -EIO;
 }
 
