@@ -536,9 +536,14 @@ static err_t connect_claim(struct unix_socket *s, struct unix_socket *server, st
     return err;
 }
 
-/* The claim was for nothing: `s` is as it was. */
+/* The claim was for nothing: `s` is as it was.  What others have sent meanwhile goes here, where nothing is
+ * locked, not with the last reference: that may be the one of somebody who polls. */
 static void connect_abandon(struct unix_socket *s, struct unix_socket *server)
 {
+    spin_lock(&server->lock);
+    server->no_receive = true;
+    spin_unlock(&server->lock);
+    received_free(server);
     spin_lock(&s->lock);
     s->peer = NULL;
     s->state = UNCONNECTED;

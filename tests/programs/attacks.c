@@ -981,6 +981,103 @@ static void registers(void)
 }
 #endif
 
+/* ---- threads that start programs, end, stop and make threads, all at once ------------------------- */
+
+static unsigned exec_seed;
+
+static __attribute__((noinline)) void child_in_vfork(void)
+{
+    if (vfork() == 0)
+        _exit(0);
+}
+
+static void *any_end(void *arg)
+{
+    unsigned seed = exec_seed * 31 + (unsigned)(uintptr_t)arg;
+    char number[16];
+    char *args[] = {"attacks", "exec-again", number, NULL}, *none[] = {NULL};
+    pthread_t more;
+
+    for (unsigned i = 0; i < 20; i++) {
+        sprintf(number, "%u", rand_r(&seed));
+        switch (rand_r(&seed) % 9) {
+        case 0:
+            execve("/proc/self/exe", args, none);
+            break;
+        case 1:
+            execve("/proc/self/exe/x", args, none);
+            break;
+        case 2:
+            if (fork() == 0)
+                any_end((void *)(uintptr_t)(seed % 1000));
+            break;
+        case 3:
+            child_in_vfork();
+            break;
+        case 4:
+            kill(getpid(), rand_r(&seed) & 1 ? SIGSTOP : SIGCONT);
+            break;
+        case 5:
+            syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGUSR2);
+            break;
+        case 6:
+            if (rand_r(&seed) % 8 == 0)
+                _exit(3);
+            syscall(SYS_exit, 0);
+            break;
+        case 7:
+            if (pthread_create(&more, NULL, any_end, (void *)(uintptr_t)(i + seed % 100)) == 0)
+                pthread_detach(more);
+            break;
+        default:
+            sched_yield();
+        }
+    }
+    return NULL;
+}
+
+static void exec_again(const char *seed)
+{
+    pthread_t thread;
+
+    signal(SIGUSR2, SIG_IGN);
+    exec_seed = (unsigned)strtoul(seed, NULL, 10);
+    alarm(2);
+    for (uintptr_t i = 0; i < 3; i++)
+        if (pthread_create(&thread, NULL, any_end, (void *)(i + 1)))
+            break;
+    any_end(NULL);
+    _exit(0);
+}
+
+/* Each lineage must end, whatever it does to itself, when all of its group are killed. */
+static void execs(void)
+{
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    for (unsigned i = 0; i < 60; i++) {
+        const struct timespec nap = {0, 300000 * (i % 40)};
+        pid_t pid = fork();
+        char number[16];
+
+        if (pid == 0) {
+            sprintf(number, "%u", i * 977 + 5);
+            setpgid(0, 0);
+            execl("/proc/self/exe", "attacks", "exec-again", number, NULL);
+            _exit(9);
+        }
+        setpgid(pid, pid);
+        nanosleep(&nap, NULL);
+        kill(-pid, SIGSTOP);
+        kill(-pid, SIGCONT);
+        kill(-pid, SIGKILL);
+        while (kill(-pid, SIGKILL) == 0 || errno != ESRCH)
+            while (waitpid(-1, NULL, WNOHANG) > 0)
+                ;
+        while (waitpid(-1, NULL, 0) > 0)
+            ;
+    }
+}
+
 /* ---- what stays when its maker has gone --------------------------------------------------------- */
 
 static void fill_segments(void)
@@ -1065,7 +1162,7 @@ static const struct {
 } attacks[] = {{"rings", rings},   {"connects", connects}, {"names", names},     {"epolls", epolls},
                {"transfers", transfers},
                {"timers", timers}, {"copies", copies},     {"seals", seals},     {"opens", opens},   {"frames", frames},
-               {"registers", registers}, {"leftovers", leftovers}};
+               {"registers", registers}, {"execs", execs},         {"leftovers", leftovers}};
 
 /* Its status; who hangs is killed, and must die of it. */
 static int wait_for(pid_t pid, uint64_t ms)
@@ -1090,6 +1187,8 @@ int main(int argc, char **argv)
 {
     int bad = 0;
 
+    if (argc == 3 && strcmp(argv[1], "exec-again") == 0)
+        exec_again(argv[2]);
     for (unsigned i = 0; i < sizeof attacks / sizeof *attacks; i++) {
         bool wanted = argc < 2;
         uint64_t start = now_ms();
