@@ -254,8 +254,10 @@ static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
 {
     pte_t *pte = f->pte, entry = f->r->entry;
     unsigned before = 0, after = 1, entered = 0;
+    bool fetchable = f->r->flags & VM_EXEC;
 
-    if (region_private(f->r) || (!f->write && region_tracks_dirty(f->r)))
+    if (pte_writable(entry) &&
+        (region_private(f->r) || (!f->write && region_tracks_dirty(f->r))))
         entry = pte_protect(entry, region_prot(f->r) & ~MMU_WRITE);
     if (!f->write && slot != &f->r->object->root) {
         uint64_t in_group = index % FAULT_AROUND_PAGES, in_table = f->addr % LEAF_SPAN >> PAGE_SHIFT;
@@ -275,7 +277,7 @@ static void enter_around(struct fault *f, const slot_t *slot, uint64_t index)
         if (!slot_ready(found) || pte_load(pte) != 0)
             continue;
         frame_get(slot_frame(found));
-        if (f->r->flags & VM_EXEC)
+        if (unlikely(fetchable))
             frame_make_fetchable(slot_frame(found));
         pte_store(pte, entry | slot_frame(found));
         entered++;

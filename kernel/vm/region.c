@@ -16,7 +16,7 @@
 #include <vm/mempolicy.h>
 
 /* Entries come in neighbourhoods: so much is taken for touched at once. */
-#define TOUCH_SPAN (16 * PAGE_SIZE)
+#define TOUCH_SPAN (64 * PAGE_SIZE)
 
 #define entry(n) tree_entry(n, struct region, node)
 

@@ -37,19 +37,20 @@ static void gather_done(struct gather *g)
 }
 
 /* Should the entry go, and whose frame is it?  *cached: an object's. */
-static bool zap_wants(const struct region *r, pte_t e, unsigned flags, bool *cached)
+static bool zap_wants(const struct object *o, pte_t e, unsigned flags, bool *cached)
 {
     const struct frame *f = frame_of(pte_addr(e));
 
-    *cached = !pte_special(e) && r->object != NULL && (f->flags & FRAME_IS_CACHE);
-    return !(flags & ZAP_CACHE_ONLY) || (*cached && f->owner == r->object);
+    *cached = o != NULL && !pte_special(e) && (f->flags & FRAME_IS_CACHE);
+    return likely(!(flags & ZAP_CACHE_ONLY)) || (*cached && f->owner == o);
 }
 
 /* Empties up to GATHER_MAX entries of a run; returns where it stopped. pt_lock held. */
 static vaddr_t zap_run(struct gather *g, struct region *r, pte_t *first, vaddr_t start,
                        vaddr_t stop, unsigned flags)
 {
-    pte_t *end = first + ((stop - start) >> PAGE_SHIFT), *pte = first, *last = NULL;
+    pte_t *end = first + ((stop - start) >> PAGE_SHIFT), *pte = first, *lowest = NULL, *last = NULL;
+    const struct object *o = r->object;
     unsigned n = g->n, cached_frames = 0;
     bool cached;
 
@@ -60,16 +61,18 @@ static vaddr_t zap_run(struct gather *g, struct region *r, pte_t *first, vaddr_t
             pte = entries_skip(pte + 1, end) - 1;
             continue;
         }
-        if (!zap_wants(r, e, flags, &cached))
+        if (!zap_wants(o, e, flags, &cached))
             continue;
         pte_store(pte, 0);
         cached_frames += cached;
         if (!pte_special(e))
             g->frames[n++] = pte_addr(e);
-        if (last == NULL && g->high == g->low)
-            g->low = start + ((vaddr_t)(pte - first) << PAGE_SHIFT);
+        if (lowest == NULL)
+            lowest = pte;
         last = pte;
     }
+    if (lowest != NULL && g->high == g->low)
+        g->low = start + ((vaddr_t)(lowest - first) << PAGE_SHIFT);
     if (last != NULL)
         g->high = start + ((vaddr_t)(last - first + 1) << PAGE_SHIFT);
     r->space->resident_anon -= n - g->n - cached_frames;
