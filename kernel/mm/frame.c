@@ -729,6 +729,11 @@ uint64_t frame_reserve(void)
     return reserve;
 }
 
+static void use_add(unsigned node, enum frame_use use, uint64_t by)
+{
+    __atomic_fetch_add(&uses[node].by[use], by, __ATOMIC_RELAXED);
+}
+
 /* Neighbours mostly lie on one node. */
 void frame_use_count(const paddr_t *frame, size_t count, enum frame_use use, int by)
 {
@@ -737,7 +742,7 @@ void frame_use_count(const paddr_t *frame, size_t count, enum frame_use use, int
 
         for (run = 1; i + run < count && frame_of(frame[i + run])->node == node;)
             run++;
-        __atomic_fetch_add(&uses[node].by[use], by < 0 ? -run : run, __ATOMIC_RELAXED);
+        use_add(node, use, by < 0 ? -run : run);
     }
 }
 
@@ -900,14 +905,14 @@ static paddr_t table_alloc(void)
     if (pa == PADDR_NONE)
         return pa;
     frame_of(pa)->flags = FRAME_IS_TABLE;
-    frame_use_count(&pa, 1, USE_TABLES, 1);
+    use_add(frame_of(pa)->node, USE_TABLES, 1);
     return pa;
 }
 
 /* Those of start-up are not counted and not freed either. */
 static void table_free(paddr_t pa)
 {
-    frame_use_count(&pa, 1, USE_TABLES, -1);
+    use_add(frame_of(pa)->node, USE_TABLES, -1ul);
     frame_put(pa);
 }
 
