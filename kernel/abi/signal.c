@@ -281,14 +281,15 @@ long sys_rt_sigreturn(void)
 {
     struct task *t = task_current();
     struct hal_regs *r = hal_user_regs(&t->thread.ctx);
+    uint64_t mask = t->blocked;
     stack_t alt;
-    uint64_t mask;
+    err_t err = abi_signal_return(r, &mask, &alt);
 
-    if (abi_signal_return(r, &mask, &alt)) {
+    signal_set_mask(mask);
+    if (err) {
         signal_force(SIGSEGV, SI_KERNEL, 0);
         return 0;
     }
-    signal_set_mask(mask);
     if (altstack_set(t, &alt, regs_sp(r)))
         compiler_barrier(); /* a bad one is left alone, as on Linux */
     return regs_return(r);

@@ -15,7 +15,7 @@
 
 __hot void upcall_syscall(struct hal_regs *r)
 {
-    unsigned long nr = (unsigned long)regs_nr(r);
+    unsigned nr = (unsigned)regs_nr(r);
     long ret = -ENOSYS;
 
     if (unlikely(syscall_trace))

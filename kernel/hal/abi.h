@@ -33,17 +33,21 @@ struct abi_signal_frame {
     uint64_t mask; /* signal mask to be restored by sigreturn */
     stack_t altstack; /* as it was, for uc_stack */
     vaddr_t stack; /* top of the stack to build on, red zone not yet left out */
+    vaddr_t stack_floor; /* the alternate stack's bottom when that is built on, else 0 */
     vaddr_t trampoline; /* user address of the vDSO's sigreturn, 0: none */
 };
 
 /*
  * Builds Linux's rt_sigframe on the user stack and points `r` at the handler.  May sleep (faults).
- * Return: 0; -EFAULT when the stack cannot be written.
+ * Return: 0; -EFAULT when the stack cannot be written or, on x86_64, the frame would leave the
+ * alternate stack (Linux for arm64 does not look).
  */
 err_t __must_check abi_signal_setup(struct hal_regs *r, const struct abi_signal_frame *f);
 /*
  * Undoes it: reads the frame at the user stack pointer into `r`, FPU state, *mask and *altstack,
  * and accepts only what user mode may have.  Return: 0; -EFAULT or -EINVAL (SIGSEGV follows).
+ * A frame that can be read, but not accepted, still gives registers and *mask, as on Linux: a handler of
+ * that SIGSEGV which returns goes on behind the signal, not at the same sigreturn for ever.
  */
 err_t __must_check abi_signal_return(struct hal_regs *r, uint64_t *mask, stack_t *altstack);
 

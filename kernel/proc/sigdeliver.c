@@ -75,14 +75,17 @@ static bool on_altstack(const stack_t *s, vaddr_t sp)
     return s->ss_size != 0 && sp > base && sp - base <= s->ss_size;
 }
 
-static vaddr_t handler_stack(const struct task *t, const struct signal_action *a, vaddr_t sp)
+/* Where the frame goes: below sp, or the alternate stack's top. */
+static void choose_stack(const struct task *t, const struct signal_action *a, vaddr_t sp,
+                         struct abi_signal_frame *f)
 {
     const stack_t *s = &t->altstack;
+    bool nested = on_altstack(s, sp);
+    bool entering = !nested && (a->flags & SA_ONSTACK) && !(s->ss_flags & SS_DISABLE) &&
+                    s->ss_size != 0;
 
-    if (!(a->flags & SA_ONSTACK) || (s->ss_flags & SS_DISABLE) || s->ss_size == 0 ||
-        on_altstack(s, sp))
-        return sp;
-    return (vaddr_t)s->ss_sp + s->ss_size;
+    f->stack = entering ? (vaddr_t)s->ss_sp + s->ss_size : sp;
+    f->stack_floor = nested || entering ? (vaddr_t)s->ss_sp : 0;
 }
 
 static void call_handler(struct hal_regs *r, int sig, const siginfo_t *info,
@@ -104,7 +107,7 @@ static void call_handler(struct hal_regs *r, int sig, const siginfo_t *info,
     abi_vdso(&vdso_size, &trampoline);
     if (trampoline && t->thread.space->vdso)
         f.trampoline = t->thread.space->vdso + trampoline;
-    f.stack = handler_stack(t, a, regs_sp(r));
+    choose_stack(t, a, regs_sp(r), &f);
     if (abi_signal_setup(r, &f)) {
         if (sig == SIGSEGV)
             process_exit_group(SIGSEGV);

@@ -486,6 +486,103 @@ static void waiting_member(void)
     pause();
 }
 
+/* ---- frames that cannot be taken back ------------------------------------------------------ */
+
+static volatile sig_atomic_t segv_count;
+
+static void on_segv_count(int sig)
+{
+    (void)sig;
+    if (++segv_count > 3)
+        _exit(9); /* the same sigreturn again and again */
+}
+
+static void on_usr1_wreck(int sig, siginfo_t *info, void *context)
+{
+    ucontext_t *uc = context;
+
+    (void)sig;
+    (void)info;
+#ifdef __x86_64__
+    uc->uc_mcontext.fpregs = (void *)8;
+    sigaddset(&uc->uc_sigmask, SIGUSR2);
+#else
+    ((uint32_t *)uc->uc_mcontext.__reserved)[1] = 8; /* the first record's size */
+    sigaddset(&uc->uc_sigmask, SIGUSR2);
+#endif
+}
+
+/* Linux takes registers and mask from a frame before it finds that the rest is bad: the handler of
+ * its SIGSEGV returns behind the signal. */
+static void part_bad_frame(void)
+{
+    struct sigaction wreck = { .sa_sigaction = on_usr1_wreck, .sa_flags = SA_SIGINFO };
+    struct sigaction count = { .sa_handler = on_segv_count };
+    sigset_t now;
+
+    part("bad frames");
+    sigaction(SIGUSR1, &wreck, NULL);
+    sigaction(SIGSEGV, &count, NULL);
+    SHOW(raise(SIGUSR1));
+    SHOW(segv_count);
+    sigprocmask(SIG_SETMASK, NULL, &now);
+    SHOW(sigismember(&now, SIGUSR2));
+    SHOW(sigismember(&now, SIGSEGV));
+    sigemptyset(&now);
+    sigprocmask(SIG_SETMASK, &now, NULL);
+    signal(SIGUSR1, SIG_DFL);
+    signal(SIGSEGV, SIG_DFL);
+}
+
+static volatile sig_atomic_t nested;
+
+static void on_usr1_nested(int sig)
+{
+    if (++nested < 5)
+        raise(sig);
+    _exit(0);
+}
+
+static char *below_stack;
+
+static void child_small_stack(void)
+{
+    struct sigaction again = { .sa_handler = on_usr1_nested, .sa_flags = SA_ONSTACK | SA_NODEFER };
+    stack_t small = { .ss_sp = below_stack + 8192, .ss_size = 2048 };
+
+    syscall(SYS_sigaltstack, &small, NULL);
+    sigaction(SIGUSR1, &again, NULL);
+    raise(SIGUSR1);
+}
+
+/* A frame that does not fit into the alternate stack: nothing below that is written. */
+static void part_small_stack(void)
+{
+    size_t dirty = 0;
+
+    part("small stack");
+    below_stack = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+#ifdef __x86_64__
+    reap("small", spawn(child_small_stack));
+#else
+    SAY("small: signal 11"); /* arm64 does not look: its least stack is larger than a frame */
+#endif
+    for (size_t i = 0; i < 8192; i++)
+        dirty += below_stack[i] != 0;
+    SHOW(dirty);
+    munmap(below_stack, 16384);
+}
+
+/* Of a call's number 32 bits count. */
+static void part_numbers(void)
+{
+    part("numbers of calls");
+    SHOW(syscall(SYS_getpid | 0x100000000L) == getpid());
+    SHOW(syscall((long)(SYS_getpid | 0xffffffff00000000UL)) == getpid());
+    SHOW(syscall(-1L));
+    SHOW(syscall(0x7fffffffL));
+}
+
 static void part_groups(void)
 {
     pid_t a, b;
@@ -1131,6 +1228,9 @@ int main(int argc, char **argv)
     part_restart();
     part_stopped_sleep();
     part_altstack();
+    part_bad_frame();
+    part_small_stack();
+    part_numbers();
     part_groups();
     part_orphans();
     part_death_signal();

@@ -153,13 +153,12 @@ err_t abi_signal_return(struct hal_regs *r, uint64_t *mask, stack_t *altstack)
         return -EFAULT;
     if (copy_from_user((char *)&front + skip, USER_PTR(void, r->sp + skip), sizeof front - skip))
         return -EFAULT;
-    if (!front_is_usual(&front))
-        err = record_find(r->sp + offsetof(struct frame_front, fp), &front.fp);
-    if (err != 0)
-        return err;
     if ((front.pstate & (PSTATE_MODE_MASK | PSTATE_MASKS)) != PSTATE_EL0T)
-        return -EINVAL;
-    hal_fpu_load_current(&front.fp);
+        err = -EINVAL;
+    else if (!front_is_usual(&front))
+        err = record_find(r->sp + offsetof(struct frame_front, fp), &front.fp);
+    if (err == 0)
+        hal_fpu_load_current(&front.fp);
     memcpy(r->x, front.x, sizeof front.x);
     r->sp = front.sp;
     r->pc = front.pc;
@@ -167,7 +166,7 @@ err_t abi_signal_return(struct hal_regs *r, uint64_t *mask, stack_t *altstack)
     r->nr = -1;
     *mask = front.mask;
     *altstack = front.stack;
-    return 0;
+    return err;
 }
 
 long abi_arch_prctl(int code, uint64_t addr)

@@ -114,6 +114,8 @@ err_t abi_signal_setup(struct hal_regs *r, const struct abi_signal_frame *f)
         return -EFAULT;
     fpstate = ALIGN_DOWN(fpstate - fpstate_size(), 64);
     at = ALIGN_DOWN(fpstate - sizeof(struct frame), 16) - 8;
+    if (f->stack_floor != 0 && at <= f->stack_floor)
+        return -EFAULT;
     if (fpstate_out(fpstate))
         return -EFAULT;
     sigcontext_fill(&frame.uc.uc_mcontext, r, f, fpstate);
@@ -198,14 +200,12 @@ err_t abi_signal_return(struct hal_regs *r, uint64_t *mask, stack_t *altstack)
 
     if (copy_from_user(&uc, USER_PTR(void, at), sizeof(uc)))
         return -EFAULT;
+    sigcontext_take(r, &uc.uc_mcontext);
+    *mask = uc.uc_sigmask;
+    *altstack = uc.uc_stack;
     if (uc.uc_mcontext.fpstate)
         err = fpstate_in((vaddr_t)uc.uc_mcontext.fpstate);
     if (err || !uc.uc_mcontext.fpstate)
         fpu_reset_current();
-    if (err)
-        return err;
-    sigcontext_take(r, &uc.uc_mcontext);
-    *mask = uc.uc_sigmask;
-    *altstack = uc.uc_stack;
-    return 0;
+    return err;
 }

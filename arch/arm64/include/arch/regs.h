@@ -71,7 +71,7 @@ static inline uint64_t regs_arg(const struct hal_regs *r, unsigned n)
 
 static inline long regs_nr(const struct hal_regs *r)
 {
-    return r->nr;
+    return (int)r->nr; /* Linux looks at 32 bits */
 }
 
 static inline void regs_set_nr(struct hal_regs *r, long nr)

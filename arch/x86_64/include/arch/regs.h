@@ -98,7 +98,7 @@ static inline uint64_t regs_arg(const struct hal_regs *r, unsigned n)
 
 static inline long regs_nr(const struct hal_regs *r)
 {
-    return (long)r->orig_ax;
+    return (int)r->orig_ax; /* Linux looks at 32 bits */
 }
 
 static inline void regs_set_nr(struct hal_regs *r, long nr)
