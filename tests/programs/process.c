@@ -535,15 +535,15 @@ static void part_bad_frame(void)
 }
 
 static volatile sig_atomic_t nested;
+static char *below_stack;
 
+#ifdef __x86_64__
 static void on_usr1_nested(int sig)
 {
     if (++nested < 5)
         raise(sig);
     _exit(0);
 }
-
-static char *below_stack;
 
 static void child_small_stack(void)
 {
@@ -554,6 +554,7 @@ static void child_small_stack(void)
     sigaction(SIGUSR1, &again, NULL);
     raise(SIGUSR1);
 }
+#endif
 
 /* A frame that does not fit into the alternate stack: nothing below that is written. */
 static void part_small_stack(void)
