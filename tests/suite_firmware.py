@@ -103,10 +103,11 @@ def shown(ctx):
 def bad_tables(ctx):
     srat = (struct.pack("<IQ", 1, 0) + srat_cpu(0, 0) + srat_cpu(1, 77) + srat_memory(0, 0, 64 << 20) +
             srat_memory(1, 32 << 20, 64 << 20) + srat_memory(1, 64 << 20, 64 << 20) + b"\1\0")
-    args = [*table("SRAT", srat, "srat"), *table("SLIT", struct.pack("<Q", 2) + bytes(4), "slit")]
+    args = [*table("SRAT", srat, "srat"), *table("SLIT", struct.pack("<Q", 2) + bytes(4), "slit"),
+            *table("APIC", struct.pack("<II", 0xfee00000, 1) + bytes(2), "madt")]
     with ctx.shell(args=args, name="bad tables") as sh:
         log = sh.output("dmesg")
-        for line in (r"SRAT at offset 0x40: there is no CPU 0x4d", r"SRAT at offset 0x78: memory at 0x2000000 overlaps",
+        for line in (r"APIC at offset 0: a second table, at 0x\w+: left out", r"SRAT at offset 0x40: there is no CPU 0x4d", r"SRAT at offset 0x78: memory at 0x2000000 overlaps",
                      r"SRAT at offset 0xc8: an entry of 0 bytes", r"SLIT at offset 0x2c: node 0 to 0 cannot be 0 away",
                      r"hardware: 1 CPUs, 2 nodes", r"node     1  firmware's 1     distances  20  10"):
             expect_match(line, log)

@@ -318,19 +318,35 @@ static void read_srat(const struct acpi_view *v, struct hw_draft *d)
 {
     const struct acpi_table *t = acpi_find(v, "SRAT", 0);
 
-    if (!t)
-        return;
-    hw_table_begin(d, "SRAT");
-    acpi_read_srat(t, acpi_find(v, "APIC", 0), d);
+    if (t) {
+        hw_table_begin(d, "SRAT");
+        acpi_read_srat(t, acpi_find(v, "APIC", 0), d);
+        hw_table_end(d);
+    }
     hw_nodes_finish(d);
-    hw_table_end(d);
     read_one(v, d, "SLIT", acpi_read_slit);
+}
+
+/* There is to be one of each; the first counts. */
+static void complain_of_seconds(const struct acpi_view *v, struct hw_draft *d)
+{
+    static const char *const single[] = { "APIC", "FACP", "GTDT", "HPET", "IORT", "MCFG", "PPTT", "SLIT",
+                                          "SPCR", "SRAT" };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(single); i++) {
+        const struct acpi_table *t = acpi_find(v, single[i], 1);
+
+        hw_table_begin(d, single[i]);
+        if (t)
+            hw_complain(d, 0, "a second table, at %#llx: left out", (unsigned long long)t->addr);
+    }
 }
 
 void acpi_read_tables(const struct acpi_view *v, struct hw_draft *d)
 {
     d->info->source = HW_FROM_ACPI;
     d->info->rsdp = v->rsdp;
+    complain_of_seconds(v, d);
     read_one(v, d, "FACP", acpi_read_fadt);
     read_definitions(v, d);
     read_one(v, d, "APIC", acpi_read_madt);

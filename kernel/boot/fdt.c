@@ -99,10 +99,13 @@ err_t fdt_open(struct fdt_view *v, const void *blob, uint64_t size)
         return -EINVAL;
     v->blob = blob;
     v->size = fdt_totalsize(blob);
-    v->count = 0;
+    v->count = v->left_out = 0;
     for (int node = 0; node >= 0 && depth >= 0; node = fdt_next_node(blob, node, &depth)) {
-        if (depth >= DEPTH_MAX || v->count == FDT_NODES_MAX)
-            return -EINVAL;
+        if (depth >= DEPTH_MAX || v->count == FDT_NODES_MAX) {
+            if (v->left_out++ == 0)
+                v->left_out_at = fdt_off_dt_struct(blob) + (unsigned)node;
+            continue;
+        }
         open[depth] = v->count;
         v->node[v->count] = (struct fdt_node){
             .offset = node,

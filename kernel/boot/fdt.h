@@ -28,12 +28,13 @@ struct fdt_view {
     const void *blob;
     uint64_t size;
     unsigned count;
+    unsigned left_out, left_out_at; /* nodes that are too deep or too many; where in the blob the first is */
     struct fdt_node node[FDT_NODES_MAX];
 };
 
 /*
  * Opens a view of the blob of at most `size` readable bytes.
- * Return: 0; -EINVAL when any part is malformed, too deep or too large.
+ * Return: 0; -EINVAL when any part is malformed, or it is too large.  Nodes deeper than 16 are left out.
  */
 err_t __must_check fdt_open(struct fdt_view *v, const void *blob, uint64_t size);
 /* Reads a blob into the record.  Return: 0; -EINVAL: there is no memory in it. */

@@ -454,6 +454,8 @@ err_t fdt_read_hardware(const struct fdt_view *v, struct hw_draft *d)
     struct hardware_info *info = d->info;
 
     hw_table_begin(d, "device tree");
+    if (v->left_out != 0)
+        hw_complain(d, v->left_out_at, "%u nodes are too deep or too many: left out", v->left_out);
     info->source = HW_FROM_FDT;
     info->has_pic = info->has_8042 = info->has_vga = info->has_rtc = false;
     read_psci(v, d);

@@ -229,6 +229,31 @@ KTEST(fdt, refuses)
 }
 
 /* Changes bytes at random and uses whatever is still accepted: the sanitizers watch. */
+KTEST(fdt, too_deep_is_left_out)
+{
+    void *blob = kzalloc(BLOB_SIZE);
+    struct fdt_view *v = kzalloc(sizeof *v);
+
+    KTEST_REQUIRE(blob != NULL && v != NULL);
+    fdt_create(blob, BLOB_SIZE);
+    fdt_finish_reservemap(blob);
+    fdt_begin_node(blob, "");
+    for (unsigned i = 0; i < 20; i++)
+        fdt_begin_node(blob, "a");
+    for (unsigned i = 0; i < 20; i++)
+        fdt_end_node(blob);
+    fdt_begin_node(blob, "last");
+    fdt_end_node(blob);
+    fdt_end_node(blob);
+    fdt_finish(blob);
+    KTEST_EQ(fdt_open(v, blob, BLOB_SIZE), 0);
+    KTEST_EQ(v->count, 17); /* the root, 15 below it, the last */
+    KTEST_EQ(v->left_out, 5);
+    KTEST_EQ(fdt_top_find(v, "last"), 16);
+    kfree(v);
+    kfree(blob);
+}
+
 KTEST(fdt, hostile)
 {
     uint8_t *good = kzalloc(BLOB_SIZE), *bad;

@@ -177,15 +177,18 @@ KTEST(irq, storm_is_masked)
 {
     unsigned calls = 0;
     unsigned long flags;
+    uint64_t since;
 
     if (irq_chip() == NULL)
         return;
     KTEST_EQ(irq_register(STORM_LINE, "storm", irq_not_mine, &calls), 0);
+    since = log_next_seq();
     flags = hal_irq_save();
     for (unsigned i = 0; i < IRQ_STORM; i++)
         irq_handle(STORM_LINE);
     hal_irq_restore(flags);
     KTEST_EQ(calls, IRQ_STORM);
+    KTEST_TRUE(ktest_logged(since, "irq", "line 13 (storm) came"));
     KTEST_TRUE(irq_count_on(STORM_LINE, cpus[0]) <= irq_total());
     irq_unregister(STORM_LINE, irq_not_mine, &calls);
 }

@@ -158,10 +158,14 @@ void irq_unhandled(void)
 /* Nobody wanted it.  A level that stays would come again for ever. */
 static __cold void line_unhandled(unsigned irq)
 {
+    char names[64];
+
     if (__atomic_add_fetch(&lines[irq].unhandled, 1, __ATOMIC_RELAXED) != IRQ_STORM)
         return;
     irq_chip()->mask(irq);
-    log_err("line %u came %u times and no device wanted it: it is masked", irq, IRQ_STORM);
+    irq_names(irq, names, sizeof names);
+    log_err("line %u (%s) came %u times and no device wanted it: it is masked", irq,
+            names[0] ? names : "nobody's", IRQ_STORM);
 }
 
 void irq_handle(unsigned irq)
