@@ -62,7 +62,7 @@ echo words | wc -c
 
 
 ATTACKS = ["rings", "connects", "names", "epolls", "transfers", "timers", "copies", "seals", "opens", "frames", "registers",
-           "execs", "leftovers"]
+           "execs", "readers", "leftovers"]
 
 
 @test("random system calls and aimed attacks: the kernel stays, and nothing is lost", kernels=("devine",))

@@ -7,7 +7,8 @@
  * that sees bit 0 frees the word and wakes one.  The woken one takes the word with bit 0 set, since
  * others may be behind it; at worst that costs one look at an empty queue.
  * The rwlock counts readers upwards from 0, a writer is -1; the last one out wakes all readers and
- * one writer.  Readers that come while a writer waits stand back.
+ * one writer.  Readers that come while a writer waits stand back; those that a write found waiting go before
+ * the next one.
  * Locking: the words are atomic.
  */
 #include <sched/mutex.h>
@@ -91,7 +92,7 @@ void mutex_unlock(struct mutex *m)
 void rwlock_init(struct rwlock *l)
 {
     l->state = 0;
-    l->writers_waiting = 0;
+    l->writers_waiting = l->readers_waiting = l->turn = 0;
     waitq_init(&l->waiters);
 }
 
@@ -107,17 +108,62 @@ static bool rwlock_try_read(struct rwlock *l)
     return false;
 }
 
+/* Never below 0: one that came late may have used another's, which then waits for the next. */
+static void turn_use(struct rwlock *l)
+{
+    uint32_t n = atomic_load_relaxed(&l->turn);
+
+    while (n != 0)
+        if (atomic_cas(&l->turn, &n, n - 1))
+            return;
+}
+
+/* One that sleeps: it has its turn, or there are no writers. */
+static bool rwlock_take_turn(struct rwlock *l)
+{
+    int32_t n = atomic_load(&l->state);
+
+    if (atomic_load(&l->turn) == 0 && atomic_load_relaxed(&l->writers_waiting))
+        return false;
+    while (n >= 0)
+        if (atomic_cas(&l->state, &n, n + 1)) {
+            /* Nobody writes: who gives turns sees both or neither. */
+            atomic_fetch_sub(&l->readers_waiting, 1);
+            turn_use(l);
+            return true;
+        }
+    return false;
+}
+
+/* Readers that came during a write go before the next one; else writers that take turns would keep them out for
+ * ever.  Each of them takes the lock, sooner or later, so no turn is left over.  The lock is held for writing. */
+static void rwlock_give_turns(struct rwlock *l)
+{
+    uint32_t n = atomic_load_relaxed(&l->readers_waiting);
+
+    if (unlikely(n != 0))
+        atomic_store_relaxed(&l->turn, n);
+}
+
 static bool rwlock_try_write(struct rwlock *l)
 {
     int32_t free = 0;
 
+    if (unlikely(atomic_load_relaxed(&l->turn) != 0))
+        return false;
     return atomic_cas(&l->state, &free, -1);
+}
+
+static __noinline void rwlock_wait_read(struct rwlock *l)
+{
+    atomic_fetch_add(&l->readers_waiting, 1);
+    wait_event(&l->waiters, rwlock_take_turn(l));
 }
 
 void rwlock_read(struct rwlock *l)
 {
     if (unlikely(!rwlock_try_read(l)))
-        wait_event(&l->waiters, rwlock_try_read(l));
+        rwlock_wait_read(l);
 }
 
 void rwlock_read_done(struct rwlock *l)
@@ -145,6 +191,7 @@ void rwlock_write(struct rwlock *l)
 void rwlock_write_done(struct rwlock *l)
 {
     K_DEBUG_ASSERT(atomic_load_relaxed(&l->state) == -1);
+    rwlock_give_turns(l);
     atomic_store(&l->state, 0);
     waitq_wake_one(&l->waiters);
 }
@@ -152,6 +199,7 @@ void rwlock_write_done(struct rwlock *l)
 void rwlock_downgrade(struct rwlock *l)
 {
     K_DEBUG_ASSERT(atomic_load_relaxed(&l->state) == -1);
+    rwlock_give_turns(l);
     atomic_store(&l->state, 1);
     waitq_wake_one(&l->waiters);
 }

@@ -23,11 +23,13 @@ bool mutex_held(const struct mutex *m); /* by the running thread */
 
 struct rwlock {
     int32_t state; /* atomic: -1 written, 0 free, n readers */
-    uint32_t writers_waiting; /* atomic; readers yield to them */
+    uint32_t writers_waiting; /* atomic; readers that come yield to them */
+    uint32_t readers_waiting; /* atomic: that sleep, or are about to */
+    uint32_t turn; /* atomic: how many of those go before the next writer */
     struct waitq waiters;
 };
 
-#define RWLOCK_INIT(name) { 0, 0, WAITQ_INIT((name).waiters) }
+#define RWLOCK_INIT(name) { 0, 0, 0, 0, WAITQ_INIT((name).waiters) }
 void rwlock_init(struct rwlock *l);
 void rwlock_read(struct rwlock *l);
 void rwlock_read_done(struct rwlock *l);

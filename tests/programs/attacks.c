@@ -1078,6 +1078,52 @@ static void execs(void)
     }
 }
 
+/* ---- threads that keep the lock of their memory ---------------------------------------------------- */
+
+static void *keep_mapping(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        char *p = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        mprotect(p, PAGE, PROT_READ);
+        munmap(p, 16 * PAGE);
+    }
+    return NULL;
+}
+
+/* Others look at it nevertheless, as ps does. */
+static void readers(void)
+{
+    static char text[PAGE];
+    uint64_t end = now_ms() + 20000;
+    char path[64];
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        pthread_t thread;
+
+        for (unsigned i = 0; i < 8; i++)
+            pthread_create(&thread, NULL, keep_mapping, NULL);
+        for (;;)
+            pause();
+    }
+    sprintf(path, "/proc/%d/maps", pid);
+    for (unsigned i = 0; i < 30; i++) {
+        int fd = (int)MUST(open(path, O_RDONLY));
+
+        while (read(fd, text, sizeof text) > 0)
+            ;
+        close(fd);
+    }
+    kill(pid, SIGKILL);
+    MUST(waitpid(pid, NULL, 0));
+    if (now_ms() > end) {
+        printf("FAILED readers: they are kept out\n");
+        _exit(1);
+    }
+}
+
 /* ---- what stays when its maker has gone --------------------------------------------------------- */
 
 static void fill_segments(void)
@@ -1162,7 +1208,8 @@ static const struct {
 } attacks[] = {{"rings", rings},   {"connects", connects}, {"names", names},     {"epolls", epolls},
                {"transfers", transfers},
                {"timers", timers}, {"copies", copies},     {"seals", seals},     {"opens", opens},   {"frames", frames},
-               {"registers", registers}, {"execs", execs},         {"leftovers", leftovers}};
+               {"registers", registers}, {"execs", execs},         {"readers", readers},
+               {"leftovers", leftovers}};
 
 /* Its status; who hangs is killed, and must die of it. */
 static int wait_for(pid_t pid, uint64_t ms)
