@@ -173,7 +173,7 @@ KTEST(region, random_against_model)
 #define TIB_FRAMES (1ull << 28)
 #define SPREAD 4001 /* frames between two that are taken */
 
-/* Words that give the whole region and take single frames all over it may cost. */
+/* Words that giving the whole region may cost, and taking its only free frame, wherever that lies. */
 static void check_work(struct ktest *t, struct frame_region *r, pfn_t end)
 {
     uint64_t before = region_work();
@@ -181,14 +181,15 @@ static void check_work(struct ktest *t, struct frame_region *r, pfn_t end)
 
     region_give(r, 0, end);
     KTEST_TRUE(region_work() - before <= 2 * (end / 64) + end / 64 / 32); /* with summaries */
+    KTEST_EQ(region_take_run(r, end, 1), 0);
     for (pfn_t at = 0; at < end; at += end / SPREAD) {
+        region_give(r, at, 1);
         before = region_work();
         KTEST_EQ(region_take(r, &pa, 1), 1);
         KTEST_TRUE(region_work() - before <= 2 * r->levels);
+        KTEST_EQ(PFN(pa), at);
     }
-    for (pfn_t at = 0; at < PFN(pa); at++)
-        region_give(r, at, 1);
-    region_give(r, PFN(pa), 1);
+    region_give(r, 0, end);
     KTEST_EQ(r->free, end);
 }
 
