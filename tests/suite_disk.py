@@ -68,6 +68,24 @@ def check_tools(sh):
                  f"{SIZE // 512}\n0\n254:0\n", "/sys")
 
 
+CLEARED = ((MIB, MIB), (3 * MIB + 512, 512))  # where, how much
+
+
+def check_clear(sh):
+    """Zeros by BLKZEROOUT, whole and parts of pages that the cache has; what is around them stays."""
+    for start, size in CLEARED:
+        around = f"(dd bs=512 count=8 skip={start // 512 - 8}; dd bs=512 count=8 skip={(start + size) // 512}) </dev/vda 2>/dev/null | sha256sum"
+        before = sh.output(around)
+        sh.output(f"/usr/bin/blkdiscard -z -f -o {start} -l {size} /dev/vda")
+        expect_equal(sh.output(f"dd if=/dev/vda bs=512 skip={start // 512} count={size // 512} 2>/dev/null | tr -d '\\0' | wc -c"), "0\n",
+                     f"bytes that are not 0 of the {size} from {start}")
+        expect_equal(sh.output(around), before, "the bytes around them")
+    output, status = sh.run("/usr/bin/blkdiscard -f -o 3145728 -l 100 /dev/vda")
+    expect_equal(status, 1, f"blkdiscard of no whole sector: {output}")
+    expect_match(r"^vda +0 +512B +2G", sh.output("/usr/bin/lsblk -D"), "what can be discarded")
+    sh.output("/usr/bin/blkdiscard -f -o 32M -l 1M /dev/vda")
+
+
 @test("a disk is read, written, synced and turned off", kernels=("devine",))
 def disk_whole(ctx):
     path = image(ctx, "whole")
@@ -88,11 +106,14 @@ def disk_whole(ctx):
         sum_of = sh.output("tail -c +9 /tmp/pattern | sha256sum").split()[0]
         sh.output("for i in $(seq 64); do printf %08d $i; tail -c +9 /tmp/pattern; done | dd of=/dev/vda bs=1M; sync", 120)
         check_pattern(path.read_bytes(), sum_of)
+        check_clear(sh)
         sh.output("echo last words | dd of=/dev/vda bs=1 seek=1000000 conv=notrunc")
         hvc.check_all(sh, ends)
         sh.send("poweroff\n")
         expect_equal(sh.expect_exit(60), 0, "QEMU's status")
     expect_equal(path.read_bytes()[1000000:1000011], b"last words\n", "what was written before the machine went off")
+    for start, size in CLEARED:
+        expect_equal(path.read_bytes()[start:start + size].count(0), size, "zeros on the medium")
     path.unlink()
 
 

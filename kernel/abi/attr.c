@@ -253,7 +253,7 @@ static err_t allocate(struct file *f, int mode, off_t offset, off_t length)
         return -ESPIPE;
     if (S_ISDIR(f->inode->mode))
         return -EISDIR;
-    if (!S_ISREG(f->inode->mode))
+    if (!S_ISREG(f->inode->mode) && !S_ISBLK(f->inode->mode))
         return -ENODEV;
     if (!f->ops->fallocate)
         return -EOPNOTSUPP;
@@ -266,9 +266,9 @@ long sys_fallocate(int fd, int mode, off_t offset, off_t length)
 
     if (offset < 0 || length <= 0)
         return -EINVAL;
-    if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
+    if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
         return -EOPNOTSUPP;
-    if ((mode & FALLOC_FL_PUNCH_HOLE) && !(mode & FALLOC_FL_KEEP_SIZE))
+    if ((mode & FALLOC_FL_PUNCH_HOLE) && (mode & FALLOC_FL_ZERO_RANGE || !(mode & FALLOC_FL_KEEP_SIZE)))
         return -EOPNOTSUPP;
     if (length > INT64_MAX - offset)
         return -EFBIG;

@@ -451,6 +451,67 @@ ssize_t cache_direct(struct blockdev *d, struct uio *u, uint64_t pos, size_t n, 
     return pos > start ? (ssize_t)(pos - start) : err;
 }
 
+/* ---- clearing -------------------------------------------------------------------------------- */
+
+/* One request's worth of [pos, end), by the device itself or by writing a page of zeros again and again.
+ * Return: bytes, or an errno. */
+static ssize_t clear_run(struct run *w, enum block_op op, uint64_t pos, uint64_t end)
+{
+    const struct block_device *b = w->d->b;
+    uint64_t most = op == BLOCK_WRITE ? (uint64_t)run_pages_max(w->d) * PAGE_SIZE :
+                    SECTOR_BYTES * (uint64_t)(op == BLOCK_ZERO ? b->zero_sectors_max : b->discard_sectors_max);
+    uint32_t sectors = (uint32_t)(MIN(end - pos, most) / SECTOR_BYTES), left = sectors * SECTOR_BYTES;
+    unsigned count = 0;
+    err_t err;
+
+    for (; op == BLOCK_WRITE && left > 0; left -= w->seg[count].bytes)
+        w->seg[++count] = (struct dma_segment){ w->frame[0], MIN(left, (uint32_t)PAGE_SIZE) };
+    memset(&w->request, 0, sizeof w->request);
+    w->request = (struct block_request){ .device = w->d->b, .op = op, .sector = pos / SECTOR_BYTES,
+                                         .sectors = sectors, .count = count, .seg = w->seg };
+    err = block_submit_wait(&w->request);
+    return err ? err : (ssize_t)sectors * SECTOR_BYTES;
+}
+
+static err_t clear_range(struct run *w, enum block_op op, uint64_t pos, uint64_t end)
+{
+    while (pos < end) {
+        ssize_t n = clear_run(w, op, pos, end);
+
+        if (n < 0)
+            return (err_t)n;
+        pos += (uint64_t)n;
+        if (pos < end && thread_signal_pending())
+            return -EINTR;
+    }
+    return 0;
+}
+
+err_t cache_clear(struct blockdev *d, enum block_op op, uint64_t pos, uint64_t n)
+{
+    struct run *w = kzalloc(sizeof *w);
+    err_t err;
+
+    if (!w)
+        return -ENOMEM;
+    w->d = d;
+    if (op == BLOCK_WRITE && (w->frame[0] = frame_alloc(FRAME_ZERO)) == PADDR_NONE) {
+        kfree(w);
+        return -ENOMEM;
+    }
+    mutex_lock(&d->sync_mutex);
+    err = write_back(d, pos / PAGE_SIZE, PAGES(pos + n)); /* nothing of it is under way then */
+    atomic_store(&d->unflushed, true);
+    if (err == 0)
+        err = clear_range(w, op, pos, pos + n);
+    object_punch(&d->object, pos, pos + n);
+    mutex_unlock(&d->sync_mutex);
+    if (op == BLOCK_WRITE)
+        frame_put(w->frame[0]);
+    kfree(w);
+    return err;
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 void cache_drop(struct blockdev *d)

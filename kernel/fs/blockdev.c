@@ -20,6 +20,7 @@
 #include <svc/subsystem.h>
 
 #include <linux/capability.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/hdreg.h>
 
@@ -376,6 +377,60 @@ static long buffers_flush(struct blockdev *d)
     return 0;
 }
 
+/* BLOCK_ZERO by hand where the device cannot. */
+static err_t range_clear(struct blockdev *d, enum block_op op, bool by_hand, uint64_t start, uint64_t n)
+{
+    const struct block_device *b = d->b;
+    uint32_t most = op == BLOCK_ZERO ? b->zero_sectors_max : b->discard_sectors_max;
+    err_t err = -EOPNOTSUPP;
+
+    if (atomic_load_relaxed(&b->read_only))
+        return -EPERM;
+    if (!IS_ALIGNED(start | n, (uint64_t)b->logical))
+        return -EINVAL;
+    mutex_lock(&d->write_mutex);
+    if (most != 0)
+        err = cache_clear(d, op, start, n);
+    if (err == -EOPNOTSUPP && by_hand)
+        err = cache_clear(d, BLOCK_WRITE, start, n);
+    mutex_unlock(&d->write_mutex);
+    return err;
+}
+
+/* BLKDISCARD, BLKZEROOUT: start and length, two words. */
+static long clear_ioctl(struct file *f, enum block_op op, unsigned long arg)
+{
+    struct blockdev *d = device_of(f);
+    uint64_t range[2];
+
+    if (!(f->fmode & FMODE_WRITE))
+        return -EBADF;
+    if (op == BLOCK_DISCARD && d->b->discard_sectors_max == 0)
+        return -EOPNOTSUPP;
+    if (copy_from_user(range, USER_PTR(uint64_t, arg), sizeof range) != 0)
+        return -EFAULT;
+    if (!IS_ALIGNED(range[0] | range[1], (uint64_t)SECTOR_BYTES) || !range_fits(range[0], range[1], size_of(d)))
+        return -EINVAL;
+    return range_clear(d, op, op == BLOCK_ZERO, range[0], range[1]);
+}
+
+/* What of fallocate(2) a device without holes can do: zeros, which may also be left out on the medium. */
+static err_t block_fallocate(struct file *f, int mode, uint64_t offset, uint64_t length)
+{
+    struct blockdev *d = device_of(f);
+    uint64_t size = size_of(d);
+    bool punch = mode & FALLOC_FL_PUNCH_HOLE;
+
+    if (is_gone(d))
+        return -EIO;
+    if (!(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) ||
+        mode & ~(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE))
+        return -EOPNOTSUPP;
+    if (offset >= size || (length > size - offset && !(mode & FALLOC_FL_KEEP_SIZE)))
+        return -EINVAL;
+    return range_clear(d, BLOCK_ZERO, !punch, offset, MIN(length, size - offset));
+}
+
 static long block_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 {
     struct blockdev *d = device_of(f);
@@ -422,6 +477,9 @@ static long block_ioctl(struct file *f, unsigned cmd, unsigned long arg)
     case BLKRRPART: /* there are no partitions */
         return cred_capable(cred_current(), CAP_SYS_ADMIN) ? -EINVAL : -EACCES;
     case BLKDISCARD:
+        return clear_ioctl(f, BLOCK_DISCARD, arg);
+    case BLKZEROOUT:
+        return clear_ioctl(f, BLOCK_ZERO, arg);
     case BLKSECDISCARD:
         return -EOPNOTSUPP;
     case HDIO_GETGEO:
@@ -462,6 +520,7 @@ static const struct file_ops block_file_ops = { .read = block_read,
                                                 .mmap = block_mmap,
                                                 .fsync = block_fsync,
                                                 .ioctl = block_ioctl,
+                                                .fallocate = block_fallocate,
                                                 .release = block_release };
 
 /* ---- opening --------------------------------------------------------------------------------- */

@@ -69,6 +69,9 @@ void cache_balance(struct blockdev *d);
 /* Reads or writes [pos, pos + n) without the cache, which stays coherent.  All are multiples of the logical
  * block.  Return: bytes, or an errno. */
 ssize_t cache_direct(struct blockdev *d, struct uio *u, uint64_t pos, size_t n, bool write);
+/* Clears [pos, pos + n), multiples of the logical block, on the device: BLOCK_DISCARD, BLOCK_ZERO.  What the cache
+ * has of it goes.  write_mutex held.  Return: 0, -EIO, -EOPNOTSUPP, -EINTR with a part of it done. */
+err_t cache_clear(struct blockdev *d, enum block_op op, uint64_t pos, uint64_t n);
 /* Throws pages away that nobody uses and that need not be written. */
 void cache_drop(struct blockdev *d);
 err_t cache_start(void); /* threads and shrinker */

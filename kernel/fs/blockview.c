@@ -56,6 +56,21 @@ static uint64_t ahead_kib(const struct blockdev *d)
     return atomic_load_relaxed(&d->ahead_pages) * (PAGE_SIZE / KiB);
 }
 
+static uint64_t discard_granularity(const struct blockdev *d)
+{
+    return d->b->discard_granularity;
+}
+
+static uint64_t discard_max(const struct blockdev *d)
+{
+    return (uint64_t)d->b->discard_sectors_max * SECTOR_BYTES;
+}
+
+static uint64_t zero_max(const struct blockdev *d)
+{
+    return (uint64_t)d->b->zero_sectors_max * SECTOR_BYTES;
+}
+
 static err_t ahead_store(struct blockdev *d, const char *text)
 {
     uint64_t kib;
@@ -116,8 +131,10 @@ static int stat_line(const struct blockdev *d, char *out, size_t size)
                            ms(s.time[op]));
     n += fmt_scnprintf(out + n, size - (size_t)n, "%u %llu %llu ", s.in_flight, ms(s.busy),
                        ms(s.time[BLOCK_READ] + s.time[BLOCK_WRITE] + s.time[BLOCK_FLUSH]));
-    n += fmt_scnprintf(out + n, size - (size_t)n, "0 0 0 0 %llu %llu\n",
-                       (unsigned long long)s.requests[BLOCK_FLUSH], ms(s.time[BLOCK_FLUSH]));
+    n += fmt_scnprintf(out + n, size - (size_t)n, "%llu 0 %llu %llu %llu %llu\n",
+                       (unsigned long long)s.requests[BLOCK_DISCARD], (unsigned long long)s.sectors[BLOCK_DISCARD],
+                       ms(s.time[BLOCK_DISCARD]), (unsigned long long)s.requests[BLOCK_FLUSH],
+                       ms(s.time[BLOCK_FLUSH]));
     return n;
 }
 
@@ -165,12 +182,12 @@ static const struct view_file files[] = {
     { "queue/nr_requests", .number = requests },
     { "queue/scheduler", .text = show_scheduler },
     { "queue/write_cache", .text = show_cache },
-    { "queue/discard_granularity", .number = zero },
-    { "queue/discard_max_bytes", .number = zero },
-    { "queue/discard_max_hw_bytes", .number = zero },
+    { "queue/discard_granularity", .number = discard_granularity },
+    { "queue/discard_max_bytes", .number = discard_max },
+    { "queue/discard_max_hw_bytes", .number = discard_max },
     { "queue/discard_zeroes_data", .number = zero },
     { "queue/write_same_max_bytes", .number = zero },
-    { "queue/write_zeroes_max_bytes", .number = zero },
+    { "queue/write_zeroes_max_bytes", .number = zero_max },
     { "queue/zone_append_max_bytes", .number = zero },
     { "queue/zoned", .text = show_zoned },
     { "queue/nr_zones", .number = zero },

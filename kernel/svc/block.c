@@ -146,7 +146,7 @@ static bool request_fits(const struct block_request *r)
         return false;
     if (r->sector > sectors || r->sectors > sectors - r->sector)
         return false;
-    return (r->op != BLOCK_WRITE && r->op != BLOCK_DISCARD) || b->can_write;
+    return b->can_write || (r->op != BLOCK_WRITE && r->op != BLOCK_DISCARD && r->op != BLOCK_ZERO);
 }
 
 void block_submit(struct block_request *r)

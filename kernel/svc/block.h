@@ -26,14 +26,14 @@
 struct block_device;
 struct block_request;
 
-enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_IDENTIFY, BLOCK_OPS };
+enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_ZERO, BLOCK_IDENTIFY, BLOCK_OPS };
 
 struct block_request {
     struct block_device *device;
     enum block_op op;
     uint64_t sector;
     uint32_t sectors; /* 0 for a flush */
-    unsigned count; /* pieces of data; 0 for a flush and a discard */
+    unsigned count; /* pieces of data; 0 for a flush, a discard and what is to become zero */
     struct dma_segment *seg; /* [1..count]; [0] and [count + 1] are the driver's, at least three */
     void (*done)(struct block_request *r, err_t err); /* once; any context; 0 or -EIO, -EOPNOTSUPP */
     void *arg; /* for done() */
@@ -65,7 +65,8 @@ struct block_device {
     uint32_t logical, physical, io_min, io_opt; /* bytes */
     unsigned segments_max; /* pieces of one request */
     uint32_t segment_bytes_max;
-    uint32_t discard_sectors_max; /* of one request; 0: it cannot */
+    uint32_t discard_sectors_max, zero_sectors_max; /* of one request; 0: it cannot */
+    uint32_t discard_granularity; /* bytes; 0: it cannot */
     bool can_write, write_cache, rotational, removable;
     const struct block_ops *ops;
 

@@ -30,12 +30,12 @@
 #define FEATURES                                                                                   \
     (BIT(VIRTIO_BLK_F_SIZE_MAX) | BIT(VIRTIO_BLK_F_SEG_MAX) | BIT(VIRTIO_BLK_F_RO) |               \
      BIT(VIRTIO_BLK_F_BLK_SIZE) | BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_TOPOLOGY) |           \
-     BIT(VIRTIO_BLK_F_CONFIG_WCE) | BIT(VIRTIO_BLK_F_DISCARD))
+     BIT(VIRTIO_BLK_F_CONFIG_WCE) | BIT(VIRTIO_BLK_F_DISCARD) | BIT(VIRTIO_BLK_F_WRITE_ZEROES))
 
 /* In block_request.driver: what the device reads and writes besides the data. */
 struct blk_area {
     struct virtio_blk_outhdr header;
-    struct virtio_blk_discard_write_zeroes discard;
+    struct virtio_blk_discard_write_zeroes range;
     uint8_t status;
 };
 _Static_assert(sizeof(struct blk_area) <= sizeof(((struct block_request *)0)->driver), "no room");
@@ -64,15 +64,21 @@ static uint32_t type_of(enum block_op op)
                                                [BLOCK_WRITE] = VIRTIO_BLK_T_OUT,
                                                [BLOCK_FLUSH] = VIRTIO_BLK_T_FLUSH,
                                                [BLOCK_DISCARD] = VIRTIO_BLK_T_DISCARD,
+                                               [BLOCK_ZERO] = VIRTIO_BLK_T_WRITE_ZEROES,
                                                [BLOCK_IDENTIFY] = VIRTIO_BLK_T_GET_ID };
 
     return types[op];
 }
 
-/* Pieces between header and status: those of the request, or what says which sectors to discard. */
+static bool is_range(const struct block_request *r)
+{
+    return r->op == BLOCK_DISCARD || r->op == BLOCK_ZERO;
+}
+
+/* Pieces between header and status: those of the request, or what says which sectors to clear. */
 static unsigned pieces_of(const struct block_request *r)
 {
-    return r->op == BLOCK_DISCARD ? 1 : r->count;
+    return is_range(r) ? 1 : r->count;
 }
 
 static void area_fill(struct block_request *r)
@@ -84,10 +90,10 @@ static void area_fill(struct block_request *r)
         a->header.sector = r->sector;
     a->status = 0xff;
     r->seg[0] = (struct dma_segment){ virt_to_phys(&a->header), sizeof a->header };
-    if (r->op == BLOCK_DISCARD) {
-        a->discard = (struct virtio_blk_discard_write_zeroes){ .sector = r->sector,
-                                                               .num_sectors = r->sectors };
-        r->seg[1] = (struct dma_segment){ virt_to_phys(&a->discard), sizeof a->discard };
+    if (is_range(r)) {
+        a->range = (struct virtio_blk_discard_write_zeroes){ .sector = r->sector,
+                                                             .num_sectors = r->sectors };
+        r->seg[1] = (struct dma_segment){ virt_to_phys(&a->range), sizeof a->range };
     }
     r->seg[pieces_of(r) + 1] = (struct dma_segment){ virt_to_phys(&a->status), 1 };
 }
@@ -242,6 +248,18 @@ static bool has_write_cache(struct virtio_device *d)
     return virtio_has(d, VIRTIO_BLK_F_FLUSH) && on;
 }
 
+/* Of requests of whole blocks; the alignment is a wish (virtio 1.2, 5.2.4). */
+static void discards_read(struct virtio_device *d, struct block_device *b)
+{
+    uint32_t block = b->logical / SECTOR_BYTES;
+    uint32_t wish = CONFIG32(d, VIRTIO_BLK_F_DISCARD, discard_sector_alignment, 0);
+
+    b->discard_sectors_max = ALIGN_DOWN(CONFIG32(d, VIRTIO_BLK_F_DISCARD, max_discard_sectors, 0), block);
+    b->zero_sectors_max = ALIGN_DOWN(CONFIG32(d, VIRTIO_BLK_F_WRITE_ZEROES, max_write_zeroes_sectors, 0), block);
+    if (b->discard_sectors_max)
+        b->discard_granularity = wish > block && wish <= UINT32_MAX / SECTOR_BYTES ? wish * SECTOR_BYTES : b->logical;
+}
+
 static void limits_read(struct virtio_device *d, struct block_device *b)
 {
     uint32_t segments = CONFIG32(d, VIRTIO_BLK_F_SEG_MAX, seg_max, SEGMENTS_DEFAULT);
@@ -253,7 +271,7 @@ static void limits_read(struct virtio_device *d, struct block_device *b)
         b->logical = SECTOR_BYTES;
     b->segments_max = MIN(MAX(segments, 1u), ring > 2 ? ring - 2 : 1u);
     b->segment_bytes_max = CONFIG32(d, VIRTIO_BLK_F_SIZE_MAX, size_max, UINT32_MAX);
-    b->discard_sectors_max = CONFIG32(d, VIRTIO_BLK_F_DISCARD, max_discard_sectors, 0);
+    discards_read(d, b);
     b->read_only = virtio_has(d, VIRTIO_BLK_F_RO);
     b->can_write = !b->read_only;
     b->write_cache = has_write_cache(d);
@@ -329,8 +347,9 @@ static err_t blk_start(struct virtio_device *d)
     if (err != 0)
         return err;
     serial_read(k);
-    log_info("%s: %s, %llu sectors of %u bytes%s", virtio_name(d), k->b.name,
-             (unsigned long long)k->b.sectors, k->b.logical, k->b.read_only ? ", read-only" : "");
+    log_info("%s: %s, %llu blocks of %u bytes%s", virtio_name(d), k->b.name,
+             (unsigned long long)k->b.sectors / (k->b.logical / SECTOR_BYTES), k->b.logical,
+             k->b.read_only ? ", read-only" : "");
     return 0;
 }
 

@@ -352,7 +352,10 @@ static err_t pci_begin(struct pci_virtio *m, struct pci_device *p)
 
     capabilities_read(m, p);
     if (!m->common.at || !m->notify.at || !m->status.at) {
-        log_warn("%s: registers are missing: it has no modern shape", p->device.name);
+        if (p->id < ID_MODERN && !pci_capability(p, CAPABILITY_VENDOR, 0))
+            log_warn("%s: a legacy virtio device (id %u) without virtio 1.x: not supported", p->device.name, id_of(p));
+        else
+            log_warn("%s: registers are missing: it has no modern shape", p->device.name);
         return -ENXIO;
     }
     pci_master_set(p, true);
