@@ -414,14 +414,19 @@ static void show_auxv(struct textbuf *out, void *arg)
 
 #define MAPS_NAME_COLUMN 73
 
+static void map_pad(struct textbuf *out, size_t line_start)
+{
+    while (out->length - line_start < MAPS_NAME_COLUMN && !out->error)
+        text_append(out, " ", 1);
+}
+
 static void map_name(struct textbuf *out, const struct region *r, size_t line_start)
 {
     char *page, *name;
 
     if (!r->name && !r->file)
         return;
-    while (out->length - line_start < MAPS_NAME_COLUMN && !out->error)
-        text_append(out, " ", 1);
+    map_pad(out, line_start);
     if (r->name) {
         text_printf(out, "%s", r->name);
         return;
@@ -547,6 +552,135 @@ static void show_numa_maps(struct textbuf *out, void *arg)
     mempolicy_put(policy);
     kfree(census);
     space_put(s);
+}
+
+/* ---- smaps --------------------------------------------------------------------------------- */
+
+static void smaps_add(struct region_census *sum, const struct region_census *c)
+{
+    sum->total += c->total;
+    sum->anon += c->anon;
+    sum->shared += c->shared;
+    sum->shared_anon += c->shared_anon;
+    sum->share_bytes += c->share_bytes;
+    sum->share_anon_bytes += c->share_anon_bytes;
+}
+
+static void smaps_line(struct textbuf *out, const char *name, uint64_t bytes)
+{
+    text_printf(out, "%-16s%8llu kB\n", name, (unsigned long long)(bytes / KiB));
+}
+
+/* Pages that were written are the anonymous ones; a file's count as clean. */
+static void smaps_counts(struct textbuf *out, const struct region_census *c, bool rollup,
+                         uint64_t locked_bytes)
+{
+    static const char *const none[] = { "LazyFree:",       "AnonHugePages:",   "ShmemPmdMapped:",
+                                        "FilePmdMapped:",  "Shared_Hugetlb:",  "Private_Hugetlb:",
+                                        "Swap:",           "SwapPss:" };
+    uint64_t private_anon = c->anon - c->shared_anon, shared_file = c->shared - c->shared_anon;
+
+    smaps_line(out, "Rss:", c->total * PAGE_SIZE);
+    smaps_line(out, "Pss:", c->share_bytes);
+    smaps_line(out, "Pss_Dirty:", c->share_anon_bytes);
+    if (rollup) {
+        smaps_line(out, "Pss_Anon:", c->share_anon_bytes);
+        smaps_line(out, "Pss_File:", c->share_bytes - c->share_anon_bytes);
+        smaps_line(out, "Pss_Shmem:", 0);
+    }
+    smaps_line(out, "Shared_Clean:", shared_file * PAGE_SIZE);
+    smaps_line(out, "Shared_Dirty:", c->shared_anon * PAGE_SIZE);
+    smaps_line(out, "Private_Clean:", (c->total - c->shared - private_anon) * PAGE_SIZE);
+    smaps_line(out, "Private_Dirty:", private_anon * PAGE_SIZE);
+    smaps_line(out, "Referenced:", c->total * PAGE_SIZE);
+    smaps_line(out, "Anonymous:", c->anon * PAGE_SIZE);
+    for (size_t i = 0; i < ARRAY_SIZE(none); i++)
+        smaps_line(out, none[i], 0);
+    smaps_line(out, "Locked:", locked_bytes);
+}
+
+static void smaps_flags(struct textbuf *out, const struct region *r)
+{
+    static const struct {
+        unsigned flag;
+        const char *name;
+    } names[] = {
+        { VM_READ, "rd" },        { VM_WRITE, "wr" },     { VM_EXEC, "ex" },
+        { VM_SHARED, "sh" },      { VM_MAY_READ, "mr" },  { VM_MAY_WRITE, "mw" },
+        { VM_MAY_EXEC, "me" },    { VM_STACK, "gd" },     { VM_LOCKED, "lo" },
+        { VM_DONTFORK, "dc" },    { VM_NORESERVE, "nr" }, { VM_WIPEONFORK, "wf" },
+        { VM_DONTDUMP, "dd" },    { VM_NOHUGE, "nh" },
+    };
+
+    text_printf(out, "VmFlags: ");
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (r->flags & names[i].flag)
+            text_printf(out, "%s ", names[i].name);
+    text_append(out, "\n", 1);
+}
+
+static void smaps_region(struct textbuf *out, const struct region *r, const struct region_census *c)
+{
+    map_line(out, r);
+    smaps_line(out, "Size:", r->end - r->start);
+    smaps_line(out, "KernelPageSize:", PAGE_SIZE);
+    smaps_line(out, "MMUPageSize:", PAGE_SIZE);
+    smaps_counts(out, c, false, r->flags & VM_LOCKED ? c->share_bytes : 0);
+    text_printf(out, "THPeligible:    %u\n", 0);
+    smaps_flags(out, r);
+}
+
+/* All regions, one by one or as one. counts[0]: of one, [1]: of all. */
+static void smaps_walk(struct textbuf *out, struct space *s, struct region_census *counts,
+                       bool rollup)
+{
+    const struct region *first = space_find(s, 0), *last = first;
+    uint64_t locked_bytes = 0;
+
+    for (const struct region *r = first; r; r = region_next(r)) {
+        region_count(r, &counts[0]);
+        if (!rollup)
+            smaps_region(out, r, &counts[0]);
+        smaps_add(&counts[1], &counts[0]);
+        locked_bytes += r->flags & VM_LOCKED ? counts[0].share_bytes : 0;
+        last = r;
+    }
+    if (!rollup || !first)
+        return;
+    size_t line_start = out->length;
+    text_printf(out, "%08lx-%08lx ---p 00000000 00:00 0", first->start, last->end);
+    map_pad(out, line_start);
+    text_printf(out, "[rollup]\n");
+    smaps_counts(out, &counts[1], true, locked_bytes);
+}
+
+static void smaps_show(struct textbuf *out, struct pid_node *n, bool rollup)
+{
+    struct space *s = inspected_space(out, n);
+    struct region_census *counts;
+
+    if (!s)
+        return;
+    counts = kzalloc(2 * sizeof *counts);
+    if (counts) {
+        rwlock_read(&s->lock);
+        smaps_walk(out, s, counts, rollup);
+        rwlock_read_done(&s->lock);
+    } else {
+        out->error = -ENOMEM;
+    }
+    kfree(counts);
+    space_put(s);
+}
+
+static void show_smaps(struct textbuf *out, void *arg)
+{
+    smaps_show(out, arg, false);
+}
+
+static void show_smaps_rollup(struct textbuf *out, void *arg)
+{
+    smaps_show(out, arg, true);
 }
 
 static ssize_t mem_access(struct file *f, struct uio *u, off_t *pos, bool write)
@@ -827,6 +961,8 @@ const struct pid_entry pid_entries[] = {
     TEXT("auxv", 0400, show_auxv, NULL),
     TEXT("maps", 0444, show_maps, NULL),
     TEXT("numa_maps", 0444, show_numa_maps, NULL),
+    TEXT("smaps", 0444, show_smaps, NULL),
+    TEXT("smaps_rollup", 0444, show_smaps_rollup, NULL),
     TEXT("limits", 0444, show_limits, NULL),
     MOUNTS("mounts", show_mounts),
     MOUNTS("mountinfo", show_mountinfo),

@@ -82,6 +82,8 @@ long space_migrate(struct space *s, uint64_t from, uint64_t to, bool all);
 /* What numa_maps says of one region; space->lock held. */
 struct region_census {
     uint64_t total, anon, shared_max; /* pages; the most mappings that one has */
+    uint64_t shared, shared_anon; /* pages that have more than one, and those of them that are no file's */
+    uint64_t share_bytes, share_anon_bytes; /* each page by how many map it: Linux's Pss */
     uint64_t node[NODE_MAX];
 };
 void region_count(const struct region *r, struct region_census *out);

@@ -390,6 +390,12 @@ static err_t page_count(struct region *r, vaddr_t addr, pte_t e, void *arg)
     c->anon += !cached;
     c->shared_max = MAX(c->shared_max, maps);
     c->node[f->node]++;
+    c->shared += maps > 1;
+    c->share_bytes += PAGE_SIZE / MAX(maps, 1ul);
+    if (!cached) {
+        c->shared_anon += maps > 1;
+        c->share_anon_bytes += PAGE_SIZE / MAX(maps, 1ul);
+    }
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1126,6 +1127,64 @@ static void part_threads(void)
 
 /* ---- /proc --------------------------------------------------------------------------------- */
 
+/* What /proc/self/smaps says of the region at `at`: a figure in kB, -1: no such line. */
+static long smaps_of(const void *at, const char *field)
+{
+    FILE *f = fopen("/proc/self/smaps", "r");
+    unsigned long start, end;
+    char line[512];
+    bool here = false;
+    long kb = -1;
+
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+            here = start <= (unsigned long)at && (unsigned long)at < end;
+        else if (here && !strncmp(line, field, strlen(field)))
+            sscanf(line + strlen(field), " %ld", &kb);
+    }
+    if (f)
+        fclose(f);
+    return kb;
+}
+
+static void child_smaps(void)
+{
+    char *p = mmap(NULL, 40960, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *all, *end, text[2048];
+    int fd;
+
+    p += 4096;
+    mprotect(p - 4096, 4096, PROT_NONE); /* so that nothing joins it */
+    memset(p, 1, 4 * 4096);
+    SHOW(smaps_of(p, "Size:"));
+    SHOW(smaps_of(p, "KernelPageSize:"));
+    SHOW(smaps_of(p, "Rss:"));
+    SHOW(smaps_of(p, "Pss:"));
+    SHOW(smaps_of(p, "Private_Dirty:"));
+    SHOW(smaps_of(p, "Anonymous:"));
+    fflush(stdout);
+    if (fork() == 0) {
+        p[0] = 2;
+        SHOW(smaps_of(p, "Rss:"));
+        SHOW(smaps_of(p, "Pss:"));
+        SHOW(smaps_of(p, "Private_Dirty:"));
+        SHOW(smaps_of(p, "Shared_Dirty:"));
+        fflush(stdout);
+        _exit(0);
+    }
+    wait(NULL);
+    SHOW(mlock(p, 3 * 4096));
+    SHOW(smaps_of(p, "Locked:"));
+    fd = open("/proc/self/smaps_rollup", O_RDONLY);
+    memset(text, 0, sizeof text);
+    SHOW(read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    all = strstr(text, "[rollup]");
+    SAY("column %d", all ? (int)(all - text) : -1);
+    for (all = all ? strchr(all, '\n') + 1 : text; (end = strchr(all, '\n')); all = end + 1)
+        SAY("%.*s %d", (int)strcspn(all, ":"), all, (int)(end - all));
+}
+
 static void part_proc(void)
 {
     char path[64], text[4096], state = 0;
@@ -1159,6 +1218,7 @@ static void part_proc(void)
     SAY("fd %s", text);
     SHOW(open("/proc/99999999/stat", O_RDONLY));
     SHOW(access("/proc/self/task", F_OK));
+    reap("smaps", spawn(child_smaps));
 }
 
 /* A task may die while others look at it, fork and signal it. */
