@@ -58,6 +58,8 @@ void process_bury(struct process *p);
 /* Once, before process 1. */
 void futex_init(void);
 void oom_init(void);
+/* What /proc/PID/oom_score says: 0 for those that are spared, else up to 2000.  Takes tree_lock. */
+unsigned process_oom_score(const struct process *p);
 void graves_init(void);
 /* An ending process has left its space (tree_lock is held) ... */
 void oom_space_goes(void);

@@ -62,6 +62,15 @@ static bool spared(const struct process *p)
     return p->id == 1 || p->state != PROCESS_ALIVE || !p->space || p->oom_score_adj == OOM_SPARED;
 }
 
+unsigned process_oom_score(const struct process *p)
+{
+    unsigned long flags = brlock_read_irqsave(&tree_lock);
+    int64_t points = spared(p) ? 0 : (1000 + score(p) * 1000 / (int64_t)frame_total()) * 2 / 3;
+
+    brlock_read_irqrestore(&tree_lock, flags);
+    return (unsigned)MAX(points, 0);
+}
+
 /* The next process from `pid` on that may be killed, or is dying. */
 static struct process *next_candidate(pid_t pid)
 {

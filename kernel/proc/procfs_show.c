@@ -811,6 +811,11 @@ static err_t store_comm(const char *text, size_t n, void *arg)
     return err;
 }
 
+static void show_oom_score(struct textbuf *out, void *arg)
+{
+    text_printf(out, "%u\n", process_oom_score(((struct pid_node *)arg)->process));
+}
+
 static void show_oom_adj(struct textbuf *out, void *arg)
 {
     text_printf(out, "%d\n", ((struct pid_node *)arg)->process->oom_score_adj);
@@ -967,6 +972,7 @@ const struct pid_entry pid_entries[] = {
     MOUNTS("mounts", show_mounts),
     MOUNTS("mountinfo", show_mountinfo),
     TEXT("mountstats", 0400, show_mountstats, NULL),
+    TEXT("oom_score", 0444, show_oom_score, NULL),
     TEXT("oom_score_adj", 0644, show_oom_adj, store_oom_adj),
     TEXT("personality", 0400, show_personality, NULL),
     TEXT("wchan", 0444, show_wchan, NULL),

@@ -1185,6 +1185,21 @@ static void child_smaps(void)
         SAY("%.*s %d", (int)strcspn(all, ":"), all, (int)(end - all));
 }
 
+static long oom_score_with(const char *adjustment)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+    char text[16] = "";
+
+    if (write(fd, adjustment, strlen(adjustment)) < 0)
+        return -1;
+    close(fd);
+    fd = open("/proc/self/oom_score", O_RDONLY);
+    if (read(fd, text, sizeof text - 1) <= 0)
+        return -1;
+    close(fd);
+    return atol(text);
+}
+
 static void part_proc(void)
 {
     char path[64], text[4096], state = 0;
@@ -1218,6 +1233,9 @@ static void part_proc(void)
     SAY("fd %s", text);
     SHOW(open("/proc/99999999/stat", O_RDONLY));
     SHOW(access("/proc/self/task", F_OK));
+    SHOW(oom_score_with("-1000"));
+    SHOW(oom_score_with("1000") > 1300);
+    SHOW(oom_score_with("0") < 1000);
     reap("smaps", spawn(child_smaps));
 }
 
