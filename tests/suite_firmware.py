@@ -171,3 +171,27 @@ def bad_nodes(ctx):
     log = boot_tree(ctx, change, "bad nodes", *SHAPE)
     expect_match(r"device tree at offset 0x\w+: node 1 to 2 cannot be 0 away: no distance is believed", log)
     expect_match(r"node     1  firmware's 1     distances  20  10  20", log)
+
+
+@test("a device tree whose devices are where nothing answers", archs=("arm64",), kernels=("devine",))
+def bad_places(ctx):
+    hole, words = 0x0E000000, 0x4FF00000  # of the bus; in memory that nobody reserved
+
+    def change(tree):
+        console = tree.add("pl011@e000000", reg=cells(0, hole, 0, 0x1000))
+        console.properties = {**tree.child("pl011@9000000").properties, **console.properties}
+        tree.child("chosen").properties["stdout-path"] = text("/pl011@e000000")
+        for name, size in (("pl031@9010000", 0x1000), ("virtio_mmio@a000000", 0x200)):
+            tree.child(name).properties["reg"] = cells(0, hole, 0, size)
+        tree.child("intc@8000000").child("v2m@8020000").properties["reg"] = cells(0, hole, 0, 0x1000)
+        tree.child("pcie@10000000").properties["reg"] = cells(0, hole, 0, 0x1000000)
+        for cpu, word in ((1, hole), (2, words), (3, 0x50000000)):
+            tree.child("cpus").child(f"cpu@{cpu}").properties.update({
+                "enable-method": text("spin-table"), "cpu-release-addr": cells(0, word)})
+
+    log = boot_tree(ctx, change, "bad places", "-smp", "4")
+    for line in (r"PL011 at 0xe000000: nothing answers there: left out", r"PL031 at 0xe000000: nothing answers there",
+                 r"no virtio device at 0xe000000", r"GICv2m frame at 0xe000000: nothing", r"PCI configuration space at 0xe000000: nothing",
+                 r"CPU 0x1: cpu-release-addr 0xe000000 answers nothing", r"CPU 0x2: cpu-release-addr 0x4ff00000 is memory of another use",
+                 r"CPU 0x3: cpu-release-addr 0x50000000 answers nothing"):
+        expect_match(line, log)

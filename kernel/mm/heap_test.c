@@ -222,6 +222,20 @@ KTEST(vmap, devices)
     frame_put(pa);
 }
 
+KTEST(vmap, registers_that_answer)
+{
+    paddr_t pa = frame_alloc(FRAME_ZERO);
+    volatile uint8_t *a;
+
+    KTEST_REQUIRE(pa != PADDR_NONE);
+    KTEST_EQ(vmap_registers("test", pa + 16, 64, 4, &a), 0);
+    KTEST_EQ((vaddr_t)a % PAGE_SIZE, 16);
+    vmap_unmap_device((void *)a, 64);
+    KTEST_EQ(vmap_registers("test", UINT64_MAX - 10, 100, 0, &a), -ENOMEM);
+    KTEST_TRUE(a == NULL);
+    frame_put(pa);
+}
+
 KTEST(mmu, map_translate_unmap)
 {
     struct hal_space s;

@@ -21,6 +21,7 @@
 #include <core/panic.h>
 #include <core/spinlock.h>
 #include <hal/context.h>
+#include <hal/io.h>
 #include <hal/mmu.h>
 #include <lib/bitmap.h>
 #include <lib/checked.h>
@@ -422,6 +423,23 @@ void *vmap_device(paddr_t pa, size_t bytes, unsigned prot)
     start = device_map_locked(pa - offset, whole, prot);
     spin_unlock_irqrestore(&vmap_lock, flags);
     return start != 0 ? (void *)(start + offset) : NULL;
+}
+
+err_t vmap_registers(const char *name, paddr_t pa, size_t bytes, unsigned at, volatile uint8_t **out)
+{
+    volatile uint8_t *va = vmap_device(pa, bytes, MMU_READ | MMU_WRITE | MMU_DEVICE);
+    uint32_t value;
+
+    *out = NULL;
+    if (va == NULL)
+        return -ENOMEM;
+    if (!mmio_probe32(va + at, &value)) {
+        vmap_unmap_device((void *)va, bytes);
+        log_warn("%s at %#llx: nothing answers there: left out", name, (unsigned long long)pa);
+        return -ENODEV;
+    }
+    *out = va;
+    return 0;
 }
 
 void vmap_unmap_device(void *va, size_t bytes)

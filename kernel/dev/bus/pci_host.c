@@ -39,6 +39,12 @@ static uint32_t ecam_read(const struct pci_host *host, unsigned bus, unsigned de
 {
     volatile uint8_t *at = ecam_at(host, bus, devfn, offset);
 
+    uint32_t id = UINT32_MAX; /* nobody's */
+
+    if (offset == 0 && size == 4) { /* is there a function?  Some bridges answer with an abort */
+        (void)mmio_probe32(at, &id);
+        return id;
+    }
     return size == 1 ? mmio_read8(at) : size == 2 ? mmio_read16(at) : mmio_read32(at);
 }
 
@@ -55,7 +61,7 @@ static void ecam_write(const struct pci_host *host, unsigned bus, unsigned devfn
         mmio_write32(at, value);
 }
 
-static void *ecam[HW_PCI_HOSTS_MAX]; /* NULL: not mapped yet; written by the subsystem's start alone */
+static volatile uint8_t *ecam[HW_PCI_HOSTS_MAX]; /* NULL: not mapped yet; written by the subsystem's start alone */
 static const struct pci_ops ecam_ops = { .read = ecam_read, .write = ecam_write };
 
 static size_t ecam_bytes(const struct hw_pci_host *hw)
@@ -126,11 +132,11 @@ static struct pci_host *host_make(const struct pci_ops *ops, void *data, const s
 /* Mapped once: who has a function's file open may come here after its host has gone. */
 static void *ecam_map(const struct hw_pci_host *hw)
 {
-    void **place = &ecam[hw - hardware()->pci_hosts];
+    volatile uint8_t **place = &ecam[hw - hardware()->pci_hosts];
 
-    if (!*place)
-        *place = vmap_device(hw->ecam, ecam_bytes(hw), MMU_READ | MMU_WRITE | MMU_DEVICE);
-    return *place;
+    if (!*place && vmap_registers("PCI configuration space", hw->ecam, ecam_bytes(hw), 0, place) != 0)
+        return NULL;
+    return (void *)*place;
 }
 
 static struct pci_host *ecam_open(const struct hw_pci_host *hw)

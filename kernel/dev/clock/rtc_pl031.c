@@ -7,7 +7,6 @@
 #include <core/log.h>
 #include <dev/device_tree.h>
 #include <hal/io.h>
-#include <hal/mmu.h>
 #include <mm/vmap.h>
 #include <sched/clock.h>
 #include <svc/subsystem.h>
@@ -31,13 +30,14 @@ static err_t rtc_start(struct subsystem *self)
 {
     const struct device_tree_service *tree;
     struct device_node node;
+    err_t err;
 
     if (service_find_device_tree(self, &tree) != 0 || tree->find("arm,pl031", 0, &node) != 0 ||
         node.reg_count == 0)
         return -ENODEV;
-    registers = vmap_device(node.reg[0].start, RTC_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
-    if (registers == NULL)
-        return -ENOMEM;
+    err = vmap_registers("PL031", node.reg[0].start, RTC_SIZE, RTC_DR, &registers);
+    if (err != 0)
+        return err;
     mmio_write32(registers + RTC_CR, CR_START); /* without effect when it runs */
     clock_wall_register(&rtc);
     return 0;

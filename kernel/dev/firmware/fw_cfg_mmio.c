@@ -3,7 +3,6 @@
 
 #include <dev/device_tree.h>
 #include <hal/io.h>
-#include <hal/mmu.h>
 #include <mm/vmap.h>
 
 #define REGISTER_DATA 0
@@ -24,8 +23,8 @@ bool fw_cfg_open(const struct subsystem *self)
         tree->find("qemu,fw-cfg-mmio", 0, &node) != 0 || node.reg_count == 0 ||
         node.reg[0].size < REGISTER_BYTES)
         return false;
-    registers = vmap_device(node.reg[0].start, REGISTER_BYTES, MMU_READ | MMU_WRITE | MMU_DEVICE);
-    return registers != NULL;
+    /* A read of data moves on in the item; who wants one selects it first. */
+    return vmap_registers("fw_cfg", node.reg[0].start, REGISTER_BYTES, REGISTER_DATA, &registers) == 0;
 }
 
 void fw_cfg_select(uint16_t key)

@@ -55,6 +55,10 @@ static err_t gic_start(struct subsystem *self)
         err = gicv2_start(hw);
     else if (hw->version >= 3)
         err = gicv3_start(hw);
+    if (err == -ENODEV && hw->version != 0) { /* the tables have one */
+        log_err("version %u at %#llx does not answer", hw->version, (unsigned long long)hw->dist);
+        err = -EIO;
+    }
     if (err != 0)
         return err;
     return service_publish_irqchip(irq_chip()->name, irq_chip(), 100, PRIV_DRIVER);

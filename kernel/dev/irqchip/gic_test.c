@@ -4,7 +4,11 @@
 
 #include <core/hardware.h>
 #include <core/ktest.h>
+#include <core/log.h>
+#include <hal/io.h>
+#include <hal/mmu.h>
 #include <mm/heap.h>
+#include <mm/vmap.h>
 
 #define REGISTERS_BYTES 0x1000
 
@@ -30,4 +34,18 @@ KTEST(gic, timer_trigger)
                 KTEST_EQ(is_edge(registers, irq), edge);
     }
     kfree(registers);
+}
+
+KTEST(gic, nothing_answers)
+{
+    const paddr_t hole = (1ull << 48) - 0x10000; /* beyond what any machine's bus has */
+    volatile uint8_t *registers;
+    uint32_t value = 1;
+    uint64_t since = log_next_seq();
+
+    KTEST_EQ(vmap_registers("test's hole", hole, PAGE_SIZE, 8, &registers), -ENODEV);
+    KTEST_TRUE(registers == NULL);
+    KTEST_TRUE(ktest_logged(since, "vmap", "test's hole at 0xffffffff0000: nothing answers there"));
+    KTEST_TRUE(!mmio_probe32((void *)(VMAP_END - PAGE_SIZE), &value)); /* not mapped */
+    KTEST_EQ(value, 1);
 }

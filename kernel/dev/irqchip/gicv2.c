@@ -15,7 +15,6 @@
 #include <core/log.h>
 #include <hal/cpu.h>
 #include <hal/io.h>
-#include <hal/mmu.h>
 #include <mm/vmap.h>
 
 #define GICD_TARGET(n) (0x800 + (n))
@@ -147,12 +146,15 @@ static const struct irqchip gic = {
 
 err_t gicv2_start(const struct hw_gic *hw)
 {
+    err_t err;
+
     if (hw->dist == 0 || hw->cpu == 0)
         return -ENODEV;
-    distributor = vmap_device(hw->dist, GICD_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
-    interface = vmap_device(hw->cpu, GICC_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
-    if (distributor == NULL || interface == NULL)
-        return -ENOMEM;
+    err = vmap_registers("GIC distributor", hw->dist, GICD_SIZE, GICD_TYPER, &distributor);
+    if (err == 0)
+        err = vmap_registers("GIC CPU interface", hw->cpu, GICC_SIZE, GICC_PMR, &interface);
+    if (err != 0)
+        return err;
     distributor_init();
     gic_start_cpu();
     log_info("%u interrupts", irq_count);

@@ -13,7 +13,6 @@
 #include <core/spinlock.h>
 #include <dev/services.h>
 #include <hal/io.h>
-#include <hal/mmu.h>
 #include <lib/bitmap.h>
 #include <mm/vmap.h>
 
@@ -106,12 +105,13 @@ static void lines_find(const struct hw_gic *hw, volatile uint8_t *frame)
 err_t gicv2m_start(const struct hw_gic *hw)
 {
     volatile uint8_t *frame;
+    err_t err;
 
     if (!hw->msi_frame.start || !irq_chip() || !irq_chip()->configure)
         return -ENODEV;
-    frame = vmap_device(hw->msi_frame.start, FRAME_BYTES, MMU_READ | MMU_WRITE | MMU_DEVICE);
-    if (!frame)
-        return -ENOMEM;
+    err = vmap_registers("GICv2m frame", hw->msi_frame.start, FRAME_BYTES, MSI_TYPER, &frame);
+    if (err)
+        return err;
     lines_find(hw, frame);
     vmap_unmap_device((void *)frame, FRAME_BYTES);
     if (first < IRQ_SHARED || count == 0 || first + count > IRQ_SPURIOUS) {

@@ -337,8 +337,15 @@ static void region_walk(volatile uint8_t *base, const struct hw_region *region, 
                         uint32_t stride)
 {
     for (uint64_t at = 0; at + GICR_SIZE <= size;) {
-        uint64_t typer = mmio_read64(base + at + GICR_TYPER);
+        uint64_t typer;
+        uint32_t low;
 
+        if (!mmio_probe32(base + at + GICR_TYPER, &low)) {
+            log_warn("redistributor at %#llx: nothing answers there: left out",
+                     (unsigned long long)(region->start + at));
+            return;
+        }
+        typer = mmio_read64(base + at + GICR_TYPER);
         if (cpu_known(typer_affinity(typer)))
             redistributor_add(typer_affinity(typer), base + at, region->start + at);
         if (typer & GICR_TYPER_LAST)
@@ -425,12 +432,13 @@ static const struct irqchip gic = {
 err_t gicv3_start(const struct hw_gic *hw)
 {
     const char *trouble;
+    err_t err;
 
     if (hw->dist == 0)
         return -ENODEV;
-    distributor = vmap_device(hw->dist, GICD_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
-    if (distributor == NULL)
-        return -ENOMEM;
+    err = vmap_registers("GIC distributor", hw->dist, GICD_SIZE, GICD_PIDR2, &distributor);
+    if (err != 0)
+        return err;
     for (unsigned i = 0; i < hw->redist_count; i++)
         region_add(&hw->redist[i], hw->redist_stride);
     singles_add();

@@ -4,8 +4,9 @@
  * Documentation/arm64/booting.rst: enable-method "spin-table").
  *
  * Model: the loop reads the word at release_addr with the MMU off.  So the word is written through the
- * direct map, or uncached where it is no RAM of ours, and cleaned to memory; then the CPU is woken.  It arrives with x0 = 0 and finds its record in the kernel's pen, where a CPU
- * waits too that the loader let into the kernel.
+ * direct map, or uncached where it is no RAM of ours, and cleaned to memory; then the CPU is woken.  It
+ * arrives with x0 = 0 and finds its record in the kernel's pen, where a CPU waits too that the loader let
+ * into the kernel.  A word in memory that was given to us for use, or where nothing answers, is refused.
  * Locking: the boot thread.
  */
 #define LOG_TAG "spin_table"
@@ -17,6 +18,7 @@
 #include <hal/io.h>
 #include <hal/mmu.h>
 #include <mm/vmap.h>
+#include <svc/boot_info.h>
 #include <svc/subsystem.h>
 
 /* The direct map's address of the word where it has one, else a window that *window says. */
@@ -34,10 +36,45 @@ static volatile uint64_t *word_map(paddr_t pa, void **window)
     return *window;
 }
 
+/* Does the word lie in memory of another use?  The firmware keeps its loop and the words for itself. */
+static bool is_memory(paddr_t pa)
+{
+    const struct boot_record *rec = boot_info();
+
+    for (unsigned i = 0; i < rec->range_count; i++) {
+        const struct mem_range *r = &rec->ranges[i];
+
+        if (r->kind != MEM_RESERVED && pa >= r->start && pa - r->start < r->size)
+            return true;
+    }
+    return pa >= rec->image_start && pa < rec->image_end;
+}
+
+/* Return: whether it could be written; a line says why not. */
+static bool word_write(const struct hw_cpu *hw, volatile uint64_t *word, paddr_t entry)
+{
+    const char *trouble = NULL;
+    uint32_t was;
+
+    if (is_memory(hw->release_addr))
+        trouble = "is memory of another use";
+    else if (!mmio_probe32(word, &was))
+        trouble = "answers nothing";
+    if (trouble) {
+        log_err("CPU %#llx: cpu-release-addr %#llx %s", (unsigned long long)hw->hw_id,
+                (unsigned long long)hw->release_addr, trouble);
+        return false;
+    }
+    *word = entry;
+    cache_clean_to_memory(word, sizeof *word);
+    return true;
+}
+
 static err_t start(const struct hw_cpu *hw, paddr_t entry, uint64_t arg)
 {
     volatile uint64_t *word;
     void *window;
+    bool written;
 
     if (hw->release_addr == 0 || hw->release_addr % sizeof *word != 0) {
         log_err("CPU %#llx: cpu-release-addr %#llx is no place for a word",
@@ -47,10 +84,11 @@ static err_t start(const struct hw_cpu *hw, paddr_t entry, uint64_t arg)
     word = word_map(hw->release_addr, &window);
     if (word == NULL)
         return -ENOMEM;
-    *word = entry;
-    cache_clean_to_memory(word, sizeof *word);
+    written = word_write(hw, word, entry);
     if (window != NULL)
         vmap_unmap_device(window, sizeof *word);
+    if (!written)
+        return -EFAULT;
     cpu_pen_call(hw->hw_id, arg); /* and SEV */
     return 0;
 }

@@ -17,7 +17,6 @@
 #include <dev/serial/earlycon.h>
 #include <dev/serial/serial.h>
 #include <hal/io.h>
-#include <hal/mmu.h>
 #include <lib/string.h>
 #include <mm/vmap.h>
 #include <svc/console.h>
@@ -110,7 +109,12 @@ static const struct console_service console = {
 
 static void early_start(paddr_t pa)
 {
-    registers = early_device_map(pa);
+    volatile uint8_t *mapped = early_device_map(pa);
+    uint32_t flags;
+
+    if (!mmio_probe32(mapped + UART_FR, &flags))
+        return; /* the driver says so */
+    registers = mapped;
     serial_early_start(&line);
 }
 EARLYCON(pl011, "arm,pl011", early_start);
@@ -138,28 +142,38 @@ static void line_init(uint32_t hz)
 }
 
 struct found {
+    volatile uint8_t *mapped;
     paddr_t start;
     unsigned irq; /* 0: none */
     bool edge;
     uint32_t hz;
 };
 
-/* The line that the loader calls the console, else the first. */
-static err_t tree_find(const struct device_tree_service *tree, struct found *f)
+static err_t line_map(struct found *f)
+{
+    return vmap_registers("PL011", f->start, UART_SIZE, UART_FR, &f->mapped);
+}
+
+static err_t node_map(const struct device_tree_service *tree, const struct device_node *node,
+                      struct found *f)
+{
+    f->start = node->reg[0].start;
+    f->irq = node->irq_count != 0 ? node->irq[0] : 0;
+    f->edge = node->irq_edge & 1;
+    f->hz = tree->clock_hz(node);
+    return line_map(f);
+}
+
+/* Looks at the line that the loader calls the console, or at all others. */
+static err_t tree_map(const struct device_tree_service *tree, bool preferred, struct found *f)
 {
     struct device_node node;
-    bool found = false;
-    paddr_t preferred = tree->stdout();
+    err_t err = -ENODEV;
 
-    for (unsigned i = 0; !found && tree->find("arm,pl011", i, &node) == 0; i++)
-        found = node.reg_count != 0 && node.reg[0].start == preferred;
-    if (!found && (tree->find("arm,pl011", 0, &node) != 0 || node.reg_count == 0))
-        return -ENODEV;
-    f->start = node.reg[0].start;
-    f->irq = node.irq_count != 0 ? node.irq[0] : 0;
-    f->edge = node.irq_edge & 1;
-    f->hz = tree->clock_hz(&node);
-    return 0;
+    for (unsigned i = 0; err != 0 && tree->find("arm,pl011", i, &node) == 0; i++)
+        if (node.reg_count != 0 && (node.reg[0].start == tree->stdout()) == preferred)
+            err = node_map(tree, &node, f);
+    return err;
 }
 
 /* ACPI's console; the smaller kin of SBSA has the same registers where it has any. */
@@ -171,29 +185,30 @@ static err_t acpi_find_line(struct found *f)
         (strcmp(c->compatible, "arm,pl011") != 0 && strcmp(c->compatible, "arm,sbsa-uart") != 0))
         return -ENODEV;
     *f = (struct found){ .start = c->addr, .irq = c->irq, .hz = c->hz };
-    return 0;
+    return line_map(f);
 }
 
+/* The loader's console, else the first line that is there. */
 static err_t line_find(struct subsystem *self, struct found *f)
 {
     const struct device_tree_service *tree;
+    err_t err;
 
-    return service_find_device_tree(self, &tree) == 0 ? tree_find(tree, f) : acpi_find_line(f);
+    if (service_find_device_tree(self, &tree) != 0)
+        return acpi_find_line(f);
+    err = tree_map(tree, true, f);
+    return err != 0 ? tree_map(tree, false, f) : 0;
 }
 
 static err_t pl011_start(struct subsystem *self)
 {
-    volatile uint8_t *mapped;
     struct found f;
     err_t err = line_find(self, &f);
 
     if (err != 0)
         return err;
-    mapped = vmap_device(f.start, UART_SIZE, MMU_READ | MMU_WRITE | MMU_DEVICE);
-    if (mapped == NULL)
-        return -ENOMEM;
     serial_early_stop();
-    registers = mapped;
+    registers = f.mapped;
     line_init(f.hz);
     if (f.irq != 0 && irq_chip() != NULL) {
         if (irq_chip()->configure != NULL)

@@ -12,6 +12,7 @@
 #include <dev/video/font.h>
 #include <dev/video/paint.h>
 #include <dev/video/screen.h>
+#include <hal/io.h>
 #include <mm/vmap.h>
 #include <svc/boot_info.h>
 #include <svc/subsystem.h>
@@ -45,6 +46,14 @@ static bool is_memory(paddr_t start, paddr_t end)
     return rec->image_start < end && start < rec->image_end;
 }
 
+/* Its first and its last word do; `bytes` is more than a word's. */
+static bool answers(const uint8_t *pixels, uint64_t bytes)
+{
+    uint32_t word;
+
+    return mmio_probe32(pixels, &word) && mmio_probe32(pixels + ALIGN_DOWN(bytes - 4, 4ull), &word);
+}
+
 static err_t from_loader(void)
 {
     uint64_t bytes;
@@ -63,6 +72,13 @@ static err_t from_loader(void)
         return -ENODEV;
     }
     base = vmap_device(fb.addr, bytes, MMU_READ | MMU_WRITE | MMU_WRITE_COMBINE);
+    if (base && !answers(base, bytes)) {
+        log_warn("the loader's framebuffer at %#llx: nothing answers there: left out",
+                 (unsigned long long)fb.addr);
+        vmap_unmap_device(base, bytes);
+        base = NULL;
+        return -ENODEV;
+    }
     mapped = base != NULL;
     return base ? 0 : -ENOMEM;
 }

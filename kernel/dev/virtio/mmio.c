@@ -242,7 +242,9 @@ static const struct virtio_transport mmio_transport = {
 /* Is there a device?  -ENODEV: an empty place, -EINVAL: something else. */
 static err_t registers_check(const volatile uint8_t *regs, uint32_t *version, uint32_t *id)
 {
-    if (mmio_read32(regs + VIRTIO_MMIO_MAGIC_VALUE) != MAGIC)
+    uint32_t magic;
+
+    if (!mmio_probe32(regs + VIRTIO_MMIO_MAGIC_VALUE, &magic) || magic != MAGIC)
         return -EINVAL;
     *version = mmio_read32(regs + VIRTIO_MMIO_VERSION);
     if (*version < 1 || *version > 2)
