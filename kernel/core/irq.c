@@ -44,6 +44,7 @@ static struct spinlock irq_lock = SPINLOCK_INIT(LOCK_IRQ);
 static struct action actions[ACTIONS_MAX]; /* irq_lock */
 static const struct irqchip *chip; /* set once */
 static void (*watch)(unsigned irq, bool used); /* set once */
+static void (*look)(unsigned irq); /* set once */
 
 void irq_chip_set(const struct irqchip *c)
 {
@@ -145,9 +146,34 @@ void irq_unregister(unsigned irq, irq_handler_fn fn, void *arg)
 
 /* --- dispatch ---------------------------------------------------------------------------------- */
 
-static void count(struct cpu *cpu, unsigned slot)
+static uint32_t count(struct cpu *cpu, unsigned slot)
 {
-    atomic_store_relaxed(&cpu->irq_counts[slot], cpu->irq_counts[slot] + 1);
+    uint32_t n = cpu->irq_counts[slot] + 1;
+
+    atomic_store_relaxed(&cpu->irq_counts[slot], n);
+    return n;
+}
+
+void irq_look_set(void (*fn)(unsigned irq))
+{
+    atomic_store(&look, fn);
+}
+
+static __cold void line_look(unsigned irq)
+{
+    void (*fn)(unsigned irq) = atomic_load(&look);
+
+    if (fn != NULL)
+        fn(irq);
+}
+
+void irq_unmask_used(unsigned irq)
+{
+    unsigned long flags = spin_lock_irqsave(&irq_lock);
+
+    if (lines[irq].first != NULL)
+        irq_chip()->unmask(irq);
+    spin_unlock_irqrestore(&irq_lock, flags);
 }
 
 void irq_unhandled(void)
@@ -174,7 +200,8 @@ void irq_handle(unsigned irq)
     struct line *l = &lines[irq];
     unsigned handlers = 0;
 
-    count(cpu, irq);
+    if (unlikely(count(cpu, irq) % IRQ_LOOK == 0))
+        line_look(irq);
     cpu->irq_unhandled = 0;
     atomic_fetch_add(&l->active, 1);
     for (struct action *a = atomic_load(&l->first); a != NULL; a = atomic_load(&a->next)) {

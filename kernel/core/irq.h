@@ -59,6 +59,11 @@ void irq_watch(void (*fn)(unsigned irq, bool used));
  * IRQ_STORM times in a row is masked for good, with one log line. */
 #define IRQ_STORM 10000
 void irq_unhandled(void);
+/* Who looks at a line each time a CPU has taken IRQ_LOOK more of its interrupts, from irq_handle(); one, for ever. */
+#define IRQ_LOOK 1024u
+void irq_look_set(void (*fn)(unsigned irq));
+/* Unmasks the line if it has a handler.  Any context. */
+void irq_unmask_used(unsigned irq);
 /* From entry/, interrupts off. */
 void irq_dispatch(unsigned hint);
 /* What irq_dispatch() does with a line once it knows which. */

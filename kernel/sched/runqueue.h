@@ -9,6 +9,7 @@
 
 #include <core/spinlock.h>
 #include <lib/atomic.h>
+#include <sched/irq_storm.h>
 #include <sched/sched.h>
 #include <sched/timer.h>
 #include <sched/watchdog.h>
@@ -60,6 +61,8 @@ struct runqueue {
     struct stand stand; /* watchdog.c: what others saw */
     ns_t watch_looked, watch_waits, watch_lived; /* own CPU, as the rest */
     uint64_t watch_switches;
+    uint64_t idle_rounds; /* own CPU, as the next */
+    struct irq_storm storm;
     struct mlfq mlfq;
 };
 

@@ -677,6 +677,7 @@ static bool resched_pending(void)
  */
 static __hot void idle_wait(struct runqueue *rq)
 {
+    rq->idle_rounds++;
     if (sched_smp) {
         (void)place_steal(rq);
         place_note_idle(rq);
@@ -727,6 +728,7 @@ err_t sched_init_cpu(struct cpu *cpu)
     rq->class = policy;
     rq->dice = cpu->id;
     tick_init(rq);
+    irq_look_set(irq_storm_look_cpu);
     policy->init(rq);
     cpu->idle = idle;
     if (thread_init_idle(idle, cpu))
