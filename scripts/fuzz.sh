@@ -14,13 +14,21 @@ seconds=${2:-60}
 hardware=(kernel/boot/{hardware,record}.c kernel/core/hardware.c kernel/mm/numa.c kernel/lib/fmt.c)
 acpi=(kernel/boot/acpi{,_madt,_srat,_fadt,_s5,_pptt,_mcfg,_iort,_prt,_spcr,_devices}.c kernel/boot/aml.c)
 device=(tests/fuzz/device.c kernel/dev/virtio/{virtio,ring,fake}.c kernel/core/number.c kernel/lib/{bitmap,fmt}.c)
+parameters=(kernel/core/params.c kernel/mm/frame_policy.c kernel/sched/{watchdog,clock,class_mlfq}.c
+    kernel/boot/{hardware,smp}.c kernel/proc/{exec,init}.c kernel/svc/{subsystem,power}.c kernel/abi/strace.c
+    kernel/dev/{bus/pci_irq,input/keyboard,input/keymap,video/mode,serial/serial,virtio/virtio,virtio/mmio}.c kernel/lib/fmt.c)
+zlib=(build/deps/zlib/{inflate,inftrees,inffast,adler32,crc32,zutil}.c -isystem build/deps/zlib -DZ_SOLO)
 libraries=()
 case $name in
     vt) sources=(kernel/dev/video/{vt,cp437}.c kernel/lib/fmt.c) ;;
     elf) sources=(kernel/proc/elf.c) ;;
+    gzip) sources=(kernel/fs/{initramfs,cpio}.c "${zlib[@]}") ;;
+    script) sources=(kernel/proc/script.c) ;;
+    keys) sources=(kernel/dev/input/keymap.c kernel/lib/fmt.c) ;;
+    cmdline) sources=("${parameters[@]}") ;;
     initramfs) sources=(kernel/fs/cpio.c) ;;
     acpi | madt | srat) sources=("${hardware[@]}" "${acpi[@]}") ;;
-    mptable) sources=("${hardware[@]}" kernel/boot/mptable.c) ;;
+    mptable | mptable_find) sources=("${hardware[@]}" kernel/boot/mptable.c) ;;
     efi) sources=(kernel/boot/{efi,efi_map,record}.c kernel/lib/fmt.c) ;;
     efi_tables) sources=(kernel/boot/{efi_tables,efi_map,record}.c kernel/lib/fmt.c) ;;
     fdt)

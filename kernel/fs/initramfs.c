@@ -6,7 +6,8 @@
  * to the reader (cpio.c) as they lie there, compressed ones through a window; file bodies are written
  * into the root straight from there.  Frames of the module go back to the allocator while it is read.
  * Hard links are found by (device, inode) within one archive.
- * Invariant: a broken archive costs a log line and the rest of itself, nothing else.
+ * Invariant: a broken archive costs a log line and the rest of itself, nothing else; a small one that inflates
+ * without end costs no more time than memory's worth of bytes take.
  */
 #define LOG_TAG "initramfs"
 #include <fs/initramfs.h>
@@ -17,6 +18,7 @@
 #include <fs/internal.h>
 #include <hal/mmu.h>
 #include <lib/string.h>
+#include <mm/frame.h>
 #include <mm/heap.h>
 #include <svc/boot_info.h>
 #include <svc/subsystem.h>
@@ -299,6 +301,7 @@ static const struct cpio_sink unpack_sink = { unpack_begin, unpack_data, unpack_
 struct module {
     const unsigned char *data;
     size_t size, at;
+    uint64_t inflated, most; /* bytes */
     struct cpio *cpio;
     void (*release)(void *arg, size_t upto);
     void *arg;
@@ -346,6 +349,11 @@ static err_t inflate_step(struct module *m, z_stream *z, unsigned char *window)
     if (got != Z_OK && got != Z_STREAM_END && got != Z_BUF_ERROR) {
         log_err("gzip data is broken near byte %zu: %s", m->at, z->msg ? z->msg : "error");
         return -EINVAL;
+    }
+    m->inflated += out;
+    if (m->inflated > m->most) {
+        log_err("gzip data near byte %zu are more than the machine's memory: the rest is left out", m->at);
+        return -EFBIG;
     }
     err_t err = cpio_feed(m->cpio, window, out);
     if (err != 0)
@@ -427,7 +435,7 @@ static err_t feed_all(struct module *m)
     return err;
 }
 
-err_t initramfs_unpack(const struct path *root, const void *data, size_t size,
+err_t initramfs_unpack(const struct path *root, const void *data, size_t size, uint64_t most,
                        void (*release)(void *arg, size_t upto), void *arg)
 {
     struct unpack *u = kzalloc(sizeof *u);
@@ -435,7 +443,8 @@ err_t initramfs_unpack(const struct path *root, const void *data, size_t size,
     err_t err = -ENOMEM;
 
     if (c) {
-        struct module m = { .data = data, .size = size, .cpio = c, .release = release, .arg = arg };
+        struct module m = { .data = data, .size = size, .most = most, .cpio = c, .release = release,
+                            .arg = arg };
 
         u->root = root;
         err = feed_all(&m);
@@ -485,7 +494,7 @@ static void module_unpack(const struct path *root, const struct boot_record *rec
 {
     const struct boot_module *m = &rec->modules[i];
     struct boot_release r = { .start = m->start, .size = m->size };
-    err_t err = initramfs_unpack(root, phys_to_virt(r.start), r.size, boot_release, &r);
+    err_t err = initramfs_unpack(root, phys_to_virt(r.start), r.size, frame_total() * PAGE_SIZE, boot_release, &r);
 
     boot_release(&r, r.size);
     if (err != 0)

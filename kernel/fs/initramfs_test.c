@@ -91,7 +91,7 @@ static void fill_standard(struct archive *a)
 
 static err_t unpack(struct archive *a)
 {
-    return initramfs_unpack(&a->root, a->data, a->size, NULL, NULL);
+    return initramfs_unpack(&a->root, a->data, a->size, MiB, NULL, NULL);
 }
 
 static bool has_text(struct archive *a, const char *name, const char *text)
@@ -214,6 +214,35 @@ KTEST(initramfs, gzip)
     a.size = whole;
     a.data[whole - 5] ^= 1; /* checksum wrong */
     KTEST_EQ(unpack(&a), -EINVAL);
+    archive_end(&a);
+}
+
+/* A kilobyte of gzip can inflate to a megabyte, and a member can follow a member. */
+KTEST(initramfs, gzip_without_end)
+{
+    struct archive a;
+
+    if (!archive_begin(t, &a))
+        return;
+    entry(&a, "first", S_IFREG | 0600, "1");
+    trailer(&a);
+    size_t plain = a.size;
+    memset(a.data + plain, 0, 40000 - plain); /* zeros may follow an archive */
+    a.size = 40000;
+    wrap_gzip(&a);
+    KTEST_EQ(initramfs_unpack(&a.root, a.data, a.size, 39999, NULL, NULL), -EFBIG);
+    KTEST_TRUE(has_text(&a, "first", "1"));
+    KTEST_EQ(initramfs_unpack(&a.root, a.data, a.size, 40000, NULL, NULL), 0);
+    memset(a.data, 0, ARCHIVE_MAX);
+    a.size = 0;
+    entry(&a, "member", S_IFREG | 0600, "m");
+    trailer(&a);
+    wrap_gzip(&a);
+    size_t member = a.size;
+    memcpy(a.data + member, a.data, member);
+    a.size = 2 * member;
+    KTEST_EQ(initramfs_unpack(&a.root, a.data, a.size, 2 * (member - 23), NULL, NULL), 0);
+    KTEST_EQ(initramfs_unpack(&a.root, a.data, a.size, 2 * (member - 23) - 1, NULL, NULL), -EFBIG);
     archive_end(&a);
 }
 
