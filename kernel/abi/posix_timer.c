@@ -57,12 +57,18 @@ struct posix_timer {
 static struct spinlock followers_lock = SPINLOCK_INIT(LOCK_INODE);
 static struct list followers = LIST_INIT(followers); /* of BASE_REALTIME; followers_lock */
 
+/* What its clock is ahead of the real-time clock. */
+static int64_t ahead(const struct posix_timer *t)
+{
+    return t->clock == CLOCK_TAI ? abi_tai_offset() : 0;
+}
+
 /* The time of its base; not under signal_lock for that of CPU time. */
 static ns_t base_now(const struct posix_timer *t)
 {
     switch (atomic_load_relaxed(&t->base)) {
     case BASE_REALTIME:
-        return (ns_t)clock_realtime();
+        return (ns_t)(clock_realtime() + ahead(t));
     case BASE_CPU:
         return cpu_clock_read(&t->cpu);
     default:
@@ -78,7 +84,7 @@ static void arm_locked(struct posix_timer *t, ns_t now)
     if (t->base == BASE_CPU)
         cpu_alarm_set(&t->alarm, t->until, now);
     else if (t->base == BASE_REALTIME)
-        timer_set(&t->timer, clock_realtime_to_monotonic((int64_t)t->until));
+        timer_set(&t->timer, clock_realtime_to_monotonic((int64_t)t->until - ahead(t)));
     else
         timer_set(&t->timer, t->until);
 }

@@ -3,7 +3,8 @@
  * Purpose: the clocks as programs see them, and sleeping on them.
  *
  * Model: every clock reads as nanoseconds.  There is no suspend, so BOOTTIME and MONOTONIC_RAW are
- * MONOTONIC; the TAI offset is 0, as on a Linux that nobody told.  Clocks of CPU time: cpualarm.h.
+ * MONOTONIC; the TAI offset is 0 until adjtimex tells it.  Clocks of CPU time: cpualarm.h.
+ * What adjtimex keeps is only kept: nothing disciplines the clock, so what would is refused.
  * A relative sleep is turned into a deadline at once; interrupted, it leaves the deadline in
  * task->restart and goes on there (restart_syscall).  An absolute sleep on CLOCK_REALTIME is woken
  * when the clock is set and works its deadline out again.
@@ -29,6 +30,7 @@
 #define CLOCK_TICK_NS (NS_PER_SEC / 100) /* the unit of times(2) */
 
 static struct waitq clock_set_waiters = WAITQ_INIT(clock_set_waiters);
+static int64_t tai_offset; /* atomic: seconds that CLOCK_TAI is ahead of CLOCK_REALTIME */
 static uint64_t time_zone; /* atomic: minutes west in the lower half, kind of DST in the upper */
 
 /* --- reading ----------------------------------------------------------------------------------- */
@@ -45,11 +47,16 @@ static err_t cpu_time_read(int clock, int64_t *ns)
     return 0;
 }
 
+int64_t abi_tai_offset(void)
+{
+    return atomic_load_relaxed(&tai_offset) * (int64_t)NS_PER_SEC;
+}
+
 static __noinline err_t rare_clock_read(int clock, int64_t *ns)
 {
     switch (clock) {
     case CLOCK_TAI:
-        *ns = clock_realtime();
+        *ns = clock_realtime() + abi_tai_offset();
         return 0;
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_BOOTTIME:
@@ -142,6 +149,33 @@ long sys_times(struct tms __user *buf)
 
 static struct subsystem time_subsystem;
 
+#define ADJ_ADJTIME 0x8000      /* the call is adjtime(3)'s */
+#define ADJ_OFFSET_READONLY 0x2000
+#define TICK_US 10000           /* of the 100 Hz that programs see */
+#define TAI_OFFSET_MAX 100000
+#define TIME_CONSTANT_MAX 10
+#define ERROR_MAX_US 16000000   /* from there on the clock counts as not synchronised */
+#define ERROR_GROWTH_US 500     /* each second */
+#define STATUS_KEPT (STA_PLL | STA_FLL | STA_FREQHOLD | STA_UNSYNC | STA_NANO)
+
+/* What a time daemon told; a clock that is set forgets how good it was.  timex_lock. */
+static struct spinlock timex_lock = SPINLOCK_INIT(LOCK_INODE);
+static struct {
+    int64_t max_error, estimated_error; /* us; the first at `told` */
+    ns_t told;
+    int64_t constant;
+    int status; /* STATUS_KEPT */
+} timex = { ERROR_MAX_US, ERROR_MAX_US, 0, 2, STA_UNSYNC };
+
+static void timex_forget(void)
+{
+    unsigned long flags = spin_lock_irqsave(&timex_lock);
+
+    timex.status |= STA_UNSYNC;
+    timex.max_error = timex.estimated_error = ERROR_MAX_US;
+    spin_unlock_irqrestore(&timex_lock, flags);
+}
+
 /* Linux refuses a realtime before the machine's start, and one that would soon overflow. */
 static err_t set_realtime(int64_t ns)
 {
@@ -150,6 +184,7 @@ static err_t set_realtime(int64_t ns)
     if (!subsystem_is_up(&time_subsystem))
         return -ENODEV; /* nobody would wake those who sleep until a time of day */
     clock_realtime_set(ns);
+    timex_forget();
     return 0;
 }
 
@@ -196,32 +231,119 @@ long sys_settimeofday(struct __kernel_old_timeval __user *tv, struct timezone __
     return tv ? set_realtime(ns) : 0;
 }
 
-/* An undisciplined clock, as Linux shows it before a time daemon runs. */
-static long timex_read(struct __kernel_timex __user *tx)
+/* --- adjtimex ---------------------------------------------------------------------------------- */
+
+static int64_t timex_max_error(void)
+{
+    int64_t seconds = (int64_t)((clock_monotonic() - timex.told) / NS_PER_SEC);
+
+    if (timex.max_error >= ERROR_MAX_US - seconds * ERROR_GROWTH_US)
+        return ERROR_MAX_US;
+    return timex.max_error + seconds * ERROR_GROWTH_US;
+}
+
+/* Would it make the clock run otherwise than now? */
+static bool timex_disciplines(const struct __kernel_timex *t)
+{
+    if (t->modes & ADJ_ADJTIME)
+        return !(t->modes & ADJ_OFFSET_READONLY);
+    return ((t->modes & ADJ_OFFSET) && t->offset != 0) || ((t->modes & ADJ_FREQUENCY) && t->freq != 0) ||
+           ((t->modes & ADJ_TICK) && t->tick != TICK_US) ||
+           ((t->modes & ADJ_STATUS) && (t->status & (STA_INS | STA_DEL | STA_PPSFREQ | STA_PPSTIME)));
+}
+
+static err_t timex_check(const struct __kernel_timex *t)
+{
+    if ((t->modes & ADJ_ADJTIME) && !(t->modes & ADJ_OFFSET))
+        return -EINVAL;
+    if (t->modes != 0 && t->modes != ADJ_OFFSET_SS_READ && !task_capable(CAP_SYS_TIME))
+        return -EPERM;
+    return timex_disciplines(t) ? -EINVAL : 0;
+}
+
+static err_t timex_step(const struct __kernel_timex *t)
+{
+    int64_t unit = t->modes & ADJ_NANO ? 1 : 1000, ns;
+
+    if (t->time.tv_usec < 0 || t->time.tv_usec >= (int64_t)NS_PER_SEC / unit ||
+        __builtin_mul_overflow(t->time.tv_sec, (int64_t)NS_PER_SEC, &ns) ||
+        __builtin_add_overflow(ns, t->time.tv_usec * unit, &ns) ||
+        __builtin_add_overflow(ns, clock_realtime(), &ns))
+        return -EINVAL;
+    return set_realtime(ns);
+}
+
+/* Lock held. */
+static void timex_take(const struct __kernel_timex *t)
+{
+    if (t->modes & ADJ_STATUS)
+        timex.status = (t->status & STATUS_KEPT & ~STA_NANO) | (timex.status & STA_NANO);
+    if (t->modes & ADJ_NANO)
+        timex.status |= STA_NANO;
+    if (t->modes & ADJ_MICRO)
+        timex.status &= ~STA_NANO;
+    if (t->modes & ADJ_MAXERROR) {
+        timex.max_error = CLAMP(t->maxerror, 0ll, (long long)ERROR_MAX_US);
+        timex.told = clock_monotonic();
+    }
+    if (t->modes & ADJ_ESTERROR)
+        timex.estimated_error = CLAMP(t->esterror, 0ll, (long long)ERROR_MAX_US);
+    if ((t->modes & ADJ_TIMECONST) && t->constant >= 0)
+        timex.constant = MIN(MIN(t->constant, TIME_CONSTANT_MAX) + (timex.status & STA_NANO ? 0 : 4),
+                             TIME_CONSTANT_MAX);
+    if ((t->modes & ADJ_TAI) && t->constant >= 0 && t->constant <= TAI_OFFSET_MAX)
+        atomic_store(&tai_offset, (int64_t)t->constant);
+}
+
+/* Lock held. */
+static void timex_show(struct __kernel_timex *t)
+{
+    int64_t now = clock_realtime();
+    unsigned modes = t->modes;
+
+    memset(t, 0, sizeof *t);
+    t->modes = modes;
+    t->maxerror = timex_max_error();
+    t->esterror = timex.estimated_error;
+    t->status = timex.status | (t->maxerror == ERROR_MAX_US ? STA_UNSYNC : 0);
+    t->constant = timex.constant;
+    t->precision = 1;
+    t->tolerance = 32768000;
+    t->tick = TICK_US;
+    t->tai = (int)atomic_load_relaxed(&tai_offset);
+    t->time.tv_sec = now / (int64_t)NS_PER_SEC;
+    t->time.tv_usec = now % (int64_t)NS_PER_SEC / (timex.status & STA_NANO ? 1 : 1000);
+}
+
+static long timex_call(struct __kernel_timex __user *tx)
 {
     struct __kernel_timex t;
-    struct __kernel_old_timeval now;
+    unsigned long flags;
+    int64_t tai = abi_tai_offset();
+    err_t err;
 
     if (copy_from_user(&t, tx, sizeof t))
         return -EFAULT;
-    if (t.modes != 0)
-        return task_capable(CAP_SYS_TIME) ? -EINVAL : -EPERM;
-    now = timeval_from_ns(clock_realtime());
-    memset(&t, 0, sizeof t);
-    t.maxerror = t.esterror = 16000000;
-    t.status = STA_UNSYNC;
-    t.constant = 2;
-    t.precision = 1;
-    t.tolerance = 32768000;
-    t.tick = 10000;
-    t.time.tv_sec = now.tv_sec;
-    t.time.tv_usec = now.tv_usec;
-    return copy_to_user(tx, &t, sizeof t) ? -EFAULT : TIME_ERROR;
+    err = timex_check(&t);
+    if (err == 0 && (t.modes & ADJ_SETOFFSET) && !(t.modes & ADJ_ADJTIME))
+        err = timex_step(&t);
+    if (err)
+        return err;
+    flags = spin_lock_irqsave(&timex_lock);
+    if (!(t.modes & ADJ_ADJTIME))
+        timex_take(&t);
+    timex_show(&t);
+    spin_unlock_irqrestore(&timex_lock, flags);
+    if (tai != abi_tai_offset())
+        clock_realtime_set(clock_realtime()); /* who waits for a time of TAI looks again */
+    if (copy_to_user(tx, &t, sizeof t))
+        return -EFAULT;
+    return t.status & STA_UNSYNC ? TIME_ERROR : TIME_OK;
 }
 
 long sys_adjtimex(struct __kernel_timex __user *tx)
 {
-    return timex_read(tx);
+    return timex_call(tx);
 }
 
 long sys_clock_adjtime(int clock, struct __kernel_timex __user *tx)
@@ -230,7 +352,7 @@ long sys_clock_adjtime(int clock, struct __kernel_timex __user *tx)
     err_t err;
 
     if (clock == CLOCK_REALTIME)
-        return timex_read(tx);
+        return timex_call(tx);
     err = abi_clock_read(clock, &ns);
     return err ? err : -EOPNOTSUPP;
 }
@@ -275,7 +397,8 @@ static long sleep_absolute(int clock, int64_t until)
 {
     for (;;) {
         unsigned sets = clock_set_count();
-        ns_t deadline = is_realtime(clock) ? clock_realtime_to_monotonic(until) : (ns_t)until;
+        int64_t tai = clock == CLOCK_TAI ? abi_tai_offset() : 0;
+        ns_t deadline = is_realtime(clock) ? clock_realtime_to_monotonic(MAX(until - tai, 0ll)) : (ns_t)until;
         err_t err = wait_event_intr_deadline(&clock_set_waiters,
                                              is_realtime(clock) && clock_set_count() != sets,
                                              deadline);

@@ -1290,6 +1290,51 @@ static int run_below(void (*step)(void))
     return 1;
 }
 
+/* Two that take turns on one CPU, each with its own %gs.  Return: how often the parent's was another. */
+static int selectors_lost(void)
+{
+    int lost = 0;
+#ifdef __x86_64__
+    cpu_set_t one, all;
+    unsigned gs;
+    int status;
+    pid_t pid;
+
+    sched_getaffinity(0, sizeof all, &all);
+    CPU_ZERO(&one);
+    CPU_SET(0, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    __asm__ volatile("movl %0, %%gs" ::"r"(0x2b));
+    pid = fork();
+    if (pid == 0) {
+        __asm__ volatile("movl %%gs, %0" : "=r"(gs));
+        lost = gs != 0x2b;
+        __asm__ volatile("movl %0, %%gs" ::"r"(0));
+        for (int i = 0; i < 100; i++)
+            sched_yield();
+        __asm__ volatile("movl %%gs, %0" : "=r"(gs));
+        _exit(lost + (gs != 0));
+    }
+    for (int i = 0; i < 100; i++) {
+        sched_yield();
+        __asm__ volatile("movl %%gs, %0" : "=r"(gs));
+        lost += gs != 0x2b;
+    }
+    lost += waitpid(pid, &status, 0) != pid || status != 0;
+    syscall(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, 0);
+    __asm__ volatile("movl %%gs, %0" : "=r"(gs));
+    lost += gs != 0;
+    sched_setaffinity(0, sizeof all, &all);
+#endif
+    return lost;
+}
+
+static void part_selectors(void)
+{
+    part("selectors");
+    SHOW(selectors_lost());
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 0 || !argv[0] || !argv[0][0]) {
@@ -1322,6 +1367,7 @@ int main(int argc, char **argv)
     part_robust();
     part_threads();
     part_proc();
+    part_selectors();
     part("storm");
     reap("storm", spawn(child_storm));
     SAY("done");

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/timex.h>
 #include <sys/wait.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -444,6 +445,68 @@ static void limited_child(void)
         SHOW(sigqueue(getpid(), 41, (union sigval){ .sival_int = i }));
 }
 
+static int adjust(unsigned modes, long constant, long error, int status)
+{
+    struct timex t = { .modes = modes, .constant = constant, .maxerror = error, .esterror = error, .status = status };
+    int r = adjtimex(&t);
+
+    SAY("%s: %d E%d: status %#x tai %d constant %ld tick %ld offset %ld errors %d %d", __func__, r, r < 0 ? errno : 0,
+        (unsigned)t.status, t.tai, t.constant, t.tick, t.offset, t.maxerror >= error && t.maxerror < error + 100000,
+        t.esterror == error);
+    return r;
+}
+
+static void step(long long ns, int nano)
+{
+    struct timex t = { .modes = ADJ_SETOFFSET | (nano ? ADJ_NANO : ADJ_MICRO),
+                       .time = { .tv_sec = ns / SECOND, .tv_usec = ns % SECOND / (nano ? 1 : 1000) } };
+    long long before = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC);
+
+    SHOW(adjtimex(&t) < 0);
+    SHOW((now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC) - before - ns + SECOND / 2) / SECOND);
+}
+
+static void part_adjtimex(void)
+{
+    struct timex t = { .modes = ADJ_OFFSET_SS_READ };
+    struct timespec to;
+    timer_t timer;
+
+    part("adjtimex");
+    SHOW(adjtimex(&t) >= 0);
+    SHOW((int)t.offset);
+    adjust(ADJ_MAXERROR | ADJ_ESTERROR | ADJ_STATUS, 0, 1000, STA_PLL);
+    adjust(ADJ_TAI, 37, 1000, 0);
+    SHOW((now(CLOCK_TAI) - now(CLOCK_REALTIME) + SECOND / 2) / SECOND);
+    adjust(ADJ_TAI, 100001, 1000, 0);
+    adjust(ADJ_TAI, -1, 1000, 0);
+    adjust(ADJ_TIMECONST, 3, 1000, 0);
+    adjust(ADJ_NANO | ADJ_TIMECONST, 7, 1000, 0);
+    adjust(ADJ_MICRO | ADJ_TIMECONST, 9, 1000, 0);
+    step(100 * SECOND, 1);
+    step(-100 * SECOND, 0);
+    t = (struct timex){ .modes = ADJ_SETOFFSET, .time = { .tv_usec = 1000000 } };
+    SHOW(adjtimex(&t));
+    t = (struct timex){ .modes = 0x8000 };
+    SHOW(adjtimex(&t));
+    t = (struct timex){ .modes = ADJ_TICK, .tick = 1 };
+    SHOW(adjtimex(&t));
+
+    to = spec(now(CLOCK_TAI) + 30 * MS);
+    SHOW(clock_nanosleep(CLOCK_TAI, TIMER_ABSTIME, &to, NULL));
+    SHOW(now(CLOCK_TAI) - (to.tv_sec * SECOND + to.tv_nsec) < 20 * SECOND);
+    got = 0;
+    timer = timer_on(CLOCK_TAI, SIGEV_SIGNAL, 11, 0);
+    SHOW(set(timer, TIMER_ABSTIME, now(CLOCK_TAI) + 10 * SECOND, 0));
+    SHOW(left(timer) > 0 && left(timer) <= 10 * SECOND);
+    SHOW(set(timer, TIMER_ABSTIME, now(CLOCK_TAI) + 30 * MS, 0));
+    while (!got)
+        msleep(10);
+    SHOW(got);
+    SHOW(timer_delete(timer));
+    adjust(ADJ_TAI | ADJ_STATUS, 0, 1000, STA_UNSYNC);
+}
+
 static void part_limit(void)
 {
     pid_t pid;
@@ -471,6 +534,7 @@ int main(void)
     part_cpu();
     part_overrun();
     part_realtime();
+    part_adjtimex();
     part_limit();
     SAY("== end");
     return 0;

@@ -16,6 +16,7 @@ enum ist { IST_NMI, IST_DOUBLE, IST_MACHINE, IST_DEBUG, IST_COUNT };
 
 struct arch_context {
     uint64_t gs_base; /* user's; current while the thread does not run */
+    uint32_t selectors; /* user's %fs, and %gs in the upper half; like gs_base */
     struct cpu *fpu_cpu; /* whose registers were loaded from `fpu` last; own CPU, irqs off */
     uint64_t trap, error, cr2; /* of the last exception from user mode, for signal frames */
 };
