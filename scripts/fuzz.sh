@@ -38,6 +38,10 @@ case $name in
     pvh) sources=(kernel/boot/{pvh,record}.c) ;;
     multiboot2 | limine) sources=(kernel/boot/{"$name",efi_map,record}.c) ;;
     virtio) sources=(tests/fuzz/device.c kernel/dev/virtio/ring.c) ;;
+    virtio_registers)
+        sources=(tests/fuzz/device.c kernel/dev/virtio/{virtio,ring,pci,mmio}.c kernel/dev/bus/{pci,pci_config,pci_irq}.c
+            kernel/core/number.c kernel/lib/{bitmap,fmt}.c)
+        ;;
     virtio_drivers) sources=("${device[@]}" kernel/dev/virtio/{block,entropy,input}.c kernel/svc/block.c) ;;
     console) sources=("${device[@]}" kernel/dev/virtio/console{,_port}.c) ;;
     pci) sources=(kernel/dev/bus/pci_{config,scan,place,host,irq}.c kernel/core/hardware.c kernel/lib/fmt.c) ;;

@@ -125,7 +125,7 @@ def fuzz(name, seconds, runs):
 def fuzzers(ctx):
     night = os.environ.get("TEST_NIGHTLY")
     cases = {}
-    for name in FUZZERS if night else ("console", "virtio", "virtio_drivers"):
+    for name in FUZZERS if night else ("console", "virtio", "virtio_drivers", "virtio_registers"):
         if not any((ROOT / "tests/fuzz/corpus" / name).iterdir()):
             raise Failure(f"{name} has no corpus")
         cases[name] = None

@@ -169,12 +169,15 @@ static void msix_control(const struct pci_device *p, uint16_t clear, uint16_t se
     pci_write(p, p->msix + MSIX_CONTROL, 2, (control & ~clear) | set);
 }
 
-/* The table lies in a BAR; all of it is masked. */
+/* The table lies in a BAR (0-5, 6.8.2.4); all of it is masked.  Its size is asked for once more, and the device may
+ * say something else than when the messages were counted. */
 static err_t msix_table(struct pci_vectors *v)
 {
     uint32_t where = pci_read32(v->p, v->p->msix + MSIX_TABLE);
     unsigned size = (pci_read16(v->p, v->p->msix + MSIX_CONTROL) & MSIX_SIZE) + 1;
 
+    if (size < v->count || (where & 7) >= PCI_BARS)
+        return -EINVAL;
     v->table_bytes = size * MSIX_ENTRY_BYTES;
     v->table = pci_map(v->p, where & 7, where & ~7u, v->table_bytes);
     if (!v->table)
