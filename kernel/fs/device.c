@@ -45,6 +45,30 @@ static struct chrdev *chrdev_find_locked(unsigned dev, unsigned type)
     return c;
 }
 
+/* Is what has its name the node itself?  Somebody may have put something else there. */
+static bool node_is_there(const struct chrdev *c, const struct path *root)
+{
+    struct path p;
+    bool is;
+
+    if (path_lookup_from(root, AT_FDCWD, c->name, 0, &p) != 0)
+        return false;
+    is = p.dentry->inode->rdev == c->dev && (p.dentry->inode->mode & S_IFMT) == (c->mode & S_IFMT);
+    path_put(&p);
+    return is;
+}
+
+/* A file that stands where the node belongs gives way, as programs write to devices that are not there (yet). */
+static err_t node_replace(const struct chrdev *c, const struct path *root)
+{
+    err_t err = path_unlink(root, AT_FDCWD, c->name, 0);
+
+    if (err != 0)
+        return err;
+    log_notice("/dev/%s was a file that somebody had made: the device's node takes its place", c->name);
+    return path_mknod(root, AT_FDCWD, c->name, (c->mode & S_IFMT) | 0600, c->dev);
+}
+
 /* Makes the directories on the way to `name`, then the node. */
 static err_t node_make(const struct chrdev *c)
 {
@@ -63,6 +87,8 @@ static err_t node_make(const struct chrdev *c)
             return err;
     }
     err = path_mknod(&root, AT_FDCWD, c->name, (c->mode & S_IFMT) | 0600, c->dev);
+    if (err == -EEXIST)
+        err = node_replace(c, &root);
     if (err != 0)
         return err;
     struct path p; /* the mode as it was asked for, whatever the umask */
@@ -72,6 +98,15 @@ static err_t node_make(const struct chrdev *c)
     p.dentry->inode->mode = c->mode;
     path_put(&p);
     return 0;
+}
+
+/* A device without a node is one all the same: it has its number, and mknod(1) is there. */
+static void node_try(const struct chrdev *c)
+{
+    err_t err = node_make(c);
+
+    if (err != 0)
+        log_warn("/dev/%s cannot be made: error %d", c->name, -err);
 }
 
 static err_t device_register(const char *name, unsigned dev, unsigned mode, const struct file_ops *ops,
@@ -91,7 +126,9 @@ static err_t device_register(const char *name, unsigned dev, unsigned mode, cons
     mutex_lock(&device_mutex);
     if (chrdev_find_locked(dev, mode & S_IFMT)) {
         err = -EBUSY;
-    } else if (!dev_mount || (err = node_make(c)) == 0) {
+    } else {
+        if (dev_mount)
+            node_try(c);
         c->next = *bucket_of(dev);
         *bucket_of(dev) = c;
     }
@@ -124,7 +161,7 @@ static void device_unregister(unsigned dev, unsigned type)
         *link = c->next;
         if (dev_mount) {
             struct path root = { dev_mount, dev_mount->root };
-            err_t err = path_unlink(&root, AT_FDCWD, c->name, 0);
+            err_t err = node_is_there(c, &root) ? path_unlink(&root, AT_FDCWD, c->name, 0) : 0;
 
             if (err != 0 && err != -ENOENT)
                 log_warn("/dev/%s cannot be removed: error %d", c->name, err);
@@ -212,11 +249,11 @@ static err_t devtmpfs_start(struct subsystem *self)
         return err;
     mutex_lock(&device_mutex);
     dev_mount = m;
-    for (unsigned b = 0; b < DEVICE_BUCKETS && err == 0; b++)
-        for (struct chrdev *c = buckets[b]; c && err == 0; c = c->next)
-            err = node_make(c);
+    for (unsigned b = 0; b < DEVICE_BUCKETS; b++)
+        for (struct chrdev *c = buckets[b]; c; c = c->next)
+            node_try(c);
     mutex_unlock(&device_mutex);
-    return err;
+    return 0;
 }
 
 static const char *const devtmpfs_needs[] = { "vfs", NULL };

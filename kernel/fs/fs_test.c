@@ -433,3 +433,47 @@ KTEST(fs, devices)
     KTEST_EQ(vfs_unlink(AT_FDCWD, "/t", AT_REMOVEDIR), 0);
     dentry_cache_trim(0);
 }
+
+/* What stands at /dev/NAME below `root`: its mode and number; false: nothing. */
+static bool dev_look(const struct path *root, const char *name, unsigned *mode, unsigned *rdev)
+{
+    struct path p;
+
+    if (path_lookup_from(root, AT_FDCWD, name, 0, &p) != 0)
+        return false;
+    *mode = p.dentry->inode->mode;
+    *rdev = p.dentry->inode->rdev;
+    path_put(&p);
+    return true;
+}
+
+/* A device that left, a program that wrote to its name all the same, and the device again. */
+KTEST(fs, device_node_in_the_way)
+{
+    static const struct file_ops ops = { 0 };
+    const char *name = "ktest-node";
+    unsigned mode = 0, rdev = 0, dev = DEV(510, 7);
+    struct mount *m;
+    struct file *f;
+
+    if (!KTEST_EQ(mount_create(filesystem_find("devtmpfs"), "devtmpfs", 0, NULL, &m), 0))
+        return;
+    struct path root = { m, m->root };
+    if (KTEST_EQ(path_open(&root, AT_FDCWD, name, O_WRONLY | O_CREAT, 0644, 0, &f), 0))
+        file_put(f);
+    KTEST_EQ(chrdev_register(name, dev, 0600, &ops, NULL), 0);
+    KTEST_TRUE(dev_look(&root, name, &mode, &rdev) && S_ISCHR(mode) && rdev == dev);
+    KTEST_EQ(path_unlink(&root, AT_FDCWD, name, 0), 0);
+    if (KTEST_EQ(path_open(&root, AT_FDCWD, name, O_WRONLY | O_CREAT, 0644, 0, &f), 0))
+        file_put(f);
+    chrdev_unregister(dev); /* the node is not its own */
+    KTEST_TRUE(dev_look(&root, name, &mode, &rdev) && S_ISREG(mode));
+    KTEST_EQ(path_unlink(&root, AT_FDCWD, name, 0), 0);
+    KTEST_EQ(path_mkdir(&root, AT_FDCWD, name, 0755), 0); /* which stays; the device works by its number */
+    KTEST_EQ(chrdev_register(name, dev, 0600, &ops, NULL), 0);
+    KTEST_EQ(chrdev_register(name, dev, 0600, &ops, NULL), -EBUSY);
+    chrdev_unregister(dev);
+    KTEST_TRUE(dev_look(&root, name, &mode, &rdev) && S_ISDIR(mode));
+    KTEST_EQ(path_unlink(&root, AT_FDCWD, name, AT_REMOVEDIR), 0);
+    mount_put(m);
+}
