@@ -50,6 +50,11 @@ struct signal_frame {
     stack_t altstack;
 };
 
+size_t abi_signal_frame_size(void)
+{
+    return ALIGN_UP(sizeof(struct signal_frame), 16) + 16;
+}
+
 err_t abi_signal_setup(struct hal_regs *r, const struct abi_signal_frame *f)
 {
     struct signal_frame frame = { .regs = *r, .mask = f->mask, .altstack = f->altstack };

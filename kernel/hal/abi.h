@@ -43,6 +43,8 @@ struct abi_signal_frame {
  * alternate stack (Linux for arm64 does not look).
  */
 err_t __must_check abi_signal_setup(struct hal_regs *r, const struct abi_signal_frame *f);
+/* The most that a frame takes of an alternate stack, which programs see as AT_MINSIGSTKSZ. */
+size_t abi_signal_frame_size(void);
 /*
  * Undoes it: reads the frame at the user stack pointer into `r`, FPU state, *mask and *altstack,
  * and accepts only what user mode may have.  Return: 0; -EFAULT or -EINVAL (SIGSEGV follows).

@@ -128,8 +128,7 @@ static void aux_fill(struct space *s, const struct stack_aux *a, vaddr_t name, v
     aux_add(s, AT_SECURE, a->secure);
     aux_add(s, AT_RANDOM, random);
     aux_add(s, AT_HWCAP2, abi_hwcap2());
-    /* Upper bound of a signal frame: registers, siginfo and context beside the FPU state. */
-    aux_add(s, AT_MINSIGSTKSZ, MAX(ALIGN_UP(hal_fpu_size() + 1536, 16), 2048ul));
+    aux_add(s, AT_MINSIGSTKSZ, abi_signal_frame_size());
     aux_add(s, AT_EXECFN, name);
     aux_add(s, AT_PLATFORM, platform);
     aux_add(s, AT_NULL, 0);

@@ -1290,6 +1290,33 @@ static int run_below(void (*step)(void))
     return 1;
 }
 
+static char signal_stack[1 << 16];
+static size_t frame_taken;
+
+static void frame_measure(int sig, siginfo_t *info, void *context)
+{
+    char *top = signal_stack + sizeof signal_stack;
+
+    (void)sig;
+    frame_taken = (size_t)(top - (char *)((char *)info < (char *)context ? (void *)info : context));
+}
+
+static void part_frame(void)
+{
+    stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof signal_stack }, none = { .ss_flags = SS_DISABLE };
+    struct sigaction a = { .sa_sigaction = frame_measure, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    size_t told = getauxval(51 /* AT_MINSIGSTKSZ */);
+
+    part("frame");
+    SHOW(sigaltstack(&stack, NULL));
+    SHOW(sigaction(SIGUSR1, &a, NULL));
+    SHOW(raise(SIGUSR1));
+    SHOW(frame_taken > 0 && frame_taken <= told);
+    SHOW(told < frame_taken + 512);
+    SHOW(sigaltstack(&none, NULL));
+    signal(SIGUSR1, SIG_DFL);
+}
+
 /* Two that take turns on one CPU, each with its own %gs.  Return: how often the parent's was another. */
 static int selectors_lost(void)
 {
@@ -1368,6 +1395,7 @@ int main(int argc, char **argv)
     part_threads();
     part_proc();
     part_selectors();
+    part_frame();
     part("storm");
     reap("storm", spawn(child_storm));
     SAY("done");

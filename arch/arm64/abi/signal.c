@@ -83,6 +83,11 @@ static void front_fill(struct frame_front *front, const struct hal_regs *r,
     front->end_pad = 0;
 }
 
+size_t abi_signal_frame_size(void)
+{
+    return ALIGN_UP(sizeof(struct rt_sigframe), 16) + 16 /* the record */ + 16 /* the top's alignment */;
+}
+
 err_t abi_signal_setup(struct hal_regs *r, const struct abi_signal_frame *f)
 {
     vaddr_t record = ALIGN_DOWN(f->stack, 16) - 16;

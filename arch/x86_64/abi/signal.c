@@ -105,6 +105,11 @@ static void sigcontext_fill(struct sigcontext *sc, const struct hal_regs *r,
     memset(sc->reserved1, 0, sizeof(sc->reserved1));
 }
 
+size_t abi_signal_frame_size(void)
+{
+    return ALIGN_UP(fpstate_size() + 63 + sizeof(struct frame) + 15 + 8, 16);
+}
+
 err_t abi_signal_setup(struct hal_regs *r, const struct abi_signal_frame *f)
 {
     vaddr_t fpstate = f->stack == r->sp ? f->stack - RED_ZONE : f->stack, at;
