@@ -5,6 +5,9 @@
  * Model: monotonic = mono + ((counter - base) & mask) * mult >> shift, in 64 bits.  mult stays below
  * 2^28 (an error of at most 4 ns each second), so that the product has room for minutes; long before
  * that the tick moves the base on.  The vDSO computes the same from the same numbers.
+ * A counter that reads less than at the last tick would have come round almost wholly: the time would jump by
+ * that.  The tick, and a timer interrupt before it believes a jump, see it: the time goes on from the last tick,
+ * by the next best source (what was read in between is forgotten; reading is too hot a path to check).
  * Locking: readers retry under the sequence counter (CLOCK_WRITING while it changes; CLOCK_DIRECT in
  * it, so that nobody reads one source with another's numbers) and never block; writers
  * hold LOCK_TIMER with interrupts off.
@@ -23,6 +26,7 @@
 
 #define MULT_BITS 28
 #define MARGINS_PER_SEC 50000
+#define STILL_READS 1000u
 #define EVENT_TEST_NS NS_PER_USEC
 #define EVENT_WAIT_NS (3 * NS_PER_SEC) /* a busy host may let the device, or this CPU, stand for long */
 #define EVENT_SPINS_MAX 50000000ul /* for a clock that stands still */
@@ -34,6 +38,7 @@ static struct {
     uint64_t (*read)(void);
     uint64_t mask;
     ns_t coarse; /* monotonic at the last tick */
+    uint64_t last; /* counter at the last tick */
     uint64_t rebase_after; /* counts */
     uint64_t margin; /* counts: MARGINS_PER_SEC of a second */
     int64_t real_offset; /* realtime - monotonic */
@@ -181,7 +186,8 @@ static void use_source(const struct clock_source *s)
     now.mask = s->mask;
     now.rebase_after = MIN(BIT(62) / mult, clock_source_reach(s) / 4);
     now.margin = s->user_readable ? s->hz / MARGINS_PER_SEC : 0;
-    clock_state.base = (s->read() - now.margin) & s->mask;
+    now.last = s->read() & s->mask;
+    clock_state.base = (now.last - now.margin) & s->mask;
     clock_state.mono -= MIN(clock_state.mono, to_ns(now.margin));
 }
 
@@ -316,19 +322,93 @@ err_t clock_source_unbind(const char *name)
     return err;
 }
 
+/* --- sources that fail ------------------------------------------------------------------------- */
+
+/* Did it, since the last tick?  By no more than an eighth of its range, else it may have gone on as well; and more
+ * than another CPU's counter may be behind. */
+static bool ran_back(uint64_t counter)
+{
+    uint64_t back = (now.last - counter) & now.mask;
+
+    return unlikely(back > now.margin && back < now.mask / 8);
+}
+
+static bool stands_still(void)
+{
+    uint64_t first = now.read();
+
+    for (unsigned i = 0; i < STILL_READS; i++)
+        if (now.read() != first)
+            return false;
+    return true;
+}
+
+/* Goes on from the last tick with the next best source; with the same one where there is no other.
+ * Inside write_begin.  Return: the one that was left. */
+static struct clock_source *source_fail(void)
+{
+    struct clock_source *bad = source_named(now.source->name), *next = source_best_but(bad);
+
+    clock_state.mono = now.coarse + TICK_NS; /* what was read since then is mostly below */
+    clock_state.base = now.last = now.read() & now.mask;
+    now.coarse = clock_state.mono;
+    if (next == NULL)
+        return bad;
+    use_source(next);
+    list_del(&bad->link);
+    return bad;
+}
+
+static void fail_tell(const struct clock_source *bad, const char *how)
+{
+    static bool told; /* atomic: that there is no other */
+    const char *next = clock_source_name();
+
+    if (now.source != bad)
+        log_warn("source %s %s: no longer used, %s takes over", bad->name, how, next);
+    else if (!atomic_xchg(&told, true))
+        log_err("source %s %s, and there is no other", bad->name, how);
+}
+
+ns_t clock_doubt(bool stands)
+{
+    const struct clock_source *bad = NULL;
+    unsigned long flags = write_begin();
+    bool back = now.source != NULL && ran_back(now.read() & now.mask) &&
+                ran_back(now.read() & now.mask);
+
+    stands = stands && now.source != NULL && stands_still();
+    if (back || (stands && source_best_but(now.source) != NULL))
+        bad = source_fail();
+    else if (stands)
+        bad = now.source;
+    write_end(flags);
+    if (bad != NULL)
+        fail_tell(bad, back ? "runs backwards" : "stands still");
+    return clock_monotonic();
+}
+
 void clock_tick(void)
 {
     unsigned long flags = write_begin();
+    bool back = false;
 
     if (now.source) {
-        uint64_t counts = counts_since_base();
+        uint64_t counter = now.read() & now.mask, counts = (counter - clock_state.base) & now.mask;
 
+        back = ran_back(counter);
+        if (back)
+            counts = 0; /* clock_doubt() sees to it */
+        else
+            now.last = counter;
         if (counts >= now.rebase_after)
             rebase();
-        else
+        else if (!back)
             now.coarse = clock_state.mono + to_ns(counts);
     }
     write_end(flags);
+    if (back)
+        (void)clock_doubt(false);
 }
 
 ns_t clock_tick_horizon(void)

@@ -117,6 +117,12 @@ struct clock_set_hook {
 void clock_set_hook_add(struct clock_set_hook *h);
 /* From the tick: moves the base on, and tells the vDSO. */
 void clock_tick(void);
+/*
+ * For the timer interrupt, which found the time the same as many times before (`stands`), or less than before, or
+ * far ahead: a source that stands still or ran backwards is left for the next best, with one line.
+ * Return: the time.  Context: any.
+ */
+ns_t clock_doubt(bool stands);
 /* For how long the present source can do without, before its counter may come round. */
 ns_t clock_tick_horizon(void);
 /* As a CLOCK_MONOTONIC deadline; saturates, and 0 when it lies before boot. */

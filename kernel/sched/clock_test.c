@@ -3,6 +3,9 @@
 #include <sched/clock.h>
 
 #include <core/ktest.h>
+#include <core/log.h>
+#include <lib/string.h>
+#include <sched/timer.h>
 
 #define FAST_HZ NS_PER_SEC
 #define SLOW_HZ 1000000
@@ -95,4 +98,82 @@ KTEST(clock, sources_are_named_best_first)
     KTEST_EQ(clock_source_unbind(fast.name), 0);
     KTEST_EQ(clock_source_unbind(slow.name), 0);
     fast.rating = 0;
+}
+
+/* In use, after a tick.  Interrupts off. */
+static void source_begin(struct ktest *t, struct clock_source *s)
+{
+    clock_source_register(s);
+    KTEST_EQ(clock_source_select(s->name), 0);
+    clock_tick();
+    KTEST_STR_EQ(clock_source_name(), s->name);
+}
+
+/* Another one (a PC may find a better meanwhile) has taken over, with a line, and the time has gone on by a few ticks at most. */
+static void source_was_left(struct ktest *t, struct clock_source *s, ns_t before, const char *line,
+                            uint64_t since)
+{
+    ns_t now = clock_monotonic();
+
+    KTEST_TRUE(strcmp(clock_source_name(), s->name) != 0);
+    KTEST_TRUE(now >= before && now - before < NS_PER_SEC);
+    KTEST_TRUE(ktest_logged(since, "clock", line));
+    KTEST_EQ(clock_source_unbind(s->name), -ENODEV);
+}
+
+KTEST(clock, source_that_runs_backwards)
+{
+    unsigned long flags = hal_irq_save();
+    uint64_t since = log_next_seq();
+    ns_t before;
+
+    fast_now = 1ull << 40;
+    source_begin(t, &fast);
+    before = clock_monotonic();
+    fast_now -= 50; /* another CPU's */
+    clock_tick();
+    KTEST_STR_EQ(clock_source_name(), fast.name);
+    fast_now -= NS_PER_MSEC;
+    clock_tick();
+    source_was_left(t, &fast, before, "source fast runs backwards: no longer used", since);
+    slow_now = 100;
+    source_begin(t, &slow);
+    before = clock_monotonic();
+    slow_now = 0xffffff; /* 16 seconds ahead, or one back */
+    KTEST_TRUE(clock_monotonic() - before > 10 * NS_PER_SEC);
+    KTEST_TRUE(clock_doubt(false) - before < NS_PER_SEC);
+    source_was_left(t, &slow, before, "source slow runs backwards: no longer used", since);
+    hal_irq_restore(flags);
+}
+
+KTEST(clock, source_that_comes_round)
+{
+    unsigned long flags = hal_irq_save();
+    ns_t before;
+
+    slow_now = 0xffffff - 500;
+    source_begin(t, &slow);
+    before = clock_monotonic();
+    slow_now = 499;
+    clock_tick();
+    KTEST_EQ(clock_doubt(false) - before, 1000 * NS_PER_USEC);
+    KTEST_STR_EQ(clock_source_name(), slow.name);
+    KTEST_EQ(clock_source_unbind(slow.name), 0);
+    hal_irq_restore(flags);
+}
+
+KTEST(clock, source_that_stands_still)
+{
+    unsigned long flags = hal_irq_save();
+    uint64_t since = log_next_seq();
+    ns_t before;
+
+    source_begin(t, &slow);
+    before = clock_monotonic();
+    KTEST_EQ(clock_doubt(false), before);
+    KTEST_STR_EQ(clock_source_name(), slow.name);
+    for (unsigned i = 0; i < 1000 && strcmp(clock_source_name(), slow.name) == 0; i++)
+        timer_interrupt();
+    source_was_left(t, &slow, before, "source slow stands still: no longer used", since);
+    hal_irq_restore(flags);
 }

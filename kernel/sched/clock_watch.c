@@ -81,9 +81,9 @@ static void look(struct timer *t)
         timer_set(t, clock_monotonic() + LOOK_NS);
         return;
     }
-    log_warn("source %s %s: no longer used, says %s", watch.source->name,
-             v == CLOCK_BACKWARDS ? "runs backwards" : "has changed its rate", watch.ref->name);
-    (void)clock_source_unbind(watch.source->name); /* the reference is there */
+    if (clock_source_unbind(watch.source->name) != -ENODEV) /* or the clock has left it by itself */
+        log_warn("source %s %s: no longer used, says %s", watch.source->name,
+                 v == CLOCK_BACKWARDS ? "runs backwards" : "has changed its rate", watch.ref->name);
 }
 
 void clock_watch_start(struct clock_source *source, const struct clock_source *ref)

@@ -27,13 +27,18 @@
 #include <mm/heap.h>
 #include <sched/clock.h>
 
+#define JUMP_NS (2 * NS_PER_SEC) /* longer than the time is left alone; a counter that runs back jumps farther */
+#define STILL_MAX 100u
+
 struct timer_queue {
     struct spinlock lock;
     struct tree tree;
     struct timer *first; /* NULL: none */
     ns_t programmed; /* what the event device was asked for; NS_NEVER: nothing */
     struct timer *running; /* whose callback runs */
-    uint64_t interrupts; /* of the event device; own CPU */
+    uint64_t interrupts; /* of the event device; own CPU, as the rest */
+    ns_t now; /* the time at the last one */
+    unsigned still; /* in a row that found the same time */
 };
 
 struct timer_queue *timer_queue_create(void)
@@ -171,6 +176,18 @@ bool timer_cancel(struct timer *t)
     return was_armed;
 }
 
+/* The same time again, less than before, or far ahead: is it the clock? */
+static __cold ns_t time_doubt(struct timer_queue *q, ns_t now)
+{
+    bool stands = false;
+
+    if (now == q->now)
+        stands = ++q->still % STILL_MAX == 0;
+    else
+        q->still = 0;
+    return now != q->now || stands ? clock_doubt(stands) : now;
+}
+
 void timer_interrupt(void)
 {
     struct timer_queue *q = cpu_current()->timers;
@@ -179,6 +196,9 @@ void timer_interrupt(void)
 
     if (!q)
         return;
+    if (unlikely(now - q->now - 1 >= JUMP_NS))
+        now = time_doubt(q, now);
+    q->now = now;
     spin_lock_raw(&q->lock);
     q->interrupts++;
     q->programmed = 0; /* callbacks that arm timers leave the device alone for now */
