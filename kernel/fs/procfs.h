@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: CC0-1.0
 /*
  * Purpose: files made of text: /proc and /sys.
- * Model: a file has a show function that prints all of it at open time of the first read; a
- * directory of processes comes from proc/ through hooks.
+ * Model: a file has a show function that prints all of it when it is read from its beginning, or, if it may be long,
+ * the piece that begins at out->next, with each read that goes on; a directory of processes comes from proc/
+ * through hooks.
  */
 #pragma once
 

@@ -493,6 +493,7 @@ static const struct file_ops dir_ops = { .readdir = dir_readdir, .seek = dir_see
 struct reader {
     struct mutex mutex;
     struct textbuf text; /* mutex */
+    off_t base; /* where the text, or the piece of it, begins; mutex */
     bool made; /* mutex */
     uint64_t seen; /* count of file->changes that poll has told; atomic */
 };
@@ -525,25 +526,41 @@ static void text_release(struct file *f)
     kfree(r);
 }
 
+/* Makes the text that begins at `base`; a piece of it where r->text.next is set before or after. */
+static void text_make(struct reader *r, const struct pseudo_data *d, off_t base)
+{
+    r->base = base;
+    r->made = true;
+    r->text.length = 0;
+    r->text.error = 0;
+    d->file->show(&r->text, d->arg);
+}
+
+/* Makes what there is at `pos`, from the start where it is behind. */
+static void text_make_at(struct reader *r, const struct pseudo_data *d, off_t pos)
+{
+    if (!r->made || pos == 0 || pos < r->base) {
+        r->text.next = 0;
+        text_make(r, d, 0);
+    }
+    while (r->text.next != 0 && r->text.error == 0 && pos >= r->base + (off_t)r->text.length)
+        text_make(r, d, r->base + (off_t)r->text.length);
+}
+
 static ssize_t text_read(struct file *f, struct uio *u, off_t *pos)
 {
-    const struct pseudo_data *d = f->inode->data;
     struct reader *r = f->data;
     ssize_t n = 0;
 
     mutex_lock(&r->mutex);
-    if (!r->made || *pos == 0) {
-        r->text.length = 0;
-        r->text.error = 0;
-        d->file->show(&r->text, d->arg);
-        r->made = true;
-    }
+    text_make_at(r, f->inode->data, *pos);
     if (r->text.error) {
         n = r->text.error;
-    } else if (*pos < (off_t)r->text.length) {
-        size_t want = MIN(u->left, r->text.length - (size_t)*pos);
+    } else if (*pos < r->base + (off_t)r->text.length) {
+        size_t at = (size_t)(*pos - r->base);
+        size_t want = MIN(u->left, r->text.length - at);
 
-        n = (ssize_t)uio_copy_to(u, r->text.data + *pos, want);
+        n = (ssize_t)uio_copy_to(u, r->text.data + at, want);
         if (n == 0 && want != 0)
             n = -EFAULT;
     }

@@ -335,7 +335,10 @@ struct textbuf {
     char *data; /* kmalloc'ed */
     size_t length, size;
     err_t error; /* -ENOMEM sticks */
+    uintptr_t next; /* of a file that is shown in pieces: where the next one begins; 0: at the start, or no more */
 };
+/* A piece is long enough: who shows a file in pieces stops here, and says in `next` where. */
+#define TEXT_PIECE ((size_t)3072)
 __printf(2, 3) void text_printf(struct textbuf *t, const char *format, ...);
 void text_append(struct textbuf *t, const char *s, size_t n);
 void text_free(struct textbuf *t);

@@ -454,6 +454,26 @@ static void map_line(struct textbuf *out, const struct region *r)
     text_append(out, "\n", 1);
 }
 
+/* The first region of the next piece. */
+static const struct region *piece_begin(struct textbuf *out, struct space *s)
+{
+    const struct region *r = space_find(s, out->next);
+
+    out->next = 0;
+    return r;
+}
+
+/* The next region of this piece: NULL after the last, or where the piece is long enough. */
+static const struct region *piece_next(struct textbuf *out, const struct region *r)
+{
+    const struct region *next = region_next(r);
+
+    if (!next || out->length < TEXT_PIECE)
+        return next;
+    out->next = next->start;
+    return NULL;
+}
+
 static void show_maps(struct textbuf *out, void *arg)
 {
     struct space *s = inspected_space(out, arg);
@@ -461,7 +481,7 @@ static void show_maps(struct textbuf *out, void *arg)
     if (!s)
         return;
     rwlock_read(&s->lock);
-    for (const struct region *r = space_find(s, 0); r; r = region_next(r))
+    for (const struct region *r = piece_begin(out, s); r; r = piece_next(out, r))
         map_line(out, r);
     rwlock_read_done(&s->lock);
     space_put(s);
@@ -540,7 +560,7 @@ static void show_numa_maps(struct textbuf *out, void *arg)
     census = kmalloc(sizeof *census);
     policy = task_policy(n->process);
     rwlock_read(&s->lock);
-    for (const struct region *r = space_find(s, 0); r && census; r = region_next(r)) {
+    for (const struct region *r = piece_begin(out, s); r && census; r = piece_next(out, r)) {
         numa_policy(out, r, policy);
         numa_name(out, r);
         region_count(r, census);
@@ -630,23 +650,28 @@ static void smaps_region(struct textbuf *out, const struct region *r, const stru
     smaps_flags(out, r);
 }
 
-/* All regions, one by one or as one. counts[0]: of one, [1]: of all. */
-static void smaps_walk(struct textbuf *out, struct space *s, struct region_census *counts,
-                       bool rollup)
+static void smaps_each(struct textbuf *out, struct space *s, struct region_census *counts)
+{
+    for (const struct region *r = piece_begin(out, s); r; r = piece_next(out, r)) {
+        region_count(r, &counts[0]);
+        smaps_region(out, r, &counts[0]);
+    }
+}
+
+/* All regions as one. counts[0]: of one, [1]: of all. */
+static void smaps_sum(struct textbuf *out, struct space *s, struct region_census *counts)
 {
     const struct region *first = space_find(s, 0), *last = first;
     uint64_t locked_bytes = 0;
 
+    if (!first)
+        return;
     for (const struct region *r = first; r; r = region_next(r)) {
         region_count(r, &counts[0]);
-        if (!rollup)
-            smaps_region(out, r, &counts[0]);
         smaps_add(&counts[1], &counts[0]);
         locked_bytes += r->flags & VM_LOCKED ? counts[0].share_bytes : 0;
         last = r;
     }
-    if (!rollup || !first)
-        return;
     size_t line_start = out->length;
     text_printf(out, "%08lx-%08lx ---p 00000000 00:00 0", first->start, last->end);
     map_pad(out, line_start);
@@ -654,7 +679,8 @@ static void smaps_walk(struct textbuf *out, struct space *s, struct region_censu
     smaps_counts(out, &counts[1], true, locked_bytes);
 }
 
-static void smaps_show(struct textbuf *out, struct pid_node *n, bool rollup)
+static void smaps_show(struct textbuf *out, struct pid_node *n,
+                       void (*show)(struct textbuf *, struct space *, struct region_census *))
 {
     struct space *s = inspected_space(out, n);
     struct region_census *counts;
@@ -664,7 +690,7 @@ static void smaps_show(struct textbuf *out, struct pid_node *n, bool rollup)
     counts = kzalloc(2 * sizeof *counts);
     if (counts) {
         rwlock_read(&s->lock);
-        smaps_walk(out, s, counts, rollup);
+        show(out, s, counts);
         rwlock_read_done(&s->lock);
     } else {
         out->error = -ENOMEM;
@@ -675,12 +701,12 @@ static void smaps_show(struct textbuf *out, struct pid_node *n, bool rollup)
 
 static void show_smaps(struct textbuf *out, void *arg)
 {
-    smaps_show(out, arg, false);
+    smaps_show(out, arg, smaps_each);
 }
 
 static void show_smaps_rollup(struct textbuf *out, void *arg)
 {
-    smaps_show(out, arg, true);
+    smaps_show(out, arg, smaps_sum);
 }
 
 static ssize_t mem_access(struct file *f, struct uio *u, off_t *pos, bool write)

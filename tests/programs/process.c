@@ -1301,6 +1301,67 @@ static void frame_measure(int sig, siginfo_t *info, void *context)
     frame_taken = (size_t)(top - (char *)((char *)info < (char *)context ? (void *)info : context));
 }
 
+#define MAPS_BYTES (4 << 20)
+#define MAPS_PAGES 2001
+
+/* All of a file, read `step` bytes at a time from `start` on. */
+static size_t read_by(const char *path, char *to, size_t step, off_t start)
+{
+    int fd = open(path, O_RDONLY);
+    size_t length = 0;
+    ssize_t n;
+
+    lseek(fd, start, SEEK_SET);
+    while (length + step < MAPS_BYTES && (n = read(fd, to + length, step)) > 0)
+        length += (size_t)n;
+    to[length] = 0;
+    close(fd);
+    return length;
+}
+
+static int times_in(const char *text, const char *word)
+{
+    int n = 0;
+
+    while ((text = strstr(text, word)) != NULL) {
+        text += strlen(word);
+        n++;
+    }
+    return n;
+}
+
+/* Files about a space of many regions come in pieces; a reader who goes on sees them all once. */
+static void part_maps(void)
+{
+    static char some[MAPS_BYTES], all[MAPS_BYTES];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *area = mmap(NULL, MAPS_PAGES * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t length;
+    char *line;
+    int fd;
+
+    part("maps");
+    memset(some, 1, sizeof some);
+    memset(all, 1, sizeof all);
+    for (int i = 1; i < MAPS_PAGES; i += 2)
+        mprotect(area + (size_t)i * page, page, PROT_NONE);
+    length = read_by("/proc/self/maps", all, 1 << 16, 0);
+    SHOW(times_in(all, "\n") > MAPS_PAGES);
+    SHOW(read_by("/proc/self/maps", some, 100, 0) == length && strcmp(some, all) == 0);
+    SHOW(read_by("/proc/self/maps", some, 5000, 70001) == length - 70001 && strcmp(some, all + 70001) == 0);
+    fd = open("/proc/self/maps", O_RDONLY);
+    SHOW(pread(fd, some, 50, 60000) > 0 && memcmp(some, all + 60000, 20) == 0);
+    SHOW(pread(fd, some, 50, 10) > 0 && memcmp(some, all + 10, 20) == 0);
+    SHOW(pread(fd, some, 50, (off_t)length));
+    close(fd);
+    read_by("/proc/self/smaps", some, 4096, 0);
+    SHOW(times_in(some, "Size: ") / 3 == times_in(all, "\n")); /* and KernelPageSize, MMUPageSize */
+    SHOW(times_in(some, "VmFlags:") == times_in(all, "\n"));
+    line = strrchr(some, 'V');
+    SHOW(line && strncmp(line, "VmFlags:", 8) == 0);
+    munmap(area, MAPS_PAGES * page);
+}
+
 static void part_frame(void)
 {
     stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof signal_stack }, none = { .ss_flags = SS_DISABLE };
@@ -1394,6 +1455,7 @@ int main(int argc, char **argv)
     part_robust();
     part_threads();
     part_proc();
+    part_maps();
     part_selectors();
     part_frame();
     part("storm");
